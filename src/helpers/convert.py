@@ -1,0 +1,177 @@
+"""Turns two carried copies of weights into the ONNX files that deepface's engine loads.
+
+The results are not the official files: they have hashes of their own in the weights manifest.
+Nothing that a weights file holds is executed; only its arrays and its JSON are read.
+
+    python -m helpers.convert sface IN.onnx OUT.onnx
+    python -m helpers.convert facenet IN.h5 OUT.onnx
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+IR_VERSION = 8
+OPSET = 13
+
+
+def convert_sface(source: Path, target: Path) -> None:
+    """Fold the block-dequantised int8 weights of SFace into float32, drop its stale graph inputs.
+
+    The carried file stores each weight as int8 blocks that a `DequantizeLinear` and a `Reshape`
+    turn back into float32 at each run. Both are computed once here, exactly as ONNX defines them.
+    """
+    model = onnx.load(source)
+    graph = model.graph
+    constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    kept = []
+    for node in graph.node:
+        if node.op_type in ("DequantizeLinear", "Reshape") and set(node.input) <= set(constants):
+            inputs = {name: constants[name] for name in node.input}
+            single = helper.make_model(
+                helper.make_graph(
+                    [node],
+                    "fold",
+                    [
+                        helper.make_tensor_value_info(
+                            name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape
+                        )
+                        for name, a in inputs.items()
+                    ],
+                    [helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)],
+                ),
+                opset_imports=model.opset_import,
+            )
+            constants[node.output[0]] = ReferenceEvaluator(single).run(None, inputs)[0]
+        else:
+            kept.append(node)
+    used = {name for node in kept for name in node.input}
+    folded = helper.make_graph(
+        kept,
+        "sface",
+        [i for i in graph.input if i.name == "data"],
+        list(graph.output),
+        [numpy_helper.from_array(constants[n], n) for n in sorted(used & set(constants))],
+    )
+    converted = helper.make_model(
+        folded, opset_imports=model.opset_import, ir_version=max(model.ir_version, IR_VERSION)
+    )
+    _save(converted, target)
+
+
+def convert_facenet(source: Path, target: Path) -> None:
+    """Write the Keras Inception-ResNet-v1 as an ONNX graph with channels-last input.
+
+    Input (n, 160, 160, 3) float32, output (n, 128) float32. The file's `Lambda` layers only scale
+    their input; the scale is read from the JSON, the stored bytecode is never loaded.
+    """
+    with h5py.File(source, "r") as file:
+        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+        arrays = {}
+        file["model_weights"].visititems(
+            lambda name, item: arrays.__setitem__(
+                (name.split("/")[0], name.split("/")[-1].split(":")[0]), item[()]
+            )
+            if isinstance(item, h5py.Dataset)
+            else None
+        )
+
+    nodes, initialisers, output_of = [], [], {}
+
+    def constant(name, array):
+        initialisers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    for layer in layers:
+        kind, name, config = layer["class_name"], layer["name"], layer["config"]
+        inputs = [output_of[i[0]] for i in layer["inbound_nodes"][0]] if kind != "InputLayer" else []
+        output = name
+        if kind == "InputLayer":
+            nodes.append(helper.make_node("Transpose", ["input"], [name], perm=[0, 3, 1, 2]))
+        elif kind == "Conv2D":
+            weights = [constant(f"{name}/kernel", arrays[name, "kernel"].transpose(3, 2, 0, 1))]
+            if config["use_bias"]:
+                weights.append(constant(f"{name}/bias", arrays[name, "bias"]))
+            padding = "SAME_UPPER" if config["padding"] == "same" else "VALID"
+            nodes.append(
+                helper.make_node(
+                    "Conv", inputs + weights, [output], auto_pad=padding, strides=config["strides"]
+                )
+            )
+        elif kind == "BatchNormalization":
+            mean = arrays[name, "moving_mean"]
+            gamma = arrays[name, "gamma"] if config["scale"] else np.ones_like(mean)
+            parameters = {
+                "gamma": gamma,
+                "beta": arrays[name, "beta"],
+                "mean": mean,
+                "variance": arrays[name, "moving_variance"],
+            }
+            names = [constant(f"{name}/{k}", v) for k, v in parameters.items()]
+            nodes.append(
+                helper.make_node(
+                    "BatchNormalization", inputs + names, [output], epsilon=config["epsilon"]
+                )
+            )
+        elif kind == "Activation" and config["activation"] == "relu":
+            nodes.append(helper.make_node("Relu", inputs, [output]))
+        elif kind == "Dropout" or (kind == "Activation" and config["activation"] == "linear"):
+            output = inputs[0]
+        elif kind == "Lambda":
+            scale = constant(f"{name}/scale", np.float32(config["arguments"]["scale"]))
+            nodes.append(helper.make_node("Mul", inputs + [scale], [output]))
+        elif kind == "Add":
+            nodes.append(helper.make_node("Add", inputs, [output]))
+        elif kind == "Concatenate":
+            nodes.append(helper.make_node("Concat", inputs, [output], axis=1))
+        elif kind == "MaxPooling2D":
+            padding = "SAME_UPPER" if config["padding"] == "same" else "VALID"
+            nodes.append(
+                helper.make_node(
+                    "MaxPool",
+                    inputs,
+                    [output],
+                    auto_pad=padding,
+                    kernel_shape=config["pool_size"],
+                    strides=config["strides"],
+                )
+            )
+        elif kind == "GlobalAveragePooling2D":
+            nodes.append(helper.make_node("GlobalAveragePool", inputs, [f"{name}/4d"]))
+            nodes.append(helper.make_node("Flatten", [f"{name}/4d"], [output]))
+        elif kind == "Dense" and not config["use_bias"]:
+            kernel = constant(f"{name}/kernel", arrays[name, "kernel"])
+            nodes.append(helper.make_node("MatMul", inputs + [kernel], [output]))
+        else:
+            raise ValueError(f"layer {name!r} of kind {kind!r} has no conversion")
+        output_of[name] = output
+    final = output_of[layers[-1]["name"]]
+    graph = helper.make_graph(
+        nodes,
+        "facenet",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 160, 160, 3])],
+        [helper.make_tensor_value_info(final, TensorProto.FLOAT, ["n", 128])],
+        initialisers,
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    )
+    _save(model, target)
+
+
+def _save(model: onnx.ModelProto, target: Path) -> None:
+    model.producer_name = "congress-test"
+    onnx.checker.check_model(model)
+    target.write_bytes(model.SerializeToString(deterministic=True))
+
+
+if __name__ == "__main__":
+    {"sface": convert_sface, "facenet": convert_facenet}[sys.argv[1]](
+        Path(sys.argv[2]), Path(sys.argv[3])
+    )

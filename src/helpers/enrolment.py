@@ -1,0 +1,356 @@
+"""Enrolment: images -> face metadata (one row a face) and failures with reasons; resumable.
+
+The largest face of an image is enrolled; `faces_found` says how many there were. Image, decoding
+rules and outcomes are listed at `read_image`.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from helpers import models
+from helpers.errors import UserError
+
+BATCH = 32
+MAX_PIXELS = 50_000_000
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "MPO")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+VERSIONED = ("deepface", "opencv-python-headless", "dlib-bin", "onnxruntime", "numpy", "pillow")
+QUALITY_SIZE = 112  # sharpness is measured on crops of one size, in pixels
+
+COLUMNS = {
+    "id": pa.string(),
+    "image_sha256": pa.string(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "faces_found": pa.int32(),
+    "box_x": pa.int32(),
+    "box_y": pa.int32(),
+    "box_w": pa.int32(),
+    "box_h": pa.int32(),
+    "left_eye_x": pa.int32(),
+    "left_eye_y": pa.int32(),
+    "right_eye_x": pa.int32(),
+    "right_eye_y": pa.int32(),
+    "detector_score": pa.float32(),
+    "face_size": pa.float32(),
+    "sharpness": pa.float32(),
+    "brightness": pa.float32(),
+    "embedding": pa.list_(pa.float32()),
+}
+FAILURE_COLUMNS = ("id", "reason", "detail", "image_sha256")
+
+
+class Unreadable(ValueError):
+    """An image that gives no pixels; `reason` is one of the words listed at `read_image`."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode an image file to (height, width, 3) uint8 BGR.
+
+    Grey, palette, CMYK and 16-bit images become 8-bit colour, transparency is dropped, EXIF
+    rotation is applied, of an animation the first frame is taken. Raises Unreadable with the reason
+    "missing file", "empty file", "not an image", "truncated image", or "too many pixels"
+    (over 50 million, refused before decoding).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise Unreadable("missing file")
+    if path.stat().st_size == 0:
+        raise Unreadable("empty file")
+    previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit is below
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Unreadable("too many pixels", f"{image.width} x {image.height}")
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+                grey = np.asarray(image, dtype=np.float64)
+                top = 65535 if grey.max() > 255 else 255
+                grey = np.clip(np.round(grey / top * 255), 0, 255).astype(np.uint8)
+                image = Image.fromarray(grey)
+            return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+    except Unreadable:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unreadable("not an image") from error
+    except Exception as error:  # Pillow raises many kinds for broken data
+        raise Unreadable("truncated image", f"{type(error).__name__}: {error}"[:120]) from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = previous
+
+
+def list_images(folder: Path) -> pd.DataFrame:
+    """Every file below a folder with an image's suffix -> columns id (relative path), path; sorted.
+
+    Raises UserError when the folder is missing or holds no such file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder")
+    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+    if not paths:
+        raise UserError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+    rows = sorted((p.relative_to(folder).as_posix(), str(p)) for p in paths)
+    return pd.DataFrame(rows, columns=["id", "path"])
+
+
+def enrol(
+    images: pd.DataFrame,
+    out: Path,
+    model: str,
+    detector: str = "yunet",
+    workers: int | None = None,
+    progress: bool = True,
+) -> tuple[int, int]:
+    """Enrol images into a Parquet file of face metadata; return (faces, failures).
+
+    `images` has the columns id and path. Beside `out` lies `<out stem>.failures.csv`. Work is done
+    in batches by one process a core, each batch written atomically, so a killed run loses at most
+    the batches in hand, and the same command resumes to the same bytes. An `out` that was made
+    from the same images, configuration, weights and versions is left as it is.
+    Raises UserError for duplicate ids and missing weights.
+    """
+    out = Path(out)
+    images = images.sort_values("id", kind="stable").reset_index(drop=True)
+    if len(images) == 0:
+        raise UserError("no images to enrol")
+    if images["id"].duplicated().any():
+        twice = images.loc[images["id"].duplicated(), "id"].iloc[0]
+        raise UserError(f"the id {twice!r} occurs twice; ids name faces and must differ")
+    config = models.configuration(model, detector)
+    description = describe(config)
+    description["images_sha256"] = _digest(images)
+    if out.exists() and read_description(out) == description:
+        faces = pq.read_metadata(out).num_rows
+        return faces, len(images) - faces
+
+    parts = out.parent / f"{out.name}.parts"
+    _start_or_resume(parts, description)
+    batches = [images.iloc[i : i + BATCH] for i in range(0, len(images), BATCH)]
+    todo = [i for i in range(len(batches)) if not (parts / f"{i:06d}.failures.csv").exists()]
+    bar = tqdm(
+        total=len(images),
+        initial=len(images) - sum(len(batches[i]) for i in todo),
+        desc=f"enrol {model}",
+        unit="image",
+        disable=not progress,
+    )
+    workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
+    with (
+        bar,
+        ProcessPoolExecutor(
+            workers, multiprocessing.get_context("spawn"), _load_worker, (config,)
+        ) as pool,
+    ):
+        pending = deque()
+        for i in todo:
+            pending.append((i, pool.submit(_enrol_batch, batches[i].to_dict("records"))))
+            if len(pending) >= 2 * workers:
+                _finish(pending.popleft(), parts, batches, bar)
+        while pending:
+            _finish(pending.popleft(), parts, batches, bar)
+    return _assemble(parts, len(batches), out, description)
+
+
+def _finish(entry, parts: Path, batches, bar) -> None:
+    number, future = entry
+    try:
+        rows, failures = future.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process died (out of memory?); what was enrolled is kept, "
+            "the same command goes on from there"
+        ) from error
+    name = parts / f"{number:06d}"
+    _replace(lambda p: pq.write_table(_table(rows), p), name.with_suffix(".parquet"))
+    # the failures file comes last: its presence says that the batch is complete
+    frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+    _replace(lambda p: frame.to_csv(p, index=False), name.with_suffix(".failures.csv"))
+    bar.update(len(batches[number]))
+
+
+def _assemble(parts: Path, count: int, out: Path, description: dict) -> tuple[int, int]:
+    tables = [pq.read_table(parts / f"{i:06d}.parquet") for i in range(count)]
+    failures = pd.concat([pd.read_csv(parts / f"{i:06d}.failures.csv") for i in range(count)])
+    table = pa.concat_tables(tables)
+    write_faces(table, out, description)
+    _replace(lambda p: failures.to_csv(p, index=False), failures_path(out))
+    shutil.rmtree(parts)
+    return len(table), len(failures)
+
+
+def write_faces(table: pa.Table, out: Path, description: dict) -> None:
+    """Write face metadata with its description in the file's own metadata, atomically."""
+    table = table.replace_schema_metadata(
+        {"congress_test": json.dumps(description, sort_keys=True)}
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _replace(lambda p: pq.write_table(table, p, compression="zstd"), out)
+
+
+def read_faces(path: Path) -> pd.DataFrame:
+    """Face metadata as a dataframe, embeddings as (d,) float32 arrays, description in `.attrs`.
+
+    Raises UserError when the file is missing or is no face metadata.
+    """
+    description = read_description(path)
+    frame = pq.read_table(path).to_pandas(ignore_metadata=True)
+    frame.attrs = description
+    return frame
+
+
+def read_description(path: Path) -> dict:
+    """Configuration, weight hashes, versions and image digest of a face metadata file."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; `congress-test enrol` makes such files")
+    try:
+        stored = (pq.read_schema(path).metadata or {}).get(b"congress_test")
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} is no readable Parquet file: {error}") from error
+    if stored is None:
+        raise UserError(f"{path} is no face metadata (made by `congress-test enrol`)")
+    return json.loads(stored)
+
+
+def read_failures(path: Path) -> pd.DataFrame:
+    """Failures to enrol that lie beside a face metadata file: id, reason, detail, image_sha256."""
+    return pd.read_csv(failures_path(path), dtype=str, keep_default_na=False)
+
+
+def failures_path(out: Path) -> Path:
+    """Where the failures of a face metadata file lie."""
+    return Path(out).with_suffix(".failures.csv")
+
+
+def describe(config: models.Configuration) -> dict:
+    """What must be equal for two files of face metadata to be comparable, as JSON-able values."""
+    return {
+        "configuration": config._asdict(),
+        "weights_sha256": models.weights(config),
+        "versions": {name: metadata.version(name) for name in VERSIONED},
+    }
+
+
+def _load_worker(config) -> None:
+    # one thread a process: faster on these networks, and sums do not depend on the machine
+    os.environ["OMP_NUM_THREADS"] = "1"
+    global _detect, _embed
+    _detect, _embed = models.load(config)
+
+
+def _enrol_batch(records: list[dict]) -> tuple[list[dict], list[tuple]]:
+    rows, failures = [], []
+    for record in records:
+        digest = ""
+        try:
+            digest = _sha256(record["path"])
+            rows.append(_enrol_one(record, digest))
+        except Unreadable as error:
+            detail = "" if str(error) == error.reason else str(error)
+            failures.append((record["id"], error.reason, detail, digest))
+    return rows, failures
+
+
+def _enrol_one(record: dict, digest: str) -> dict:
+    image = read_image(record["path"])
+    faces = _detect(image)
+    if not faces:
+        raise Unreadable("no face found")
+    # largest first; ties go to the surer, then to the one further left
+    face = min(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box))
+    embedding = _embed(image, face)
+    if not np.isfinite(embedding).all() or not embedding.any():
+        raise Unreadable("no usable embedding")
+    x, y, w, h = face.box
+    sharpness, brightness = _quality(image, face.box)
+    left, right = face.left_eye or (None, None), face.right_eye or (None, None)
+    return {
+        "id": record["id"],
+        "image_sha256": digest,
+        "width": image.shape[1],
+        "height": image.shape[0],
+        "faces_found": len(faces),
+        "box_x": x,
+        "box_y": y,
+        "box_w": w,
+        "box_h": h,
+        "left_eye_x": left[0],
+        "left_eye_y": left[1],
+        "right_eye_x": right[0],
+        "right_eye_y": right[1],
+        "detector_score": face.score,
+        "face_size": float(np.sqrt(w * h)),
+        "sharpness": sharpness,
+        "brightness": brightness,
+        "embedding": embedding,
+    }
+
+
+def _quality(image: np.ndarray, box) -> tuple[float, float]:
+    """Sharpness (variance of the Laplacian) and brightness (mean grey, 0 to 255) of the face box."""
+    import cv2
+
+    x, y, w, h = box
+    crop = image[max(y, 0) : max(y, 0) + h, max(x, 0) : max(x, 0) + w]
+    if crop.size == 0:
+        return float("nan"), float("nan")
+    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    grey = cv2.resize(grey, (QUALITY_SIZE, QUALITY_SIZE), interpolation=cv2.INTER_AREA)
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var()), float(grey.mean())
+
+
+def _table(rows: list[dict]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=pa.schema(COLUMNS))
+
+
+def _start_or_resume(parts: Path, description: dict) -> None:
+    """Keep the parts of an interrupted run of the same work, throw away those of any other."""
+    plan = parts / "plan.json"
+    wanted = json.dumps(description, sort_keys=True)
+    if parts.exists() and not (plan.exists() and plan.read_text() == wanted):
+        shutil.rmtree(parts)
+    parts.mkdir(parents=True, exist_ok=True)
+    _replace(lambda p: Path(p).write_text(wanted), plan)
+
+
+def _replace(write, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    write(temporary)
+    os.replace(temporary, path)
+
+
+def _digest(images: pd.DataFrame) -> str:
+    """One hash over ids and image bytes: what an enrolment was made from."""
+    total = hashlib.sha256()
+    for row in images.itertuples():
+        total.update(f"{row.id}\0{_sha256(row.path)}\n".encode())
+    return total.hexdigest()
+
+
+def _sha256(path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

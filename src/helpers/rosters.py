@@ -1,0 +1,328 @@
+"""Who is searched: the 115th Congress as it sat on 26 July 2018, from published rosters.
+
+`build_members` reconciles the raw files; `load_members` reads what ships. Ethnicity and gender
+are the roster publisher's coding.
+"""
+
+import json
+import re
+import unicodedata
+
+import pandas as pd
+import pandera.pandas as pa
+import yaml
+
+from helpers.paths import DATA
+from helpers.sources import load_manifest, local_files
+
+DAY = "2018-07-26"
+ROSTER = DATA / "roster"
+SEATS = {"house": 435, "senate": 100}
+# snapshot -> ids of its manifest; the later one of a chamber serves successors and cross-checks
+SNAPSHOTS = {"house": ("house-2017", "house-2019"), "senate": ("senate-2018", "senate-2021")}
+ETHNICITIES = {
+    "white-american": "White",
+    "african-american": "Black",
+    "hispanic-american": "Hispanic",
+    "asian-american": "Asian",
+    "native-american": "Native American",
+    "pacific-islander": "Pacific Islander",
+}
+GROUPS = ["White", "Black", "Hispanic", "East Asian", "South Asian", "Native and Pacific"]
+COLUMNS = [
+    "member_id", "name", "chamber", "state", "district", "party", "gender", "ethnicity",
+    "date_of_birth", "voting", "icpsr", "portrait_url", "second_portrait_url", "source",
+]  # fmt: skip
+TYPES = {"district": "Int64", "icpsr": "Int64", "voting": bool}
+TEXT = [c for c in COLUMNS if c not in TYPES]
+
+
+def load_members() -> pd.DataFrame:
+    """The reconciled roster, checked: one row a member, with the two derived group columns.
+
+    `group` is one of GROUPS; `of_colour` is True for every group but White. The publisher codes
+    Asian members as one; `asian_american_members.csv` divides them.
+    """
+    members = read_members(ROSTER / "members.csv")
+    check_members(members)
+    asian = pd.read_csv(ROSTER / "asian_american_members.csv", keep_default_na=False)
+    group = members.ethnicity.replace(
+        {"Native American": "Native and Pacific", "Pacific Islander": "Native and Pacific"}
+    )
+    members["group"] = members.member_id.map(asian.set_index("member_id").group).where(
+        group.eq("Asian"), group
+    )
+    if not members.group.isin(GROUPS).all():
+        lost = members.name[~members.group.isin(GROUPS)]
+        raise ValueError(f"no group for {', '.join(lost)}: see asian_american_members.csv")
+    members["of_colour"] = members.group.ne("White")
+    return members
+
+
+def read_members(path) -> pd.DataFrame:
+    """Read a roster in the format of members.csv, unchecked."""
+    members = pd.read_csv(
+        path,
+        dtype=TYPES | dict.fromkeys(TEXT, str),
+        na_values={"district": [""], "icpsr": [""]},
+        keep_default_na=False,
+    )
+    return members
+
+
+def build_members() -> pd.DataFrame:
+    """Build members.csv from the raw rosters, the dates of changes and corrections.csv.
+
+    Raises ValueError if a correction no longer fits what is published, and whatever
+    `check_members` finds.
+    """
+    corrections = load_corrections()
+    rows = pd.concat([_chamber(c, corrections) for c in SNAPSHOTS], ignore_index=True)
+    for fix in corrections[corrections.field.isin(["name", "gender", "date_of_birth"])].itertuples():
+        here = rows.member_id.eq(fix.member_id)
+        if here.sum() != 1 or rows.loc[here, fix.field].item() != fix.published:
+            raise ValueError(f"correction of {fix.field} of {fix.name} does not fit the rosters")
+        rows.loc[here, fix.field] = fix.corrected
+    rows["ethnicity"] = rows.ethnicity.replace(ETHNICITIES)
+    rows["voting"] = True
+    links = link_voteview(rows)
+    rows["icpsr"] = rows.member_id.map(links.icpsr).astype("Int64")
+    kept = ROSTER / "second_portraits.csv"
+    second = pd.read_csv(kept).query("kept") if kept.is_file() else pd.DataFrame(columns=["url"])
+    urls = second.set_index("member_id").url if len(second) else pd.Series(dtype=str)
+    rows["second_portrait_url"] = rows.member_id.map(urls).fillna("")
+    members = rows[COLUMNS].sort_values("member_id").reset_index(drop=True).astype(TYPES)
+    check_members(members)
+    return members
+
+
+def load_corrections() -> pd.DataFrame:
+    """Every correction of the published rosters: who, field, published, corrected, why, source."""
+    return pd.read_csv(ROSTER / "corrections.csv", dtype=str, keep_default_na=False)
+
+
+def seat_changes() -> pd.DataFrame:
+    """Seats that changed hands in the 115th Congress before 26 July 2018, with dates."""
+    return pd.read_csv(DATA / "published" / "seat_changes.csv", dtype=str, keep_default_na=False)
+
+
+def vacant_seats() -> list[str]:
+    """Seats without a member on 26 July 2018."""
+    changes = seat_changes()
+    gone = changes.left_on.le(DAY)
+    late = changes.successor_sworn_in.eq("") | changes.successor_sworn_in.gt(DAY)
+    return sorted(changes.seat[gone & late])
+
+
+def seat(row) -> str:
+    """Name of a member's seat as in seat_changes.csv: KS-4, MT-AL, AL-Senate."""
+    if row.chamber == "senate":
+        return f"{row.state}-Senate"
+    return f"{row.state}-{'AL' if pd.isna(row.district) else int(row.district)}"
+
+
+def _raw(identifier):
+    files = local_files("rosters").set_index("id").path
+    return json.loads(files[identifier].read_text(encoding="utf-8"))
+
+
+def _snapshot(chamber, identifier):
+    """A published roster in our columns; names and ids still as published."""
+    url = load_manifest("rosters").set_index("id").url[identifier]
+    folder = url.rsplit("/data/", 1)[0] + "/images/headshots/512x512/"
+    raw = pd.DataFrame(_raw(identifier)).query("bioguide.notna() or name.notna()")
+    district = raw.district if chamber == "house" else None
+    return pd.DataFrame(
+        {
+            "member_id": raw.bioguide.fillna("").astype(str),
+            "name": raw.name,
+            "chamber": chamber,
+            "state": raw.state_code,
+            "district": pd.to_numeric(district).astype("Int64") if chamber == "house" else pd.NA,
+            "party": raw.party,
+            "gender": raw.gender,
+            "ethnicity": raw.ethnicity,
+            "date_of_birth": raw.date_of_birth,
+            "portrait_url": folder + raw.photo_url.fillna("").str.rsplit("/", n=1).str[-1],
+            "source": identifier,
+        }
+    )
+
+
+def _chamber(chamber, corrections):
+    """The earlier snapshot with stale seats replaced from the later one, or left vacant."""
+    early, late = (_snapshot(chamber, i) for i in SNAPSHOTS[chamber])
+    for fix in corrections[corrections.field.eq("member_id")].itertuples():
+        early.loc[early.name.eq(fix.name) & early.member_id.eq(""), "member_id"] = fix.corrected
+    seats = corrections[corrections.field.eq("seat")]
+    stale = seats[seats.member_id.isin(early.member_id)]
+    # a record that moved between snapshots keeps the seat of 26 July
+    rows = [early[~early.member_id.isin(stale.member_id)]]
+    for fix in stale.itertuples():
+        where, successor = fix.corrected.split(": ")
+        if successor == "vacant":
+            continue
+        ids = corrections.member_id[corrections.name.str.split().str.join(" ").eq(successor)]
+        new = late[late.name.str.split().str.join(" ").eq(successor) | late.member_id.isin(ids)]
+        if len(new) != 1:
+            raise ValueError(f"{successor} is not in the later snapshot of the {chamber}")
+        district = where.split("-")[1]
+        new = new.assign(district=int(district) if district.isdigit() else pd.NA)
+        rows.append(new)
+    table = pd.concat(rows, ignore_index=True)
+    # the portraits that the later folder holds were published with it
+    for fix in corrections[corrections.field.eq("portrait")].itertuples():
+        table.loc[table.member_id.eq(fix.member_id), "portrait_url"] = table.portrait_url.str.replace(
+            fix.published, fix.corrected, regex=False
+        )
+    return table
+
+
+def _plain(text):
+    """Letters only, lower case, without accents: for comparing names across publishers."""
+    text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.findall("[a-z]+", text.replace("'", ""))
+
+
+def load_voteview() -> pd.DataFrame:
+    """voteview's list of legislators since 1789: name, icpsr, state, party, congress (the last
+    one), chamber, born, died, image, source, provenance; icpsr, congress, born, died are Int64."""
+    path = local_files("rosters").set_index("id").path["voteview"]
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    numbers = ["icpsr", "congress", "born", "died"]
+    table[numbers] = table[numbers].apply(pd.to_numeric).astype("Int64")
+    return table
+
+
+def load_congress_legislators() -> pd.DataFrame:
+    """congress-legislators' current members: member_id, icpsr, last, gender, date_of_birth,
+    terms (list of dicts)."""
+    path = local_files("rosters").set_index("id").path["legislators-current"]
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    people = yaml.load(path.read_text(encoding="utf-8"), loader)
+    return pd.DataFrame(
+        {
+            "member_id": p["id"]["bioguide"],
+            "icpsr": p["id"].get("icpsr"),
+            "last": p["name"]["last"],
+            "gender": {"M": "male", "F": "female"}[p["bio"]["gender"]],
+            "date_of_birth": p["bio"]["birthday"],
+            "terms": p["terms"],
+        }
+        for p in people
+    ).astype({"icpsr": "Int64"})
+
+
+STATES = {}
+
+
+def link_voteview(members: pd.DataFrame) -> pd.DataFrame:
+    """Link members to voteview: index member_id; icpsr, image, linked_by.
+
+    By id (congress-legislators' ICPSR number); else by name, state and birth year; else by name
+    and state alone, where the publishers disagree on the year. Party decides between two records
+    of one person. Only records whose service reached the 115th Congress are considered.
+    """
+    voteview = load_voteview().query("congress >= 115").copy()
+    voteview["words"] = voteview.name.map(lambda n: set(_plain(n)))
+    voteview["last"] = voteview.name.map(lambda n: set(_plain(n.split(",")[0])))
+    states = {r["state_code"]: r["state_name"] for r in _raw("house-2017")}
+    icpsr = load_congress_legislators().dropna(subset="icpsr").set_index("member_id").icpsr
+    links = []
+    for m in members.itertuples():
+        words = _plain(m.name)
+        by_id = voteview.icpsr.eq(icpsr.get(m.member_id, -1))
+        named = voteview.state.eq(states[m.state]) & voteview["last"].map(
+            lambda last, words=words: words[-1] in last
+        )
+        first = voteview.words.map(lambda w, words=words: words[0] in w)
+        year = voteview.born.eq(int(m.date_of_birth[:4]))
+        for how, mask in [
+            ("id", by_id),
+            ("name and birth year", named & year),
+            ("name and birth year", named & year & first),
+            ("name and state", named & first),
+        ]:
+            found = voteview[mask]
+            if len(found) > 1:
+                found = found[found.party.str.lower().str.startswith(m.party[:8])]
+            if len(found) == 1:
+                links.append((m.member_id, found.icpsr.item(), found.image.item(), how))
+                break
+    return pd.DataFrame(links, columns=["member_id", "icpsr", "image", "linked_by"]).set_index(
+        "member_id"
+    )
+
+
+# checks
+
+
+def _seats_filled(members):
+    filled = members.groupby("chamber").size()
+    vacant = pd.Series(vacant_seats()).str.endswith("-Senate")
+    expected = {"house": SEATS["house"] - (~vacant).sum(), "senate": SEATS["senate"] - vacant.sum()}
+    return {c: int(filled.get(c, 0)) for c in expected} == expected
+
+
+def _one_a_seat(members):
+    seats = members.apply(seat, axis=1)
+    house = members.chamber.eq("house")
+    return not seats[house].duplicated().any() and seats[~house].value_counts().eq(2).all()
+
+
+def stale_members(members: pd.DataFrame) -> pd.DataFrame:
+    """Rows of members who sat in a seat that seat_changes.csv says they had left, or not yet
+    entered, on 26 July 2018."""
+    changes = seat_changes()
+    words = members.name.map(_plain)
+    seats = members.apply(seat, axis=1)
+    stale = pd.Series(False, index=members.index)
+    for change in changes.itertuples():
+        here = seats.eq(change.seat)
+        if change.left_on <= DAY:
+            stale |= here & words.map(lambda w, n=change.left: w[-1] == _plain(n)[-1])
+        if not change.successor_sworn_in or change.successor_sworn_in > DAY:
+            stale |= here
+    return members[stale]
+
+
+MEMBERS = pa.DataFrameSchema(
+    {
+        "member_id": pa.Column(str, pa.Check.str_matches(r"^[A-Z]\d{6}$"), unique=True),
+        "name": pa.Column(str, pa.Check(lambda s: s.eq(s.str.split().str.join(" ")) & s.ne(""))),
+        "chamber": pa.Column(str, pa.Check.isin(SEATS)),
+        "state": pa.Column(str, pa.Check.str_matches("^[A-Z]{2}$")),
+        "district": pa.Column("Int64", pa.Check.in_range(1, 53), nullable=True),
+        "party": pa.Column(str, pa.Check.isin(["democrat", "republican", "independent"])),
+        "gender": pa.Column(str, pa.Check.isin(["female", "male"])),
+        "ethnicity": pa.Column(str, pa.Check.isin(list(ETHNICITIES.values()))),
+        "date_of_birth": pa.Column(str, pa.Check.str_matches(r"^(19[2-9]\d)-\d\d-\d\d$")),
+        "voting": pa.Column(bool, pa.Check.eq(True)),
+        "icpsr": pa.Column("Int64", nullable=True),
+        "portrait_url": pa.Column(str, pa.Check.str_matches(r"^https://.+\.jpg$"), unique=True),
+        "second_portrait_url": pa.Column(str),
+        "source": pa.Column(str, pa.Check.isin([i for s in SNAPSHOTS.values() for i in s])),
+    },
+    checks=[
+        pa.Check(_seats_filled, name="seats less vacancies"),
+        pa.Check(_one_a_seat, name="one member a district, two senators a state"),
+        pa.Check(lambda m: stale_members(m).empty, name="no stale seat"),
+        pa.Check(lambda m: ~m.icpsr.dropna().duplicated().any(), name="one member an icpsr"),
+    ],
+    strict=True,
+    ordered=True,
+)
+
+
+def check_members(members: pd.DataFrame) -> None:
+    """Check a roster against the schema and the seats of 26 July 2018.
+
+    Raises ValueError that names every failed check: a duplicate, a missing id, a stale or
+    doubly filled seat, an unknown label, a count that is not the seats less the vacancies.
+    """
+    try:
+        MEMBERS.validate(members, lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases[["column", "check", "failure_case"]].drop_duplicates()
+        text = "; ".join(f"{c.column}: {c.check} ({c.failure_case})" for c in cases.itertuples())
+        raise ValueError(f"the roster is not that of {DAY}: {text}") from errors
