@@ -201,7 +201,7 @@ def _assemble(parts: Path, count: int, out: Path, description: dict) -> tuple[in
 
 def write_faces(table: pa.Table, out: Path, description: dict) -> None:
     """Write face metadata with its description in the file's own metadata, atomically."""
-    table = table.replace_schema_metadata(
+    table = table.combine_chunks().replace_schema_metadata(
         {"congress_test": json.dumps(description, sort_keys=True)}
     )
     out.parent.mkdir(parents=True, exist_ok=True)
