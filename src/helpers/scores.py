@@ -1,0 +1,158 @@
+"""Scores of a set of probes against a gallery, reduced to what the analyses need and may ship.
+
+From a private gallery only the following leaves the machine: the best impostor score of each
+probe, a histogram of all scores, counts by stratum, and the candidates up to the loosest threshold
+that needs identities (at most 16 a gallery face, neutral ids). See the datasheet in data/README.md.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from helpers.collection import DECIMALS, Collection, score_blocks, search, subset
+from helpers.errors import UserError
+from helpers.paths import DATA
+
+PER_FACE = 16  # candidates that ship for one gallery face and model, at most
+GENUINE_PERCENTILE = 90
+
+
+class Scores(NamedTuple):
+    """Everything known of some probes against one gallery with one configuration.
+
+    best: one row a searched probe: probe_id, and its best impostor score with no gallery face left
+    out (`any`), without probable same persons (`rule`), and among scores above the 90th percentile
+    of the genuine scores (`p90`); +inf where nothing is left.
+    candidates: probe_id, gallery_id, cluster, score, rank, without probable same persons, complete
+    up to `upto`.
+    histogram: score (4 decimals), pairs: all comparisons without probable same persons.
+    faces: gallery faces without probable same persons. removed: those left out. same_person: the
+    rule's decisions. description: configuration, weights and genuine percentile.
+    """
+
+    best: pd.DataFrame
+    candidates: pd.DataFrame
+    histogram: pd.DataFrame
+    faces: int
+    removed: int
+    upto: float
+    same_person: pd.DataFrame
+    description: dict
+
+
+def compute(
+    probes: Collection,
+    gallery: Collection,
+    clusters: pd.Series,
+    same_person: pd.DataFrame,
+    genuine_p90: float,
+    keep_probes: int,
+    per_face: int | None = None,
+) -> Scores:
+    """Compare every probe with every gallery face, block by block, and keep what `Scores` holds.
+
+    `keep_probes`: the candidates are complete up to the score at which so many probes have one.
+    `per_face`: the cap on candidates of one gallery face, best first (None: no cap).
+    """
+    cluster = pd.Series(gallery.ids).map(clusters).fillna(pd.Series(gallery.ids)).to_numpy()
+    left_out = set(same_person.loc[same_person["same_person"], "cluster"])
+    kept = ~np.isin(cluster, list(left_out))
+    size = 1 + int(np.ceil(2.5 * 10**DECIMALS))  # distances beyond 2.5 share the last bin
+    counts = np.zeros(size, dtype=np.int64)
+    best = []
+    for rows, scores in score_blocks(probes, gallery):
+        columns = scores[:, kept]
+        bins = np.minimum(np.round(columns * 10**DECIMALS).astype(np.int64), size - 1)
+        counts += np.bincount(bins.ravel(), minlength=size)
+        above = np.where(scores > genuine_p90, scores, np.inf)
+        best.append(
+            pd.DataFrame(
+                {
+                    "probe_id": probes.ids[rows].astype(str),
+                    "any": scores.min(axis=1),
+                    "rule": columns.min(axis=1, initial=np.inf),
+                    "p90": above.min(axis=1),
+                }
+            )
+        )
+    best = pd.concat(best, ignore_index=True)
+    upto = float(np.sort(best["rule"])[min(keep_probes, len(best)) - 1])
+    candidates = search(probes, subset(gallery, gallery.ids[kept]), threshold=upto)
+    candidates.insert(2, "cluster", candidates["gallery_id"].map(dict(zip(gallery.ids, cluster))))
+    if per_face:
+        nearest = candidates.groupby("gallery_id")["score"].rank(method="first")
+        candidates = candidates[nearest <= per_face].reset_index(drop=True)
+    filled = np.flatnonzero(counts)
+    return Scores(
+        best=best,
+        candidates=candidates,
+        histogram=pd.DataFrame({"score": filled / 10**DECIMALS, "pairs": counts[filled]}),
+        faces=int(kept.sum()),
+        removed=int((~kept).sum()),
+        upto=upto,
+        same_person=same_person,
+        description={**probes.description, "genuine_p90": genuine_p90},
+    )
+
+
+def pairs_at(scores: Scores, threshold: float) -> int:
+    """Comparisons at or below a threshold, probable same persons left out."""
+    table = scores.histogram
+    return int(table.loc[table["score"] <= threshold + 1e-9, "pairs"].sum())
+
+
+def genuine_p90(genuine: pd.DataFrame) -> float:
+    """The 90th percentile of genuine scores (column score), a distance, rounded to 4 decimals."""
+    return float(np.round(np.percentile(genuine["score"], GENUINE_PERCENTILE), DECIMALS))
+
+
+def genuine_scores(probes: Collection, second: Collection) -> pd.DataFrame:
+    """Scores of each probe against its own second portrait: probe_id, score."""
+    both = sorted(set(probes.ids) & set(second.ids))
+    if not both:
+        raise UserError("no probe has a second portrait")
+    position = {i: k for k, i in enumerate(second.ids)}
+    rows = []
+    for span, scores in score_blocks(probes, second):
+        for offset, probe in enumerate(probes.ids[span]):
+            if probe in position:
+                rows.append((str(probe), scores[offset, position[probe]]))
+    return pd.DataFrame(rows, columns=["probe_id", "score"])
+
+
+def save_scores(scores: Scores, folder: Path) -> None:
+    """Write scores as files that ship; the numbers are rounded already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scores.best.to_csv(folder / "best.csv", index=False, float_format="%.4f")
+    scores.same_person.to_csv(folder / "same-person.csv", index=False, float_format="%.4f")
+    scores.histogram.to_csv(folder / "histogram.csv", index=False, float_format="%.4f")
+    scores.candidates.to_parquet(folder / "candidates.parquet", index=False, compression="zstd")
+    summary = {
+        "faces": scores.faces,
+        "removed": scores.removed,
+        "upto": scores.upto,
+        "description": scores.description,
+    }
+    (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+
+
+def load_scores(name: str) -> Scores:
+    """Scores that ship with the repository, e.g. `load_scores("utkface-SFace")`.
+
+    Raises UserError when none of that name ship.
+    """
+    folder = DATA / "scores" / name
+    if not (folder / "summary.json").exists():
+        known = ", ".join(sorted(p.parent.name for p in (DATA / "scores").glob("*/summary.json")))
+        raise UserError(f"no scores named {name!r} ship with the repository; there are {known}")
+    summary = json.loads((folder / "summary.json").read_text())
+    return Scores(
+        best=pd.read_csv(folder / "best.csv"),
+        candidates=pd.read_parquet(folder / "candidates.parquet"),
+        histogram=pd.read_csv(folder / "histogram.csv"),
+        same_person=pd.read_csv(folder / "same-person.csv"),
+        **summary,
+    )
