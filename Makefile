@@ -1,0 +1,99 @@
+# The Congress Test. `make` alone says what there is.
+# Needs git, make, Python 3.11 to 3.13 and a package index; everything else goes into .venv/.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# The first Python here that is neither too old nor too new; or say: make run PYTHON=python3.12
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The stamp's name holds a checksum of what the environment was made from, and of where it stands
+# (a virtual environment does not survive a move): another lock, another stamp, a new environment.
+STAMP := $(VENV)/.installed-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | tr ' ' '-')
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+
+# Nothing of the user's own Python, Jupyter and matplotlib settings gets in.
+unexport PYTHONPATH PYTHONHOME MPLBACKEND
+export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export MPLCONFIGDIR := $(CURDIR)/$(VENV)/var/matplotlib
+export IPYTHONDIR := $(CURDIR)/$(VENV)/var/ipython
+export JUPYTER_CONFIG_DIR := $(CURDIR)/$(VENV)/var/jupyter
+export JUPYTER_PREFER_ENV_PATH := 1
+export DEEPFACE_LOG_LEVEL := 50
+export DEEPFACE_BACKEND_ENGINE := onnx
+# tqdm would like a Jupyter widget
+export PYTHONWARNINGS := ignore:IProgress not found
+
+# One thread where numbers are compared: the order of a sum changes its last digits.
+run test notebooks: export OMP_NUM_THREADS := 1
+run test notebooks: export OPENBLAS_NUM_THREADS := 1
+run test notebooks: export MKL_NUM_THREADS := 1
+run test notebooks: export VECLIB_MAXIMUM_THREADS := 1
+run test notebooks: export PYTHONHASHSEED := 0
+
+.PHONY: help install run test notebooks bench lint lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+install: $(STAMP) ## create the environment .venv/ from requirements.lock (the others do it too)
+
+run: $(STAMP) ## run the test on the shipped data; write figures/ and build/notebooks/
+	@$(BIN)/congress-test reproduce
+
+test: $(STAMP) ## run all tests, then check every notebook's outputs; both always run
+	@status=0; \
+	$(BIN)/python -m pytest tests || status=1; \
+	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks || status=1; \
+	exit $$status
+
+notebooks: $(STAMP) ## execute the committed notebooks again, in place
+	@$(BIN)/python -m helpers.notebooks $(NOTEBOOKS)
+
+bench: $(STAMP) ## measure enrolment, search and run; write benchmarks/ (needs the images)
+	@set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+
+lint: $(STAMP) ## check the style of the code
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+lock: ## make requirements.lock again from requirements.in (UPGRADE=1 for newer versions; needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv"; exit 1; }
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+		$(if $(UPGRADE),--upgrade) --override requirements.overrides \
+		requirements.in --output-file requirements.lock
+
+clean: ## remove the environment, build/ and caches; downloads and results stay
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find src tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
+
+# Shows which package is being fetched; the whole of pip's talk is in the log.
+PROGRESS = awk -v total="$$(grep -c '^[a-z0-9]' requirements.lock)" -v terminal="$$terminal" ' \
+	/^Collecting / { n++; if (terminal) printf "\r  fetching %d of about %d: %-40.40s", n, total, $$2; \
+		else if (n % 25 == 0) printf "  fetched %d of about %d\n", n, total; fflush() } \
+	/^Installing collected/ { printf "%s  unpacking ...%-60s\n", terminal ? "\r" : "", ""; fflush() } \
+	/^(ERROR|FAILED)/ { print; bad = 1 } \
+	END { exit bad }'
+
+$(STAMP):
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, then say" \
+		"where it is: make run PYTHON=/path/to/python3.12"; exit 1; }
+	@"$(PYTHON)" -c '$(FITS)' || { echo "$(PYTHON) cannot be used (`"$(PYTHON)" --version 2>&1`):" \
+		"the Congress Test needs Python 3.11, 3.12 or 3.13. Say which: make run PYTHON=python3.12"; \
+		exit 1; }
+	@echo "Installing into $(VENV)/: 1.5 GB, a minute or two, log in build/install.log"
+	@rm -rf $(VENV) && mkdir -p build
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "The environment could not be made." \
+		"On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@if [ -t 1 ]; then terminal=1; else terminal=; fi; \
+	{ $(BIN)/python -m pip install --require-hashes --no-deps -r requirements.lock 2>&1 \
+		|| echo "FAILED: see build/install.log"; } | tee build/install.log | $(PROGRESS)
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
+		>>build/install.log 2>&1 || { tail -5 build/install.log; exit 1; }
+	@$(BIN)/python -c 'import matplotlib.font_manager' 2>>build/install.log
+	@touch $@
