@@ -205,8 +205,8 @@ def save(
 
     Raises ValueError if a text is missing or `alt` is shorter than 40 characters, the id is
     malformed or taken by another notebook, there are no data, or, in the finished picture, a
-    letter is smaller than 7 pt at the final width, a text is cut off or two texts overlap. A title or
-    subtitle may take three lines.
+    letter is smaller than 7 pt at the final width, a text is cut off or two texts overlap. A
+    title or subtitle may take three lines.
     """
     folder = Path(folder or FIGURES)
     entry = _entry("figure", id, title, caption, notebook, folder, alt=alt)
@@ -429,7 +429,7 @@ def _wrap(fig: Figure, text: str, size: float, weight: str, width: float) -> str
         columns -= 1
     if len(lines) > MOST_LINES:
         raise ValueError(f"too long for the head of a figure, {len(lines)} lines: {text!r}")
-    while len(shorter := textwrap.wrap(text, columns - 1)) == len(lines):
+    while 1 < len(lines) == len(shorter := textwrap.wrap(text, columns - 1)):
         lines, columns = shorter, columns - 1  # no orphan on the last line
     return "\n".join(lines)
 
