@@ -70,7 +70,8 @@ def check_comparable(probes: Collection, gallery: Collection) -> None:
     for key in ("configuration", "weights_sha256"):
         a, b = probes.description[key], gallery.description[key]
         if a != b:
-            differs = ", ".join(f"{k}: {a.get(k)} / {b.get(k)}" for k in a | b if a.get(k) != b.get(k))
+            differing = [k for k in a | b if a.get(k) != b.get(k)]
+            differs = ", ".join(f"{k}: {a.get(k)} / {b.get(k)}" for k in differing)
             raise UserError(f"probes and gallery were enrolled differently ({differs})")
     if probes.embeddings.shape[1] != gallery.embeddings.shape[1]:
         raise UserError("probes and gallery have embeddings of different length")

@@ -74,13 +74,12 @@ def convert_facenet(source: Path, target: Path) -> None:
     with h5py.File(source, "r") as file:
         layers = json.loads(file.attrs["model_config"])["config"]["layers"]
         arrays = {}
-        file["model_weights"].visititems(
-            lambda name, item: arrays.__setitem__(
-                (name.split("/")[0], name.split("/")[-1].split(":")[0]), item[()]
-            )
-            if isinstance(item, h5py.Dataset)
-            else None
-        )
+
+        def keep(name, item):
+            if isinstance(item, h5py.Dataset):
+                arrays[name.split("/")[0], name.split("/")[-1].split(":")[0]] = item[()]
+
+        file["model_weights"].visititems(keep)
 
     nodes, initialisers, output_of = [], [], {}
 
@@ -90,7 +89,8 @@ def convert_facenet(source: Path, target: Path) -> None:
 
     for layer in layers:
         kind, name, config = layer["class_name"], layer["name"], layer["config"]
-        inputs = [output_of[i[0]] for i in layer["inbound_nodes"][0]] if kind != "InputLayer" else []
+        inbound = layer["inbound_nodes"][0] if layer["inbound_nodes"] else []
+        inputs = [output_of[i[0]] for i in inbound]
         output = name
         if kind == "InputLayer":
             nodes.append(helper.make_node("Transpose", ["input"], [name], perm=[0, 3, 1, 2]))
@@ -125,7 +125,7 @@ def convert_facenet(source: Path, target: Path) -> None:
             output = inputs[0]
         elif kind == "Lambda":
             scale = constant(f"{name}/scale", np.float32(config["arguments"]["scale"]))
-            nodes.append(helper.make_node("Mul", inputs + [scale], [output]))
+            nodes.append(helper.make_node("Mul", [*inputs, scale], [output]))
         elif kind == "Add":
             nodes.append(helper.make_node("Add", inputs, [output]))
         elif kind == "Concatenate":
@@ -147,7 +147,7 @@ def convert_facenet(source: Path, target: Path) -> None:
             nodes.append(helper.make_node("Flatten", [f"{name}/4d"], [output]))
         elif kind == "Dense" and not config["use_bias"]:
             kernel = constant(f"{name}/kernel", arrays[name, "kernel"])
-            nodes.append(helper.make_node("MatMul", inputs + [kernel], [output]))
+            nodes.append(helper.make_node("MatMul", [*inputs, kernel], [output]))
         else:
             raise ValueError(f"layer {name!r} of kind {kind!r} has no conversion")
         output_of[name] = output

@@ -5,12 +5,14 @@ rules and outcomes are listed at `read_image`.
 """
 
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
 import shutil
-from collections import deque
-from concurrent.futures import ProcessPoolExecutor
+import stat
+import threading
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
 from pathlib import Path
@@ -68,13 +70,19 @@ def read_image(path: Path) -> np.ndarray:
 
     Grey, palette, CMYK and 16-bit images become 8-bit colour, transparency is dropped, EXIF
     rotation is applied, of an animation the first frame is taken. Raises Unreadable with the reason
-    "missing file", "empty file", "not an image", "truncated image", or "too many pixels"
-    (over 50 million, refused before decoding).
+    "missing file", "not a file" (a folder, a device), "unreadable file" (no permission, a broken
+    disk), "empty file", "not an image", "truncated image" (or otherwise damaged), or "too many
+    pixels" (over 50 million, refused before decoding).
     """
     path = Path(path)
-    if not path.is_file():
-        raise Unreadable("missing file")
-    if path.stat().st_size == 0:
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # a loop of links or a name too long is missing, too
+        denied = isinstance(error, PermissionError)
+        raise Unreadable("unreadable file" if denied else "missing file") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("not a file")
+    if status.st_size == 0:
         raise Unreadable("empty file")
     previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit is below
     try:
@@ -94,7 +102,10 @@ def read_image(path: Path) -> np.ndarray:
     except UnidentifiedImageError as error:
         raise Unreadable("not an image") from error
     except Exception as error:  # Pillow raises many kinds for broken data
-        raise Unreadable("truncated image", f"{type(error).__name__}: {error}"[:120]) from error
+        # the system's own errors have a number, Pillow's have none
+        of_system = isinstance(error, OSError) and error.errno is not None
+        reason = "unreadable file" if of_system else "truncated image"
+        raise Unreadable(reason, _in_words(error)) from error
     finally:
         Image.MAX_IMAGE_PIXELS = previous
 
@@ -102,15 +113,19 @@ def read_image(path: Path) -> np.ndarray:
 def list_images(folder: Path) -> pd.DataFrame:
     """Every file below a folder with an image's suffix -> columns id (relative path), path; sorted.
 
-    Raises UserError when the folder is missing or holds no such file.
+    A link that leads nowhere is listed, so that its failure is counted. Raises UserError when the
+    folder is missing or holds no such file.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder")
-    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.is_dir()]
     if not paths:
         raise UserError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
-    rows = sorted((p.relative_to(folder).as_posix(), str(p)) for p in paths)
+    # a file name may hold bytes that are no UTF-8, an id may not
+    ids = [os.fsencode(p.relative_to(folder).as_posix()) for p in paths]
+    ids = [i.decode("utf-8", "backslashreplace") for i in ids]
+    rows = sorted(zip(ids, paths, strict=True))
     return pd.DataFrame(rows, columns=["id", "path"])
 
 
@@ -125,26 +140,28 @@ def enrol(
     """Enrol images into a Parquet file of face metadata; return (faces, failures).
 
     `images` has the columns id and path. Beside `out` lies `<out stem>.failures.csv`. Work is done
-    in batches by one process a core, each batch written atomically, so a killed run loses at most
-    the batches in hand, and the same command resumes to the same bytes. An `out` that was made
+    in batches by one process a core, each batch written atomically when it is done, so a killed
+    run loses at most the batch that each process had in hand, and the same command resumes to the
+    same bytes. An image is a row or a failure, whatever is wrong with it. An `out` that was made
     from the same images, configuration, weights and versions is left as it is.
     Raises UserError for duplicate ids and missing weights.
     """
     out = Path(out)
-    images = images.sort_values("id", kind="stable").reset_index(drop=True)
     if len(images) == 0:
         raise UserError("no images to enrol")
+    images = images.assign(id=images["id"].astype(str)).sort_values("id", ignore_index=True)
     if images["id"].duplicated().any():
         twice = images.loc[images["id"].duplicated(), "id"].iloc[0]
         raise UserError(f"the id {twice!r} occurs twice; ids name faces and must differ")
     config = models.configuration(model, detector)
     description = describe(config)
     description["images_sha256"] = _digest(images)
+    parts = out.parent / f"{out.name}.parts"
     if out.exists() and read_description(out) == description:
+        shutil.rmtree(parts, ignore_errors=True)  # of a run killed just before its end
         faces = pq.read_metadata(out).num_rows
         return faces, len(images) - faces
 
-    parts = out.parent / f"{out.name}.parts"
     _start_or_resume(parts, description)
     batches = [images.iloc[i : i + BATCH] for i in range(0, len(images), BATCH)]
     todo = [i for i in range(len(batches)) if not (parts / f"{i:06d}.failures.csv").exists()]
@@ -162,18 +179,21 @@ def enrol(
             workers, multiprocessing.get_context("spawn"), _load_worker, (config,)
         ) as pool,
     ):
-        pending = deque()
-        for i in todo:
-            pending.append((i, pool.submit(_enrol_batch, batches[i].to_dict("records"))))
-            if len(pending) >= 2 * workers:
-                _finish(pending.popleft(), parts, batches, bar)
-        while pending:
-            _finish(pending.popleft(), parts, batches, bar)
+        queue, pending = iter(todo), {}
+        while True:
+            # each process has its next batch at hand, no more: records take memory
+            for i in itertools.islice(queue, 2 * workers - len(pending)):
+                pending[pool.submit(_enrol_batch, batches[i].to_dict("records"))] = i
+            if not pending:
+                break
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                number = pending.pop(future)
+                _finish(future, parts / f"{number:06d}")
+                bar.update(len(batches[number]))
     return _assemble(parts, len(batches), out, description)
 
 
-def _finish(entry, parts: Path, batches, bar) -> None:
-    number, future = entry
+def _finish(future, name: Path) -> None:
     try:
         rows, failures = future.result()
     except BrokenProcessPool as error:
@@ -181,20 +201,22 @@ def _finish(entry, parts: Path, batches, bar) -> None:
             "a worker process died (out of memory?); what was enrolled is kept, "
             "the same command goes on from there"
         ) from error
-    name = parts / f"{number:06d}"
     _replace(lambda p: pq.write_table(_table(rows), p), name.with_suffix(".parquet"))
     # the failures file comes last: its presence says that the batch is complete
     frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
     _replace(lambda p: frame.to_csv(p, index=False), name.with_suffix(".failures.csv"))
-    bar.update(len(batches[number]))
 
 
 def _assemble(parts: Path, count: int, out: Path, description: dict) -> tuple[int, int]:
     tables = [pq.read_table(parts / f"{i:06d}.parquet") for i in range(count)]
-    failures = pd.concat([pd.read_csv(parts / f"{i:06d}.failures.csv") for i in range(count)])
+    failures = pd.concat([read_failures(parts / f"{i:06d}.parquet") for i in range(count)])
     table = pa.concat_tables(tables)
-    write_faces(table, out, description)
-    _replace(lambda p: failures.to_csv(p, index=False), failures_path(out))
+    finished = parts / "finished.parquet"
+    write_faces(table, finished, description)
+    failures.to_csv(failures_path(finished), index=False)
+    # `out` comes last: its presence says that both are complete
+    failures_path(finished).replace(failures_path(out))
+    finished.replace(out)
     shutil.rmtree(parts)
     return len(table), len(failures)
 
@@ -255,8 +277,17 @@ def describe(config: models.Configuration) -> dict:
 def _load_worker(config) -> None:
     # one thread a process: faster on these networks, and sums do not depend on the machine
     os.environ["OMP_NUM_THREADS"] = "1"
+    parent = multiprocessing.parent_process()
+    if parent:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     global _detect, _embed
     _detect, _embed = models.load(config)
+
+
+def _end_with(parent) -> None:
+    # a killed parent would leave its spawned processes waiting for work for ever
+    parent.join()
+    os._exit(1)
 
 
 def _enrol_batch(records: list[dict]) -> tuple[list[dict], list[tuple]]:
@@ -274,12 +305,18 @@ def _enrol_batch(records: list[dict]) -> tuple[list[dict], list[tuple]]:
 
 def _enrol_one(record: dict, digest: str) -> dict:
     image = read_image(record["path"])
-    faces = _detect(image)
+    try:
+        faces = _detect(image)
+    except Exception as error:  # each detector has its own kinds, for an image of 1 x 2000 say
+        raise Unreadable("detector failed", _in_words(error)) from error
     if not faces:
         raise Unreadable("no face found")
     # largest first; ties go to the surer, then to the one further left
     face = min(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box))
-    embedding = _embed(image, face)
+    try:
+        embedding = _embed(image, face)
+    except Exception as error:
+        raise Unreadable("recogniser failed", _in_words(error)) from error
     if not np.isfinite(embedding).all() or not embedding.any():
         raise Unreadable("no usable embedding")
     x, y, w, h = face.box
@@ -308,7 +345,7 @@ def _enrol_one(record: dict, digest: str) -> dict:
 
 
 def _quality(image: np.ndarray, box) -> tuple[float, float]:
-    """Sharpness (variance of the Laplacian) and brightness (mean grey, 0 to 255) of the face box."""
+    """Sharpness (variance of the Laplacian) and brightness (mean grey, 0 to 255) of a face box."""
     import cv2
 
     x, y, w, h = box
@@ -327,8 +364,9 @@ def _table(rows: list[dict]) -> pa.Table:
 def _start_or_resume(parts: Path, description: dict) -> None:
     """Keep the parts of an interrupted run of the same work, throw away those of any other."""
     plan = parts / "plan.json"
-    wanted = json.dumps(description, sort_keys=True)
+    wanted = json.dumps({"batch": BATCH, **description}, sort_keys=True)
     if parts.exists() and not (plan.exists() and plan.read_text() == wanted):
+        plan.unlink(missing_ok=True)  # first: without its plan no part counts
         shutil.rmtree(parts)
     parts.mkdir(parents=True, exist_ok=True)
     _replace(lambda p: Path(p).write_text(wanted), plan)
@@ -337,7 +375,7 @@ def _start_or_resume(parts: Path, description: dict) -> None:
 def _replace(write, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     write(temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def _digest(images: pd.DataFrame) -> str:
@@ -348,9 +386,17 @@ def _digest(images: pd.DataFrame) -> str:
     return total.hexdigest()
 
 
+def _in_words(error: Exception) -> str:
+    # the system's own message would hold the path, which differs from machine to machine
+    message = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}"[:120]
+
+
 def _sha256(path) -> str:
     try:
-        with open(path, "rb") as file:
+        if not Path(path).is_file():  # a pipe or a device may never end
+            return ""
+        with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ValueError):
         return ""

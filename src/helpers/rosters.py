@@ -17,8 +17,12 @@ from helpers.sources import load_manifest, local_files
 
 DAY = "2018-07-26"
 ROSTER = DATA / "roster"
+PHOTOS = (
+    "https://raw.githubusercontent.com/voteview/member_photos/"
+    "687cf7a9212a445431ad7441d8bfd0b7bf297eff/"
+)
 SEATS = {"house": 435, "senate": 100}
-# snapshot -> ids of its manifest; the later one of a chamber serves successors and cross-checks
+# chamber -> ids in the manifest of rosters; the later one serves successors and cross-checks
 SNAPSHOTS = {"house": ("house-2017", "house-2019"), "senate": ("senate-2018", "senate-2021")}
 ETHNICITIES = {
     "white-american": "White",
@@ -38,22 +42,20 @@ TEXT = [c for c in COLUMNS if c not in TYPES]
 
 
 def load_members() -> pd.DataFrame:
-    """The reconciled roster, checked: one row a member, with the two derived group columns.
+    """The reconciled roster, checked: one row a member, sorted by member_id.
 
-    `group` is one of GROUPS; `of_colour` is True for every group but White. The publisher codes
-    Asian members as one; `asian_american_members.csv` divides them.
+    The columns of members.csv, then `group` (one of GROUPS, from the publisher's ethnicity; he
+    codes Asian members as one, asian_american_members.csv divides them) and `of_colour` (bool,
+    every group but White).
     """
     members = read_members(ROSTER / "members.csv")
     check_members(members)
-    asian = pd.read_csv(ROSTER / "asian_american_members.csv", keep_default_na=False)
-    group = members.ethnicity.replace(
-        {"Native American": "Native and Pacific", "Pacific Islander": "Native and Pacific"}
-    )
-    members["group"] = members.member_id.map(asian.set_index("member_id").group).where(
-        group.eq("Asian"), group
-    )
-    if not members.group.isin(GROUPS).all():
-        lost = members.name[~members.group.isin(GROUPS)]
+    asian = pd.read_csv(ROSTER / "asian_american_members.csv").set_index("member_id").group
+    native = ["Native American", "Pacific Islander"]
+    group = members.ethnicity.replace(dict.fromkeys(native, "Native and Pacific"))
+    members["group"] = group.where(group.ne("Asian"), members.member_id.map(asian))
+    lost = members.name[~members.group.isin(GROUPS)]
+    if len(lost):
         raise ValueError(f"no group for {', '.join(lost)}: see asian_american_members.csv")
     members["of_colour"] = members.group.ne("White")
     return members
@@ -87,10 +89,8 @@ def build_members() -> pd.DataFrame:
     rows["voting"] = True
     links = link_voteview(rows)
     rows["icpsr"] = rows.member_id.map(links.icpsr).astype("Int64")
-    kept = ROSTER / "second_portraits.csv"
-    second = pd.read_csv(kept).query("kept") if kept.is_file() else pd.DataFrame(columns=["url"])
-    urls = second.set_index("member_id").url if len(second) else pd.Series(dtype=str)
-    rows["second_portrait_url"] = rows.member_id.map(urls).fillna("")
+    second = load_second_portraits().query("kept").set_index("member_id").url
+    rows["second_portrait_url"] = rows.member_id.map(second).fillna("")
     members = rows[COLUMNS].sort_values("member_id").reset_index(drop=True).astype(TYPES)
     check_members(members)
     return members
@@ -130,7 +130,7 @@ def _snapshot(chamber, identifier):
     """A published roster in our columns; names and ids still as published."""
     url = load_manifest("rosters").set_index("id").url[identifier]
     folder = url.rsplit("/data/", 1)[0] + "/images/headshots/512x512/"
-    raw = pd.DataFrame(_raw(identifier)).query("bioguide.notna() or name.notna()")
+    raw = pd.DataFrame(_raw(identifier)).dropna(subset="name")  # a vacant seat has no name
     district = raw.district if chamber == "house" else None
     return pd.DataFrame(
         {
@@ -156,7 +156,6 @@ def _chamber(chamber, corrections):
         early.loc[early.name.eq(fix.name) & early.member_id.eq(""), "member_id"] = fix.corrected
     seats = corrections[corrections.field.eq("seat")]
     stale = seats[seats.member_id.isin(early.member_id)]
-    # a record that moved between snapshots keeps the seat of 26 July
     rows = [early[~early.member_id.isin(stale.member_id)]]
     for fix in stale.itertuples():
         where, successor = fix.corrected.split(": ")
@@ -165,11 +164,10 @@ def _chamber(chamber, corrections):
         new = late[late.name.str.split().str.join(" ").eq(successor)]
         if len(new) != 1:
             raise ValueError(f"{successor} is not in the later snapshot of the {chamber}")
-        district = where.split("-")[1]
+        district = where.split("-")[1]  # not the later one: Pennsylvania was redrawn in between
         new = new.assign(district=int(district) if district.isdigit() else pd.NA)
         rows.append(new)
     table = pd.concat(rows, ignore_index=True)
-    # the portraits that the later folder holds were published with it
     for fix in corrections[corrections.field.eq("portrait")].itertuples():
         table.loc[table.member_id.eq(fix.member_id), "portrait_url"] = table.portrait_url.str.replace(
             fix.published, fix.corrected, regex=False
@@ -184,8 +182,11 @@ def _plain(text):
 
 
 def load_voteview() -> pd.DataFrame:
-    """voteview's list of legislators since 1789: name, icpsr, state, party, congress (the last
-    one), chamber, born, died, image, source, provenance; icpsr, congress, born, died are Int64."""
+    """voteview's list of legislators since 1789, one row a person, party and presidency.
+
+    name, icpsr, state, party, congress (the last one), chamber, born, died, image, source,
+    provenance; icpsr, congress, born and died are Int64.
+    """
     path = local_files("rosters").set_index("id").path["voteview"]
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     numbers = ["icpsr", "congress", "born", "died"]
@@ -194,8 +195,10 @@ def load_voteview() -> pd.DataFrame:
 
 
 def load_congress_legislators() -> pd.DataFrame:
-    """congress-legislators' current members: member_id, icpsr, last, gender, date_of_birth,
-    terms (list of dicts)."""
+    """Members of congress-legislators' current list, two thirds of those of 2018.
+
+    member_id, icpsr (Int64), last (name), gender, date_of_birth, terms (dicts).
+    """
     path = local_files("rosters").set_index("id").path["legislators-current"]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     people = yaml.load(path.read_text(encoding="utf-8"), loader)
@@ -210,9 +213,6 @@ def load_congress_legislators() -> pd.DataFrame:
         }
         for p in people
     ).astype({"icpsr": "Int64"})
-
-
-STATES = {}
 
 
 def link_voteview(members: pd.DataFrame) -> pd.DataFrame:
@@ -253,6 +253,45 @@ def link_voteview(members: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def cross_check(members: pd.DataFrame) -> pd.DataFrame:
+    """Whatever other published data say otherwise: member_id, name, field, ours, theirs, source.
+
+    Compared are the later snapshot (gender, ethnicity, date of birth), congress-legislators
+    (family name, gender, date of birth, and the term of 26 July 2018) and voteview (birth year).
+    """
+    found = []
+    late = pd.concat([_snapshot(c, ids[1]) for c, ids in SNAPSHOTS.items()])
+    late = late.replace({"ethnicity": ETHNICITIES}).set_index(["chamber", "member_id"])
+    current = load_congress_legislators().set_index("member_id")
+    voteview = load_voteview().set_index("icpsr")
+    for m in members.itertuples():
+        theirs = []
+        if (m.chamber, m.member_id) in late.index:
+            other = late.loc[m.chamber, m.member_id]
+            fields = ["gender", "ethnicity", "date_of_birth"]
+            theirs += [(f, getattr(m, f), other[f], other.source) for f in fields]
+        if m.member_id in current.index:
+            other, source = current.loc[m.member_id], "congress-legislators"
+            term = next((t for t in other.terms if t["start"] <= DAY < t["end"]), {})
+            place = f"{term.get('type')} {term.get('state')} {term.get('district') or ''}".strip()
+            chamber = {"house": "rep", "senate": "sen"}[m.chamber]
+            ours = f"{chamber} {m.state} {'' if pd.isna(m.district) else m.district}".strip()
+            ends = m.name.endswith(other["last"])
+            theirs += [
+                ("name", m.name, m.name if ends else other["last"], source),
+                ("gender", m.gender, other.gender, source),
+                ("date_of_birth", m.date_of_birth, other.date_of_birth, source),
+                ("seat", ours, place, source),
+                ("party", m.party, str(term.get("party")).lower(), source),
+            ]
+        if not pd.isna(m.icpsr):
+            other = voteview.loc[m.icpsr]
+            theirs.append(("birth year", m.date_of_birth[:4], str(other.born), "voteview"))
+            theirs.append(("party", m.party, other.party.split()[0].lower()[:8], "voteview"))
+        found += [(m.member_id, m.name, *t) for t in theirs if not str(t[1]).startswith(t[2])]
+    return pd.DataFrame(found, columns=["member_id", "name", "field", "ours", "theirs", "source"])
+
+
 # checks
 
 
@@ -270,18 +309,19 @@ def _one_a_seat(members):
 
 
 def stale_members(members: pd.DataFrame) -> pd.DataFrame:
-    """Rows of members who sat in a seat that seat_changes.csv says they had left, or not yet
-    entered, on 26 July 2018."""
-    changes = seat_changes()
-    words = members.name.map(_plain)
+    """Rows of members who, by seat_changes.csv, had left their seat or not yet entered it."""
+    family = members.name.map(lambda name: _plain(name)[-1])
     seats = members.apply(seat, axis=1)
     stale = pd.Series(False, index=members.index)
-    for change in changes.itertuples():
+    for change in seat_changes().query("left_on <= @DAY").itertuples():
+        *between, successor = change.successor.split(" then ")
         here = seats.eq(change.seat)
-        if change.left_on <= DAY:
-            stale |= here & words.map(lambda w, n=change.left: w[-1] == _plain(n)[-1])
         if not change.successor_sworn_in or change.successor_sworn_in > DAY:
             stale |= here
+        elif change.seat.endswith("-Senate"):  # the state's other senator is no successor
+            stale |= here & family.isin([_plain(n)[-1] for n in (change.left, *between)])
+        else:
+            stale |= here & family.ne(_plain(successor)[-1])
     return members[stale]
 
 
@@ -327,7 +367,17 @@ def check_members(members: pd.DataFrame) -> None:
         raise ValueError(f"the roster is not that of {DAY}: {text}") from errors
 
 
+def load_second_portraits() -> pd.DataFrame:
+    """Other portraits of members, from voteview: member_id, icpsr, url, linked_by, score, kept.
+
+    score is `same_photograph`; kept is False where the two are one photograph.
+    """
+    return pd.read_csv(ROSTER / "second_portraits.csv")
+
+
 def load_delegates() -> pd.DataFrame:
-    """The six non-voting delegates of 26 July 2018: not in the publisher's rosters, so without
-    a coded ethnicity, and no part of members.csv."""
+    """The six non-voting delegates of 26 July 2018, with their portraits from voteview.
+
+    The roster publisher does not list them: no coded ethnicity or gender, no row in members.csv.
+    """
     return pd.read_csv(ROSTER / "delegates.csv", dtype={"icpsr": "Int64"}, keep_default_na=False)

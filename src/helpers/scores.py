@@ -23,14 +23,15 @@ GENUINE_PERCENTILE = 90
 class Scores(NamedTuple):
     """Everything known of some probes against one gallery with one configuration.
 
-    best: one row a searched probe: probe_id, and its best impostor score with no gallery face left
-    out (`any`), without probable same persons (`rule`), and among scores above the 90th percentile
-    of the genuine scores (`p90`); +inf where nothing is left.
+    best: one row an enrolled probe image: probe_id, portrait ("first", or "second" for the other
+    portrait of the same person), and the best impostor score with no gallery face left out (`any`),
+    without probable same persons (`rule`), and among scores above the 90th percentile of the
+    genuine scores (`p90`); +inf where nothing is left.
     candidates: probe_id, gallery_id, cluster, score, rank, without probable same persons, complete
-    up to `upto`.
-    histogram: score (4 decimals), pairs: all comparisons without probable same persons.
-    faces: gallery faces without probable same persons. removed: those left out. same_person: the
-    rule's decisions. description: configuration, weights and genuine percentile.
+    up to `upto` but for the cap on one gallery face.
+    histogram: score (4 decimals), pairs: the comparisons of first portraits, without probable same
+    persons. faces: gallery faces without probable same persons; removed: those left out.
+    same_person: the rule's decisions. description: configuration, weights, genuine percentile.
     """
 
     best: pd.DataFrame
@@ -45,29 +46,60 @@ class Scores(NamedTuple):
 
 def compute(
     probes: Collection,
+    second: Collection | None,
     gallery: Collection,
     clusters: pd.Series,
     same_person: pd.DataFrame,
-    genuine_p90: float,
     keep_probes: int,
     per_face: int | None = None,
 ) -> Scores:
     """Compare every probe with every gallery face, block by block, and keep what `Scores` holds.
 
-    `keep_probes`: the candidates are complete up to the score at which so many probes have one.
-    `per_face`: the cap on candidates of one gallery face, best first (None: no cap).
+    second: the probes' second portraits, where there are any; they are searched too, and give the
+    genuine scores. keep_probes: the candidates are complete up to the score at which so many probes
+    have one. per_face: the cap on candidates of one gallery face, best first (None: no cap).
     """
     cluster = pd.Series(gallery.ids).map(clusters).fillna(pd.Series(gallery.ids)).to_numpy()
-    left_out = set(same_person.loc[same_person["same_person"], "cluster"])
+    left_out = set(same_person.loc[same_person["same_person"].astype(bool), "cluster"])
     kept = ~np.isin(cluster, list(left_out))
-    size = 1 + int(np.ceil(2.5 * 10**DECIMALS))  # distances beyond 2.5 share the last bin
+    p90 = genuine_p90(genuine_scores(probes, second)) if second else 0.0
+    first, histogram = best_and_histogram(probes, gallery, kept, p90)
+    best = [first.assign(portrait="first")]
+    if second:
+        again, _ = best_and_histogram(second, gallery, kept, p90)
+        best.append(again.assign(portrait="second"))
+    upto = float(np.sort(first["rule"])[min(keep_probes, len(first)) - 1])
+    candidates = search(probes, subset(gallery, gallery.ids[kept]), threshold=upto)
+    of_face = dict(zip(gallery.ids, cluster, strict=True))
+    candidates.insert(2, "cluster", candidates["gallery_id"].map(of_face))
+    if per_face:
+        nearest = candidates.groupby("gallery_id")["score"].rank(method="first")
+        candidates = candidates[nearest <= per_face].reset_index(drop=True)
+    return Scores(
+        best=pd.concat(best, ignore_index=True),
+        candidates=candidates,
+        histogram=histogram,
+        faces=int(kept.sum()),
+        removed=int((~kept).sum()),
+        upto=upto,
+        same_person=same_person,
+        description={**probes.description, "genuine_p90": p90},
+    )
+
+
+def best_and_histogram(probes, gallery, kept, p90) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Best scores of each probe (probe_id, any, rule, p90), and a histogram of the kept scores.
+
+    kept: bool a gallery face; p90: scores up to it are passed over in the column p90.
+    """
+    size = 1 + int(2.5 * 10**DECIMALS)  # distances beyond 2.5 share the last bin
     counts = np.zeros(size, dtype=np.int64)
     best = []
     for rows, scores in score_blocks(probes, gallery):
         columns = scores[:, kept]
         bins = np.minimum(np.round(columns * 10**DECIMALS).astype(np.int64), size - 1)
         counts += np.bincount(bins.ravel(), minlength=size)
-        above = np.where(scores > genuine_p90, scores, np.inf)
+        above = np.where(scores > p90 + 1e-9, scores, np.inf)
         best.append(
             pd.DataFrame(
                 {
@@ -78,24 +110,38 @@ def compute(
                 }
             )
         )
-    best = pd.concat(best, ignore_index=True)
-    upto = float(np.sort(best["rule"])[min(keep_probes, len(best)) - 1])
-    candidates = search(probes, subset(gallery, gallery.ids[kept]), threshold=upto)
-    candidates.insert(2, "cluster", candidates["gallery_id"].map(dict(zip(gallery.ids, cluster))))
-    if per_face:
-        nearest = candidates.groupby("gallery_id")["score"].rank(method="first")
-        candidates = candidates[nearest <= per_face].reset_index(drop=True)
     filled = np.flatnonzero(counts)
-    return Scores(
-        best=best,
-        candidates=candidates,
-        histogram=pd.DataFrame({"score": filled / 10**DECIMALS, "pairs": counts[filled]}),
-        faces=int(kept.sum()),
-        removed=int((~kept).sum()),
-        upto=upto,
-        same_person=same_person,
-        description={**probes.description, "genuine_p90": genuine_p90},
-    )
+    histogram = pd.DataFrame({"score": filled / 10**DECIMALS, "pairs": counts[filled]})
+    return pd.concat(best, ignore_index=True), histogram
+
+
+def counts_by_stratum(probes, gallery, kept, strata: pd.Series, thresholds: dict) -> pd.DataFrame:
+    """How many gallery faces of each stratum lie at or below each threshold, for each probe.
+
+    strata: gallery id -> stratum; thresholds: name -> distance. Returns probe_id, threshold (its
+    name), stratum, faces; rows of zero are left out.
+    """
+    names = np.array(sorted(strata.reindex(gallery.ids[kept]).unique()))
+    index = np.searchsorted(names, strata.reindex(gallery.ids[kept]).to_numpy(dtype=str))
+    member = np.zeros((kept.sum(), len(names)), dtype=np.float32)
+    member[np.arange(kept.sum()), index] = 1
+    tables = []
+    for rows, scores in score_blocks(probes, gallery):
+        for name, threshold in thresholds.items():
+            inside = (scores[:, kept] <= threshold + 1e-9).astype(np.float32) @ member
+            probe, stratum = np.nonzero(inside)
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "probe_id": probes.ids[rows][probe].astype(str),
+                        "threshold": name,
+                        "stratum": names[stratum],
+                        "faces": inside[probe, stratum].astype(np.int32),
+                    }
+                )
+            )
+    table = pd.concat(tables, ignore_index=True)
+    return table.sort_values(["threshold", "probe_id", "stratum"], ignore_index=True)
 
 
 def pairs_at(scores: Scores, threshold: float) -> int:
@@ -127,8 +173,7 @@ def save_scores(scores: Scores, folder: Path) -> None:
     """Write scores as files that ship; the numbers are rounded already."""
     folder.mkdir(parents=True, exist_ok=True)
     scores.best.to_csv(folder / "best.csv", index=False, float_format="%.4f")
-    scores.same_person.to_csv(folder / "same-person.csv", index=False, float_format="%.4f")
-    scores.histogram.to_csv(folder / "histogram.csv", index=False, float_format="%.4f")
+    scores.histogram.to_parquet(folder / "histogram.parquet", index=False, compression="zstd")
     scores.candidates.to_parquet(folder / "candidates.parquet", index=False, compression="zstd")
     summary = {
         "faces": scores.faces,
@@ -152,7 +197,7 @@ def load_scores(name: str) -> Scores:
     return Scores(
         best=pd.read_csv(folder / "best.csv"),
         candidates=pd.read_parquet(folder / "candidates.parquet"),
-        histogram=pd.read_csv(folder / "histogram.csv"),
-        same_person=pd.read_csv(folder / "same-person.csv"),
+        histogram=pd.read_parquet(folder / "histogram.parquet"),
+        same_person=pd.read_csv(DATA / "scores" / "same-person.csv"),
         **summary,
     )

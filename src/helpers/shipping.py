@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import collection, enrolment, galleries, identities, models, scores, sources
+from helpers import calibration, collection, enrolment, galleries, identities, models, scores, sources
 from helpers.errors import UserError
 from helpers.paths import DATA, cache_dir
 
@@ -16,16 +16,20 @@ COSINE_TOLERANCE = 0.9999  # between an embedding that ships and one recomputed 
 SCORE_TOLERANCE = 0.002
 
 
-def faces_path(dataset: str, model: str) -> Path:
-    """Where the face metadata of a dataset lie: in data/ for public officials, else in the cache."""
-    folder = DATA / "faces" if dataset in PUBLIC else cache_dir() / "faces"
-    return folder / f"{dataset}-{model}.parquet"
+def faces_path(dataset: str, model: str, detector: str = DETECTOR) -> Path:
+    """Where the face metadata of a dataset lie: in data/ if they ship, else in the cache."""
+    ships = dataset in PUBLIC and model in models.MODELS and detector == DETECTOR
+    if ships:
+        return DATA / "faces" / f"{dataset}-{model}.parquet"
+    return cache_dir() / "faces" / f"{dataset}-{model}-{detector}.parquet"
 
 
-def enrol_dataset(dataset: str, model: str, workers: int | None = None, progress=True) -> Path:
-    """Enrol a named dataset with the project's detector, to where its face metadata belong."""
-    path = faces_path(dataset, model)
-    enrolment.enrol(sources.local_files(dataset), path, model, DETECTOR, workers, progress)
+def enrol_dataset(
+    dataset: str, model: str, detector: str = DETECTOR, workers: int | None = None, progress=True
+) -> Path:
+    """Enrol a named dataset to where its face metadata belong; return that path."""
+    path = faces_path(dataset, model, detector)
+    enrolment.enrol(sources.local_files(dataset), path, model, detector, workers, progress)
     return path
 
 
@@ -34,35 +38,72 @@ def load_dataset(dataset: str, model: str) -> collection.Collection:
     return collection.load_collection(faces_path(dataset, model))
 
 
-def ship_scores(model_names=models.MODELS) -> None:
-    """Write data/scores/utkface-<model>/ from the face metadata of the members and of `utkface`.
+def ship(model_names=models.MODELS) -> None:
+    """Make what ships of `utkface`: scores of the members, strata, and calibrated thresholds.
 
-    Also data/scores/strata.csv, the number of gallery faces a stratum.
+    Needs the face metadata of all named datasets (`enrol_dataset`). Deterministic.
     """
-    private = {m: load_dataset("utkface", m) for m in models.MODELS}
-    clusters = identities.identity_clusters([private[m] for m in models.PRIMARY_MODELS])
+    private = {m: load_dataset("utkface", m) for m in model_names}
+    clusters = identities.identity_clusters(
+        [private[m] for m in models.PRIMARY_MODELS if m in private]
+    )
     labels = galleries.load_utkface().set_index("id")
     adults = labels.index[labels["adult"]]
-    for model in model_names:
-        gallery = collection.subset(private[model], adults)
-        scores.save_scores(
-            utkface_scores(model, gallery, clusters), DATA / "scores" / f"utkface-{model}"
+    private = {m: collection.subset(c, adults) for m, c in private.items()}
+    same = _same_person({m: private[m] for m in models.PRIMARY_MODELS}, clusters)
+    left_out = clusters.isin(same.loc[same["same_person"], "cluster"])
+    strata = labels["gender"] + ", " + labels["race"] + ", " + labels["age_band"]
+    thresholds, by_group = [], []
+    for model, gallery in private.items():
+        probes, second = load_dataset("probes", model), load_dataset("second-portraits", model)
+        found = scores.compute(
+            probes, second, gallery, clusters, same, KEEP_PROBES, scores.PER_FACE
         )
+        kept = ~left_out.reindex(gallery.ids).to_numpy(dtype=bool)
+        delegates, _ = scores.best_and_histogram(
+            load_dataset("delegates", model), gallery, kept, found.description["genuine_p90"]
+        )
+        best = pd.concat([found.best, delegates.assign(portrait="first")], ignore_index=True)
+        folder = DATA / "scores" / f"utkface-{model}"
+        scores.save_scores(found._replace(best=best), folder)
+        a, b = calibration.calibrate(load_dataset("legislators", model), gallery, clusters, labels)
+        thresholds.append(a)
+        by_group.append(b)
+        config = models.Configuration(**probes.description["configuration"])
+        named = {"default": config.default_threshold}
+        named |= {f"fmr:{t:g}": v for t, v in zip(a["target_fmr"], a["threshold"], strict=True)}
+        counts = scores.counts_by_stratum(probes, gallery, kept, strata, named)
+        counts.to_parquet(folder / "counts.parquet", index=False, compression="zstd")
+        sizes = strata.reindex(gallery.ids[kept]).value_counts().sort_index()
+        sizes.rename_axis("stratum").rename("faces").to_csv(folder / "strata.csv")
+    calibration.FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, tables in (("thresholds", thresholds), ("by-group", by_group)):
+        table = pd.concat(tables, ignore_index=True)
+        table.to_csv(calibration.FOLDER / f"{name}.csv", index=False, float_format="%.6g")
 
 
-def utkface_scores(model, gallery, clusters) -> scores.Scores:
-    """The members against the adults of `utkface`: see `scores.compute`."""
-    probes, second = load_dataset("probes", model), load_dataset("second-portraits", model)
-    return against(probes, second, gallery, clusters, KEEP_PROBES, scores.PER_FACE)
+def _same_person(private: dict, clusters: pd.Series) -> pd.DataFrame:
+    """The rule's decisions on the members and `utkface`; a person's overruling is kept.
 
-
-def against(probes, second, gallery, clusters, keep_probes, per_face=None) -> scores.Scores:
-    """Scores of probes against a gallery after the same-person rule, fed by second portraits."""
-    model = probes.description["configuration"]["model"]
-    candidates = collection.search(probes, gallery, top=identities.DEPTH)
-    again = collection.search(second, gallery, top=1) if second else None
-    same = identities.probable_same_person(
-        candidates, again, clusters, identities.MARGIN.get(model, np.inf)
-    )
-    p90 = scores.genuine_p90(scores.genuine_scores(probes, second)) if second else 0.0
-    return scores.compute(probes, gallery, clusters, same, p90, keep_probes, per_face)
+    Written to data/scores/same-person.csv. Whoever changes `same_person` there by hand writes
+    their name into `decided_by`, and the row stays as it is.
+    """
+    apart = {}
+    for model, gallery in private.items():
+        candidates = collection.search(
+            load_dataset("probes", model), gallery, top=identities.DEPTH
+        )
+        second = collection.search(load_dataset("second-portraits", model), gallery, top=1)
+        apart[model] = identities.stands_apart(
+            candidates, second, clusters, identities.MARGIN[model]
+        )
+    table = identities.probable_same_person(apart).assign(decided_by="rule")
+    path = DATA / "scores" / "same-person.csv"
+    if path.exists():
+        old = pd.read_csv(path)
+        by_hand = old[old["decided_by"] != "rule"]
+        table = pd.concat([by_hand, table]).drop_duplicates(["probe_id", "cluster"])
+    table = table.sort_values(["probe_id", "cluster"], ignore_index=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=False)
+    return table

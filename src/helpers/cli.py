@@ -1,0 +1,214 @@
+"""Command line: congress-test fetch / enrol / run / reproduce / verify ..."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from helpers.errors import UserError
+
+
+class _Friendly(typer.core.TyperGroup):
+    """Shows a UserError as one sentence and exits with 2."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            typer.echo(f"congress-test: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Friendly,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="An open replication of the 2018 audit of face recognition on the US Congress. "
+    "Scores are distances: small is alike.",
+)
+Model = Annotated[str, typer.Option(help="dlib-native, Dlib, SFace, Facenet, any deepface name")]
+Detector = Annotated[str, typer.Option(help="yunet, dlib, or any detector of deepface")]
+Workers = Annotated[int | None, typer.Option(help="Processes; default: one for each core")]
+DATASETS = ("rosters", "probes", "second-portraits", "delegates", "legislators", "utkface")
+
+
+@app.command()
+def fetch(
+    datasets: Annotated[
+        list[str] | None, typer.Argument(help=f"Any of {', '.join(DATASETS)}; all but the last")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A copy of UTKFace: archive or folder")
+    ] = None,
+) -> None:
+    """Get portraits and rosters: from the cache, a mirror (CONGRESS_TEST_MIRROR), the network.
+
+    Every file is checked against its SHA-256. UTKFace has no address; give a copy of it:
+    congress-test fetch utkface --from UTKFace.tar.gz
+    """
+    from helpers import sources
+
+    datasets = datasets or list(DATASETS[:-1])
+    unknown = sorted(set(datasets) - set(DATASETS))
+    if unknown:
+        raise UserError(f"unknown dataset {unknown[0]!r}; there are {', '.join(DATASETS)}")
+    if source:
+        if datasets != ["utkface"]:
+            raise UserError("--from is for utkface alone: congress-test fetch utkface --from FILE")
+        typer.echo(sources.utkface_summary(sources.fetch_utkface(source)))
+        return
+    report = sources.fetch(datasets, progress=sys.stderr.isatty())
+    typer.echo(sources.summary(report))
+    if (report["status"] == "failed").any():
+        raise typer.Exit(1)
+
+
+@app.command()
+def enrol(
+    images: Annotated[str, typer.Option(help="A folder of images, or the name of a dataset")],
+    out: Annotated[Path, typer.Option(help="Parquet file of face metadata to write")],
+    model: Model = "dlib-native",
+    detector: Detector = "yunet",
+    workers: Workers = None,
+) -> None:
+    """Turn images into face metadata; a killed run goes on where it stopped.
+
+    The largest face of each image is enrolled. Beside OUT lies a CSV of the failures to enrol with
+    a reason each. No pixels are stored.
+    """
+    from helpers import enrolment, galleries, sources
+
+    files = sources.local_files(images) if images in DATASETS else galleries.load_folder(images)
+    faces, failures = enrolment.enrol(files, out, model, detector, workers)
+    typer.echo(f"{faces:,} faces enrolled in {out}, {failures:,} failures to enrol")
+    if failures:
+        reasons = enrolment.read_failures(out)["reason"].value_counts()
+        typer.echo("  " + ", ".join(f"{reason}: {n:,}" for reason, n in reasons.items()))
+
+
+@app.command()
+def search(
+    probes: Annotated[Path, typer.Option(help="Face metadata of the probes (.parquet)")],
+    gallery: Annotated[Path, typer.Option(help="Face metadata of the gallery (.parquet)")],
+    out: Annotated[Path, typer.Option(help="CSV of candidates to write")],
+    threshold: Annotated[float | None, typer.Option(help="Distance; default: no threshold")] = None,
+    top: Annotated[int | None, typer.Option(help="At most so many candidates a probe")] = 10,
+) -> None:
+    """Search every probe in a gallery, exactly, and write the candidates."""
+    from helpers import collection
+
+    found = collection.search(
+        collection.load_collection(probes), collection.load_collection(gallery), threshold, top
+    )
+    found.to_csv(out, index=False, float_format="%.4f")
+    typer.echo(f"{len(found):,} candidates of {found['probe_id'].nunique():,} probes in {out}")
+
+
+@app.command()
+def run(
+    probes: Annotated[str, typer.Option(help="congress, a folder, or face metadata")] = "congress",
+    gallery: Annotated[
+        str, typer.Option(help="legislators, utkface, a folder, or face metadata")
+    ] = "legislators",
+    model: Model = "dlib-native",
+    detector: Detector = "yunet",
+    threshold: Annotated[str, typer.Option(help="default, a distance, fmr:1e-5, count:28")] = (
+        "default"
+    ),
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV for a folder of probes: id, name, group, gender")
+    ] = None,
+    json_out: Annotated[bool, typer.Option("--json", help="Print JSON instead")] = False,
+    csv_out: Annotated[
+        Path | None, typer.Option("--csv", help="Write one row a person searched")
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Run the Congress test and print how many people are falsely matched, and who they are.
+
+    Members against the galleries that ship need no images:
+
+      congress-test run --gallery utkface --model SFace --threshold count:28
+
+    With your own photographs (a folder each, and a CSV of labels if you have one):
+
+      congress-test run --probes councillors/ --labels councillors.csv --gallery mugshots/
+    """
+    from helpers import congress_test
+
+    people, scores = congress_test.gather(probes, gallery, model, detector, labels, workers)
+    result = congress_test.run(people, scores, threshold)
+    if csv_out:
+        # the gallery side is never written: it may hold private people
+        result.members.to_csv(csv_out, index=False, float_format="%.4f")
+    if json_out:
+        typer.echo(json.dumps(congress_test.as_json(result), indent=1))
+    else:
+        typer.echo(congress_test.report(result, f"{probes} searched in {gallery}"))
+
+
+@app.command()
+def reproduce(
+    notebooks: Annotated[bool, typer.Option(help="Also execute the notebooks into build/")] = True,
+) -> None:
+    """What `make run` does: the test from what ships, beside the ACLU's, then all notebooks.
+
+    Writes figures/ (by the notebooks) and build/notebooks/; needs no image and no network.
+    """
+    from helpers import congress_test, published
+    from helpers.notebooks import execute_all
+    from helpers.paths import NOTEBOOKS, ROOT
+
+    study = "ACLU 2018"
+    matched = published.number(study, "members falsely matched")
+    searched = published.number(study, "members searched")
+    typer.echo(
+        f"The ACLU's test of July 2018 (Amazon Rekognition, threshold 80 %): {matched:.0f} of "
+        f"{searched:.0f} members falsely matched ({matched / searched:.1%}).\n"
+    )
+    for gallery in ("legislators", "utkface"):
+        for policy in ("default", "count:28"):
+            result = congress_test.run(*congress_test.gather("congress", gallery, "dlib-native"), policy)
+            typer.echo(congress_test.report(result, f"Congress searched in {gallery}") + "\n")
+    if notebooks:
+        typer.echo("Executing the notebooks, which write figures/ ...")
+        execute_all(sorted(NOTEBOOKS.glob("*.ipynb")), ROOT / "build" / "notebooks", typer.echo)
+
+
+@app.command()
+def verify(
+    sample: Annotated[
+        int | None, typer.Option(help="Check so many images of each set instead of all")
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Recompute what ships in data/ from the images and compare: needs mirror or network.
+
+    Only like is compared with like: a file made with other weights is reported, not compared.
+    """
+    from helpers import verification
+
+    report = verification.verify(sample, workers)
+    with pd.option_context("display.width", 160, "display.max_columns", None):
+        typer.echo(report.to_string(index=False))
+    if not report["agrees"].all():
+        raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(workers: Workers = None) -> None:
+    """Make everything in data/ that is computed from images again (hours; needs all images)."""
+    from helpers import models, shipping
+
+    for dataset in (*shipping.PUBLIC, "utkface"):
+        for model in models.MODELS:
+            shipping.enrol_dataset(dataset, model, workers=workers)
+    shipping.ship()
+
+
+if __name__ == "__main__":
+    app()
