@@ -52,14 +52,12 @@ def calibrate(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Calibrate one configuration; return the thresholds, and their FMR by published label.
 
-    gallery: the adults of `utkface`; labels: indexed by gallery id, columns gender and race. A target
-    with fewer than 30 errors is not offered.
+    gallery: the adults of `utkface`; labels: indexed by gallery id, columns gender and race. A
+    target with fewer than 30 errors is not offered.
     """
     config = legislators.description["configuration"]
     near = collection.search(legislators, gallery, top=identities.DEPTH)
-    same = identities.same_person_alone(
-        near, clusters, identities.MARGIN_ALONE[config["model"]]
-    )
+    same = identities.same_person_alone(near, clusters, identities.MARGIN_ALONE[config["model"]])
     people = sorted(set(legislators.ids) - set(same["probe_id"]))
     # one face an identity: the first by id
     of_face = clusters.reindex(gallery.ids)
@@ -105,8 +103,6 @@ def calibrate(
 
 def _limit(legislators, gallery) -> float:
     """A score a little beyond the loosest target, from every 20th legislator."""
-    some = legislators._replace(
-        ids=legislators.ids[::20], embeddings=legislators.embeddings[::20]
-    )
+    some = legislators._replace(ids=legislators.ids[::20], embeddings=legislators.embeddings[::20])
     scores = np.concatenate([s.ravel() for _, s in collection.score_blocks(some, gallery)])
     return float(np.round(np.quantile(scores, 2 * LOOSEST), 4))

@@ -172,7 +172,9 @@ def reproduce(
     )
     for gallery in ("legislators", "utkface"):
         for policy in ("default", "count:28"):
-            result = congress_test.run(*congress_test.gather("congress", gallery, "dlib-native"), policy)
+            result = congress_test.run(
+                *congress_test.gather("congress", gallery, "dlib-native"), policy
+            )
             typer.echo(congress_test.report(result, f"Congress searched in {gallery}") + "\n")
     if notebooks:
         typer.echo("Executing the notebooks, which write figures/ ...")

@@ -13,9 +13,17 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from helpers import calibration, collection, enrolment, galleries, identities, inference, rates
+from helpers import (
+    calibration,
+    collection,
+    enrolment,
+    galleries,
+    identities,
+    inference,
+    rates,
+    shipping,
+)
 from helpers import scores as score_store
-from helpers import shipping
 from helpers.errors import UserError
 from helpers.models import MODELS, Configuration, configuration
 from helpers.paths import cache_dir
@@ -209,7 +217,7 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
 
 
 def compare(members: pd.DataFrame) -> dict:
-    """Members of colour against white members: counts, FPIR ratio (crude, within sex), Fisher, share.
+    """Members of colour against white members: counts, FPIR ratios, Fisher's p, share.
 
     members: flagged (bool), of_colour (bool), and gender where recorded. The keys of the result
     begin with `colour_`, `white_`, `ratio`, `fisher` or `share`.
@@ -287,8 +295,7 @@ def report(result: Result, title: str) -> str:
     if "ratio" in s:
         interval = rates.format_interval(s["ratio_low"], s["ratio_high"], percent=False)
         lines += [
-            f"  members of colour        "
-            f"{_wilson_text(s['colour_flagged'], s['colour_searched'])}",
+            f"  members of colour        {_wilson_text(s['colour_flagged'], s['colour_searched'])}",
             f"  white members            {_wilson_text(s['white_flagged'], s['white_searched'])}",
             f"  FPIR ratio               {s['ratio']:.2f} (95 % interval {interval}), "
             f"Fisher's exact p = {_p(s['fisher_p'])}",
@@ -298,8 +305,8 @@ def report(result: Result, title: str) -> str:
                 s["ratio_within_sex_low"], s["ratio_within_sex_high"], percent=False
             )
             lines.append(
-                f"  within recorded sex      {s['ratio_within_sex']:.2f} (95 % interval {interval}),"
-                " Mantel-Haenszel"
+                f"  within recorded sex      {s['ratio_within_sex']:.2f} "
+                f"(95 % interval {interval}), Mantel-Haenszel"
             )
         lines.append(
             f"  share of false matches   {s['colour_flagged']} of {s['falsely_matched']} are "

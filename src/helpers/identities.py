@@ -91,7 +91,7 @@ def stands_apart(
 
 
 def same_person_alone(candidates, clusters, margin: float) -> pd.DataFrame:
-    """Probable same persons by one model without second portraits: probe_id, cluster, same_person."""
+    """Probable same persons by one model, no second portraits: probe_id, cluster, same_person."""
     table = stands_apart(candidates, None, clusters, margin)
     return table.assign(same_person=True)
 
@@ -103,7 +103,8 @@ def probable_same_person(apart: dict[str, pd.DataFrame]) -> pd.DataFrame:
     the gallery when at least AGREE models see the same identity stand apart **and**, if the member
     has a second portrait, it ranks first for that one too in at least one of these models. The
     whole cluster is then left out for every model. Returns a row for each pair of a member and an
-    identity that stands apart in any model: probe_id, cluster, models, second_portrait, same_person.
+    identity that stands apart in any model: probe_id, cluster, models, second_portrait,
+    same_person.
     """
     columns = ["probe_id", "cluster", "models", "second_portrait", "same_person"]
     rows = []

@@ -5,8 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import calibration, collection, enrolment, galleries, identities, models, scores, sources
-from helpers.errors import UserError
+from helpers import (
+    calibration,
+    collection,
+    enrolment,
+    galleries,
+    identities,
+    models,
+    scores,
+    sources,
+)
 from helpers.paths import DATA, cache_dir
 
 PUBLIC = ("probes", "second-portraits", "delegates", "legislators")
@@ -52,7 +60,9 @@ def ship(model_names=models.MODELS) -> None:
     private = {m: collection.subset(c, adults) for m, c in private.items()}
     same = _same_person({m: private[m] for m in models.PRIMARY_MODELS}, clusters)
     left_out = clusters.isin(same.loc[same["same_person"], "cluster"])
-    strata = labels["gender"] + ", " + labels["race"] + ", " + labels["age_band"]
+    # two bands only: in finer ones some strata are so small that counts would speak of single faces
+    band = np.where(labels["age"].fillna(0) < 35, "18-34", "35-75")
+    strata = labels["gender"] + ", " + labels["race"] + ", " + band
     thresholds, by_group = [], []
     for model, gallery in private.items():
         probes, second = load_dataset("probes", model), load_dataset("second-portraits", model)
@@ -76,10 +86,31 @@ def ship(model_names=models.MODELS) -> None:
         counts.to_parquet(folder / "counts.parquet", index=False, compression="zstd")
         sizes = strata.reindex(gallery.ids[kept]).value_counts().sort_index()
         sizes.rename_axis("stratum").rename("faces").to_csv(folder / "strata.csv")
+    enrolment_by_stratum(labels).to_csv(DATA / "scores" / "utkface-enrolment.csv", index=False)
     calibration.FOLDER.mkdir(parents=True, exist_ok=True)
     for name, tables in (("thresholds", thresholds), ("by-group", by_group)):
         table = pd.concat(tables, ignore_index=True)
         table.to_csv(calibration.FOLDER / f"{name}.csv", index=False, float_format="%.6g")
+
+
+def enrolment_by_stratum(labels: pd.DataFrame) -> pd.DataFrame:
+    """Images, failures to enrol and median photo quality of `utkface` by published label.
+
+    Columns gender, race, age_band (empty where the set has no label or two that disagree), images,
+    failures, face_size (pixels), sharpness, brightness (medians). Detection is shared by all
+    models, so one table serves them all.
+    """
+    faces = enrolment.read_faces(faces_path("utkface", models.PRIMARY_MODELS[0])).set_index("id")
+    table = (
+        labels[["gender", "race", "age_band"]]
+        .fillna("")
+        .join(faces[["face_size", "sharpness", "brightness"]])
+    )
+    groups = table.groupby(["gender", "race", "age_band"])
+    result = groups[["face_size", "sharpness", "brightness"]].median().round(1)
+    result.insert(0, "images", groups.size())
+    result.insert(1, "failures", groups["face_size"].apply(lambda column: column.isna().sum()))
+    return result.reset_index()
 
 
 def _same_person(private: dict, clusters: pd.Series) -> pd.DataFrame:
@@ -90,9 +121,7 @@ def _same_person(private: dict, clusters: pd.Series) -> pd.DataFrame:
     """
     apart = {}
     for model, gallery in private.items():
-        candidates = collection.search(
-            load_dataset("probes", model), gallery, top=identities.DEPTH
-        )
+        candidates = collection.search(load_dataset("probes", model), gallery, top=identities.DEPTH)
         second = collection.search(load_dataset("second-portraits", model), gallery, top=1)
         apart[model] = identities.stands_apart(
             candidates, second, clusters, identities.MARGIN[model]
