@@ -73,12 +73,16 @@ clean: ## remove the environment, build/ and caches; downloads and results stay
 	find src tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 # Shows which package is being fetched; the whole of pip's talk is in the log.
-PROGRESS = awk -v total="$$(grep -c '^[a-z0-9]' requirements.lock)" -v terminal="$$terminal" ' \
-	/^Collecting / { n++; if (terminal) printf "\r  fetching %d of about %d: %-40.40s", n, total, $$2; \
-		else if (n % 25 == 0) printf "  fetched %d of about %d\n", n, total; fflush() } \
-	/^Installing collected/ { printf "%s  unpacking ...%-60s\n", terminal ? "\r" : "", ""; fflush() } \
-	/^(ERROR|FAILED)/ { print; bad = 1 } \
-	END { exit bad }'
+define PROGRESS
+n=0; bad=0; total=$$(grep -c '^[a-z0-9]' requirements.lock); \
+while IFS= read -r line; do case "$$line" in \
+	"Collecting "*) n=$$((n + 1)); name=$${line#Collecting }; name=$${name%% *}; \
+		if [ -n "$$terminal" ]; then printf '\r  fetching %d of about %d: %-40.40s' $$n $$total "$$name"; \
+		elif [ $$((n % 25)) -eq 0 ]; then echo "  fetched $$n of about $$total"; fi;; \
+	"Installing collected"*) printf '%s  unpacking%-60s\n' "$${terminal:+$$(printf '\r')}" " ...";; \
+	ERROR*|FAILED*) echo "$$line"; bad=1;; \
+esac; done; exit $$bad
+endef
 
 $(STAMP):
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, then say" \
@@ -92,7 +96,7 @@ $(STAMP):
 		"On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@if [ -t 1 ]; then terminal=1; else terminal=; fi; \
 	{ $(BIN)/python -m pip install --require-hashes --no-deps -r requirements.lock 2>&1 \
-		|| echo "FAILED: see build/install.log"; } | tee build/install.log | $(PROGRESS)
+		|| echo "FAILED: see build/install.log"; } | tee build/install.log | { $(PROGRESS); }
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
 		>>build/install.log 2>&1 || { tail -5 build/install.log; exit 1; }
 	@$(BIN)/python -c 'import matplotlib.font_manager' 2>>build/install.log

@@ -50,6 +50,14 @@ def save_one(folder: Path, id: str = "fig-02-rates", **changes) -> figures.Saved
     return figures.save(fig, df, id=id, folder=folder, **(TEXTS | changes))
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    """A folder with one saved figure, for tests that only look."""
+    folder = tmp_path_factory.mktemp("saved")
+    save_one(folder)
+    return folder
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -57,29 +65,27 @@ def contents(folder: Path) -> dict[str, bytes]:
 # ---------------------------------------------------------------- bytes and index
 
 
-def test_a_figure_is_four_files_and_one_entry(tmp_path):
-    entry = save_one(tmp_path)
-    assert sorted(contents(tmp_path)) == [
+def test_a_figure_is_four_files_and_one_entry(saved):
+    assert sorted(contents(saved)) == [
         "fig-02-rates.csv",
         "fig-02-rates.pdf",
         "fig-02-rates.png",
         "fig-02-rates.svg",
         "index.json",
     ]
-    assert figures.read_index(tmp_path) == [dict(entry)]
+    (entry,) = figures.read_index(saved)
     assert set(entry) == {"id", "kind", "title", "caption", "alt", "notebook", "data", "cite"}
     assert entry["data"] == "fig-02-rates.csv" and entry["notebook"] == NOTEBOOK
     assert entry["title"] in entry["cite"] and "fig-02-rates" in entry["cite"]
-    assert figures.index_problems(tmp_path) == []
+    assert figures.index_problems(saved) == []
 
 
-def test_another_process_with_other_settings_writes_the_same_bytes(tmp_path):
-    here, there, settings = tmp_path / "here", tmp_path / "there", tmp_path / "settings"
+def test_another_process_with_other_settings_writes_the_same_bytes(saved, tmp_path):
+    there, settings = tmp_path / "there", tmp_path / "settings"
     settings.mkdir()
     (settings / "matplotlibrc").write_text(
         "font.size: 20\nsavefig.dpi: 37\naxes.grid: True\nsvg.fonttype: none\nlines.linewidth: 9\n"
     )
-    save_one(here)
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path; from test_figures import save_one\n"
@@ -91,12 +97,11 @@ def test_another_process_with_other_settings_writes_the_same_bytes(tmp_path):
         check=True,
         env=os.environ | changed | {"PYTHONPATH": str(ROOT / "src")},
     )
-    assert contents(here) == contents(there)
+    assert contents(saved) == contents(there)
 
 
-def test_nothing_dates_the_files(tmp_path):
-    save_one(tmp_path)
-    files = contents(tmp_path)
+def test_nothing_dates_the_files(saved):
+    files = contents(saved)
     assert b"CreationDate" not in files["fig-02-rates.pdf"]
     assert b"Software" not in files["fig-02-rates.png"]
     assert b"dc:date" not in files["fig-02-rates.svg"]
@@ -188,10 +193,9 @@ def test_bad_texts_are_refused_and_leave_nothing(tmp_path, changes, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_id_belongs_to_one_notebook(tmp_path):
-    save_one(tmp_path)
+def test_an_id_belongs_to_one_notebook(saved):
     with pytest.raises(ValueError, match="taken by notebook 02-the-congress-test"):
-        save_one(tmp_path, notebook="02-another")
+        save_one(saved, notebook="02-another")
 
 
 @pytest.mark.parametrize(
@@ -441,8 +445,7 @@ def test_bad_tables_are_refused(call, message):
         call()
 
 
-def test_the_index_is_plain_json(tmp_path):
-    save_one(tmp_path)
-    text = (tmp_path / "index.json").read_text("utf-8")
+def test_the_index_is_plain_json(saved):
+    text = (saved / "index.json").read_text("utf-8")
     assert text.endswith("]\n") and isinstance(json.loads(text), list)
     assert not re.search(r"\\u[0-9a-f]{4}", text)
