@@ -667,7 +667,7 @@ def plot_rates_by_group(
                 if count and n:
                     ax.annotate(
                         f"{row[count]:,.0f}/{row[n]:,.0f}", (1, y),
-                        xycoords=("axes fraction", "data"), xytext=(3, 0),
+                        xycoords=("axes fraction", "data"), xytext=(6, 0),
                         textcoords="offset points", va="center_baseline", fontsize=7.5,
                         color=MUTED,
                     )  # fmt: skip
