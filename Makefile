@@ -11,9 +11,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The stamp's name holds a checksum of what the environment was made from, and of where it stands
-# (a virtual environment does not survive a move): another lock, another stamp, a new environment.
-STAMP := $(VENV)/.installed-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | tr ' ' '-')
+# A stamp's name holds a checksum of what was installed and of where it stands (a virtual
+# environment does not survive a move): another lock, another stamp, a new environment.
+LOCKED := $(VENV)/.locked-$(shell { cat requirements.lock; pwd; } | cksum | tr ' ' '-')
+STAMP := $(VENV)/.project-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | tr ' ' '-')
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 # Nothing of the user's own Python, Jupyter and matplotlib settings gets in.
@@ -74,9 +75,9 @@ clean: ## remove the environment, build/ and caches; downloads and results stay
 
 # Shows which package is being fetched; the whole of pip's talk is in the log.
 define PROGRESS
-n=0; bad=0; total=$$(grep -c '^[a-z0-9]' requirements.lock); \
+n=0; bad=0; total=$$(grep '^[a-z0-9]' requirements.lock | grep -vc ' ; '); \
 while IFS= read -r line; do case "$$line" in \
-	"Collecting "*) n=$$((n + 1)); name=$${line#Collecting }; name=$${name%% *}; \
+	"Collecting "*|"Processing "*) n=$$((n + 1)); name=$${line#* }; name=$${name%% *}; name=$${name##*/}; \
 		if [ -n "$$terminal" ]; then printf '\r  fetching %d of about %d: %-40.40s' $$n $$total "$$name"; \
 		elif [ $$((n % 25)) -eq 0 ]; then echo "  fetched $$n of about $$total"; fi;; \
 	"Installing collected"*) printf '%s  unpacking%-60s\n' "$${terminal:+$$(printf '\r')}" " ...";; \
@@ -84,7 +85,7 @@ while IFS= read -r line; do case "$$line" in \
 esac; done; exit $$bad
 endef
 
-$(STAMP):
+$(LOCKED):
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, then say" \
 		"where it is: make run PYTHON=/path/to/python3.12"; exit 1; }
 	@"$(PYTHON)" -c '$(FITS)' || { echo "$(PYTHON) cannot be used (`"$(PYTHON)" --version 2>&1`):" \
@@ -97,7 +98,11 @@ $(STAMP):
 	@if [ -t 1 ]; then terminal=1; else terminal=; fi; \
 	{ $(BIN)/python -m pip install --require-hashes --no-deps -r requirements.lock 2>&1 \
 		|| echo "FAILED: see build/install.log"; } | tee build/install.log | { $(PROGRESS); }
+	@$(BIN)/python -c 'import matplotlib.font_manager' 2>>build/install.log
+	@touch $@
+
+$(STAMP): $(LOCKED)
+	@mkdir -p build; rm -f $(VENV)/.project-*
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
 		>>build/install.log 2>&1 || { tail -5 build/install.log; exit 1; }
-	@$(BIN)/python -c 'import matplotlib.font_manager' 2>>build/install.log
 	@touch $@
