@@ -343,21 +343,19 @@ def _firth_fit(x, y, beta, free):
             break
         mu, information = _firth_information(x, beta)
         inverse = np.linalg.inv(information)
-        hat = mu * (1 - mu) * np.einsum("ij,jk,ik->i", x, inverse, x)
+        hat = mu * (1 - mu) * ((x @ inverse) * x).sum(axis=1)
         score = x.T @ (y - mu + hat * (0.5 - mu))
         step = np.zeros_like(beta)
         step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
         step *= min(1.0, 5 / max(np.abs(step).max(), 1e-300))
+        if np.abs(step).max() < 1e-8:
+            break
         for _ in range(30):
             new = _firth_value(x, y, beta + step)
-            if new >= value:
+            if new >= value - 1e-10:  # less is rounding
                 break
             step /= 2
-        else:
-            break  # no step climbs any more: converged to rounding
         beta, value = beta + step, new
-        if np.abs(step).max() < 1e-9:
-            break
     return beta, value
 
 
@@ -366,7 +364,7 @@ def _crossing(drop, centre, step, limit):
     end = centre + 2 * step
     for _ in range(40):
         if drop(end) > limit:
-            return optimize.brentq(lambda v: drop(v) - limit, centre, end, xtol=1e-8)
+            return optimize.brentq(lambda v: drop(v) - limit, centre, end, xtol=1e-6)
         end += 2 * step
     return np.inf * np.sign(step)
 
@@ -725,7 +723,7 @@ def simulate_search(
     gallery_share=0.2,
     probe_spread=0.05,
     gallery_spread=0.05,
-    nearest=16,
+    nearest=40,
 ):
     """A made-up search of n members in one shared gallery of identity clusters.
 

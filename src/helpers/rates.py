@@ -340,11 +340,16 @@ def format_interval(low, high, percent=True):
     if np.isnan(low) or np.isnan(high):
         return "not defined"
     if percent:
-        digits = 1 if max(low, high) >= 0.001 else 4
+        digits = _digits(high)
         return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}"
     if np.isinf(high):
         return f"{low:.2f} or more"
     return f"{low:.2f}–{high:.2f}"
+
+
+def _digits(rate):
+    """Decimals of a rate in percent: one, or enough for two figures below 0.1 %."""
+    return 1 if rate == 0 or rate >= 0.001 else int(1 - np.floor(np.log10(100 * rate)))
 
 
 def format_rate(k, n, low=None, high=None):
@@ -354,8 +359,7 @@ def format_rate(k, n, low=None, high=None):
     """
     if n == 0:
         return "0 of 0 (not defined)"
-    digits = 1 if k == 0 or k / n >= 0.001 else 4
-    text = f"{k:,} of {n:,} ({100 * k / n:.{digits}f} %"
+    text = f"{k:,} of {n:,} ({100 * k / n:.{_digits(k / n)}f} %"
     if low is None or high is None:
         return text + ")"
     return f"{text}, 95 % interval {format_interval(low, high)})"
