@@ -18,6 +18,7 @@ from helpers.rosters import load_delegates
 from helpers.scores import Scores
 
 PRIMARY = f"count:{ACLU_COUNT}"
+MOST_TIES = 2  # more flagged than that beyond 28 is another rate, and not shown as this one
 GALLERIES = ("utkface", "legislators")
 VARIANTS = {
     "any": "nobody left out",
@@ -360,7 +361,8 @@ def answer() -> str:
     theirs = aclu()
     return (
         f"**At their library defaults, in a gallery of {int(strangers['faces'].max()):,} adult "
-        f"strangers, three open models falsely match "
+        f"strangers, three open models falsely match {percent(strangers['fpir'].min(), 0)} to "
+        f"{percent(strangers['fpir'].max(), 0)} of Congress: "
         f"{_each(strangers, _rate)}; the ACLU's test of Amazon Rekognition flagged "
         f"{_rate(theirs)}.** "
         f"**At the ACLU's own number of {ACLU_COUNT} flagged members, {_verdict()}: the ratio of "
@@ -429,19 +431,21 @@ def show_primary(gallery: str = "utkface") -> pd.DataFrame:
 
 
 def show_bounds() -> pd.DataFrame:
-    """`bounds` with names and ratios written out."""
+    """`bounds` with names and ratios written out, a dash where ties leave no threshold for 28."""
     table = bounds()
-    return pd.DataFrame(
+    near_28 = table["flagged"] <= ACLU_COUNT + MOST_TIES
+    shown = pd.DataFrame(
         {
             "Model": table["model"].map(MODEL_LABELS),
             "Left out": table["variant"].map(VARIANTS),
             "Flagged at the default": table["flagged_default"],
-            "Flagged at 28": table["flagged"],
-            "Of colour": table["colour_flagged"],
-            "White": table["white_flagged"],
-            "FPIR ratio": table.apply(_ratio, axis=1),
+            "Flagged, threshold for 28": table["flagged"].astype(str).where(near_28, "–"),
+            "Of colour": table["colour_flagged"].astype(str).where(near_28, "–"),
+            "White": table["white_flagged"].astype(str).where(near_28, "–"),
+            "FPIR ratio": table.apply(_ratio, axis=1).where(near_28, "–"),
         }
     )
+    return shown
 
 
 def show_within_sex() -> pd.DataFrame:

@@ -13,7 +13,7 @@ from helpers.collection import Collection, score_blocks
 
 # Two gallery faces are one identity when at least two models put them this near: far below what
 # different people reach by chance, so other photographs of one person mostly stay apart.
-NEAR = {"dlib-native": 0.26, "SFace": 0.28, "Facenet": 0.08, "Dlib": 0.015}
+NEAR = {"dlib-native": 0.22, "SFace": 0.22, "Facenet": 0.06, "Dlib": 0.012}
 NEAR_VOTES = 2
 # A candidate stands apart when the next identity is farther by this much: the 95th percentile of
 # the same gap when the members are searched among former legislators, where none of them is.

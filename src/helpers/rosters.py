@@ -8,6 +8,8 @@ import json
 import re
 import unicodedata
 
+import cv2
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 import yaml
@@ -33,6 +35,8 @@ ETHNICITIES = {
     "pacific-islander": "Pacific Islander",
 }
 GROUPS = ["White", "Black", "Hispanic", "East Asian", "South Asian", "Native and Pacific"]
+SAME_PHOTOGRAPH = 0.93
+FACE = (60, 80)  # pixels, width and height, at which two portraits are compared
 COLUMNS = [
     "member_id", "name", "chamber", "state", "district", "party", "gender", "ethnicity",
     "date_of_birth", "voting", "icpsr", "portrait_url", "second_portrait_url", "source",
@@ -80,7 +84,16 @@ def build_members() -> pd.DataFrame:
     """
     corrections = load_corrections()
     rows = pd.concat([_chamber(c, corrections) for c in SNAPSHOTS], ignore_index=True)
-    for fix in corrections[corrections.field.isin(["name", "gender", "date_of_birth"])].itertuples():
+    for fix in corrections[corrections.field.eq("portrait")].itertuples():
+        here = rows.member_id.eq(fix.member_id) & rows.portrait_url.str.endswith(fix.published)
+        if here.sum() != 1:
+            raise ValueError(f"correction of the portrait of {fix.name} does not fit the rosters")
+        folder = rows.loc[here, "portrait_url"].item().removesuffix(fix.published)
+        # another file of the same folder, or an address elsewhere
+        elsewhere = fix.corrected.startswith("https://")
+        rows.loc[here, "portrait_url"] = fix.corrected if elsewhere else folder + fix.corrected
+    plain = corrections.field.isin(["name", "gender", "date_of_birth"])
+    for fix in corrections[plain].itertuples():
         here = rows.member_id.eq(fix.member_id)
         if here.sum() != 1 or rows.loc[here, fix.field].item() != fix.published:
             raise ValueError(f"correction of {fix.field} of {fix.name} does not fit the rosters")
@@ -167,12 +180,7 @@ def _chamber(chamber, corrections):
         district = where.split("-")[1]  # not the later one: Pennsylvania was redrawn in between
         new = new.assign(district=int(district) if district.isdigit() else pd.NA)
         rows.append(new)
-    table = pd.concat(rows, ignore_index=True)
-    for fix in corrections[corrections.field.eq("portrait")].itertuples():
-        table.loc[table.member_id.eq(fix.member_id), "portrait_url"] = table.portrait_url.str.replace(
-            fix.published, fix.corrected, regex=False
-        )
-    return table
+    return pd.concat(rows, ignore_index=True)
 
 
 def _plain(text):
@@ -370,9 +378,79 @@ def check_members(members: pd.DataFrame) -> None:
 def load_second_portraits() -> pd.DataFrame:
     """Other portraits of members, from voteview: member_id, icpsr, url, linked_by, score, kept.
 
-    score is `same_photograph`; kept is False where the two are one photograph.
+    score is `same_photograph` of the two portraits; kept is False where they are one photograph.
     """
     return pd.read_csv(ROSTER / "second_portraits.csv")
+
+
+def build_second_portraits(members: pd.DataFrame) -> pd.DataFrame:
+    """Link members to voteview's own portraits and mark those that are the same photograph.
+
+    Same: a score of SAME_PHOTOGRAPH or more, unless second_portraits_by_eye.csv says otherwise:
+    it decides the pairs near that score, so that no decision hangs on the last digit. A portrait
+    that already serves as the first one is left out.
+    """
+    links = link_voteview(members)
+    links["url"] = PHOTOS + links.image
+    links = links[links.image.str.startswith("images/bio_guide/")].reset_index()
+    links = links[~links.url.isin(members.portrait_url)].reset_index(drop=True)
+    first = local_files("probes").set_index("id").path
+    second = pd.concat([local_files("second-portraits"), local_files("same-photographs")])
+    second = second.set_index("id").path
+    links["score"] = [
+        round(same_photograph(_grey(first[i]), _grey(second[i])), 3) for i in links.member_id
+    ]
+    eye = pd.read_csv(ROSTER / "second_portraits_by_eye.csv").set_index("member_id").same
+    same = links.member_id.map(eye).fillna(links.score.ge(SAME_PHOTOGRAPH)).astype(bool)
+    links["kept"] = ~same
+    return links[["member_id", "icpsr", "url", "linked_by", "score", "kept"]]
+
+
+def same_photograph(first: np.ndarray, second: np.ndarray) -> float:
+    """How alike two portraits of one person are as pictures: correlation, 1 is the same picture.
+
+    Two uint8 grey images; the first is a 512 x 512 portrait with the face in the middle. Its face
+    (or the mirrored one: the roster's publisher mirrors portraits) is searched in the second at
+    24 sizes, the three best places are refined by an affine alignment (Evangelidis and Psarakis
+    2008, `findTransformECC`), and the grey values inside an ellipse are correlated. Cropping,
+    size, mirroring, brightness and contrast make no difference, a changed background little.
+    """
+    best = 0.0
+    for face in (first, first[:, ::-1]):
+        face = cv2.resize(face[96:416, 136:376], FACE, interpolation=cv2.INTER_AREA)
+        places = []
+        for width in np.geomspace(24, 150, 24):
+            scale = FACE[0] / width
+            how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+            scaled = cv2.resize(second, None, fx=scale, fy=scale, interpolation=how)
+            if scaled.shape[1] > FACE[0] and scaled.shape[0] > FACE[1]:
+                found = cv2.matchTemplate(scaled, face, cv2.TM_CCOEFF_NORMED)
+                _, score, _, place = cv2.minMaxLoc(found)
+                places.append((score, *place, scaled))
+        for _, x, y, scaled in sorted(places, key=lambda p: -p[0])[:3]:
+            best = max(best, _aligned_correlation(face, scaled, x, y))
+    return best
+
+
+def _aligned_correlation(face, image, x, y):
+    face, image = face.astype(np.float32), image.astype(np.float32)
+    warp = np.float32([[1, 0, x], [0, 1, y]])
+    stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-3)
+    try:
+        _, warp = cv2.findTransformECC(face, image, warp, cv2.MOTION_AFFINE, stop, None, 3)
+    except cv2.error:  # no convergence: not the same picture
+        return 0.0
+    if not 0.7 < np.sqrt(abs(np.linalg.det(warp[:, :2]))) < 1.4:  # shrunk to a spot
+        return 0.0
+    back = cv2.warpAffine(image, warp, FACE, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+    y, x = np.mgrid[-1 : 1 : FACE[1] * 1j, -1 : 1 : FACE[0] * 1j]
+    inside = x**2 + y**2 <= 1
+    a, b = face[inside], back[inside]
+    return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else 0.0
+
+
+def _grey(path):
+    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
 
 
 def load_delegates() -> pd.DataFrame:

@@ -12,6 +12,7 @@ from helpers import (
     galleries,
     identities,
     models,
+    rosters,
     scores,
     sources,
 )
@@ -20,6 +21,7 @@ from helpers.paths import DATA, cache_dir
 PUBLIC = ("probes", "second-portraits", "delegates", "legislators")
 DETECTOR = "yunet"
 KEEP_PROBES = 150  # candidates ship up to the score at which so many members have one
+SMALLEST = 50  # faces; nothing measured is told of fewer private people
 COSINE_TOLERANCE = 0.9999  # between an embedding that ships and one recomputed on another machine
 SCORE_TOLERANCE = 0.002
 
@@ -41,42 +43,57 @@ def enrol_dataset(
     return path
 
 
-def load_dataset(dataset: str, model: str) -> collection.Collection:
-    """The collection of a named dataset, from its face metadata."""
-    return collection.load_collection(faces_path(dataset, model))
+def load_dataset(dataset: str, model: str, path=faces_path) -> collection.Collection:
+    """The collection of a named dataset, from its face metadata at `path(dataset, model)`.
+
+    Of the second portraits those that are kept: no second print of the first photograph.
+    """
+    found = collection.load_collection(path(dataset, model))
+    if dataset == "second-portraits":
+        kept = rosters.load_second_portraits().query("kept")["member_id"]
+        found = collection.subset(found, kept)
+    return found
 
 
-def ship(model_names=models.MODELS) -> None:
+def ship(model_names=models.MODELS, out: Path = DATA, path=faces_path) -> None:
     """Make what ships of `utkface`: scores of the members, strata, and calibrated thresholds.
 
-    Needs the face metadata of all named datasets (`enrol_dataset`). Deterministic.
+    Needs the face metadata of all named datasets (`enrol_dataset`), found at `path(dataset,
+    model)`; writes scores/ and calibration/ in `out`. Deterministic.
     """
-    private = {m: load_dataset("utkface", m) for m in model_names}
+
+    def load(dataset, model):
+        return load_dataset(dataset, model, path)
+
+    private = {m: load("utkface", m) for m in model_names}
     clusters = identities.identity_clusters(
         [private[m] for m in models.PRIMARY_MODELS if m in private]
     )
     labels = galleries.load_utkface().set_index("id")
     adults = labels.index[labels["adult"]]
     private = {m: collection.subset(c, adults) for m, c in private.items()}
-    same = _same_person({m: private[m] for m in models.PRIMARY_MODELS}, clusters)
+    same = _same_person({m: private[m] for m in models.PRIMARY_MODELS}, clusters, load)
+    place = out / "scores"
+    place.mkdir(parents=True, exist_ok=True)
+    same.to_csv(place / "same-person.csv", index=False)
     left_out = clusters.isin(same.loc[same["same_person"], "cluster"])
     # two bands only: in finer ones some strata are so small that counts would speak of single faces
     band = np.where(labels["age"].fillna(0) < 35, "18-34", "35-75")
     strata = labels["gender"] + ", " + labels["race"] + ", " + band
     thresholds, by_group = [], []
     for model, gallery in private.items():
-        probes, second = load_dataset("probes", model), load_dataset("second-portraits", model)
+        probes, second = load("probes", model), load("second-portraits", model)
         found = scores.compute(
             probes, second, gallery, clusters, same, KEEP_PROBES, scores.PER_FACE
         )
         kept = ~left_out.reindex(gallery.ids).to_numpy(dtype=bool)
         delegates, _ = scores.best_and_histogram(
-            load_dataset("delegates", model), gallery, kept, found.description["genuine_p90"]
+            load("delegates", model), gallery, kept, found.description["genuine_p90"]
         )
         best = pd.concat([found.best, delegates.assign(portrait="first")], ignore_index=True)
-        folder = DATA / "scores" / f"utkface-{model}"
+        folder = place / f"utkface-{model}"
         scores.save_scores(found._replace(best=best), folder)
-        a, b = calibration.calibrate(load_dataset("legislators", model), gallery, clusters, labels)
+        a, b = calibration.calibrate(load("legislators", model), gallery, clusters, labels)
         thresholds.append(a)
         by_group.append(b)
         config = models.Configuration(**probes.description["configuration"])
@@ -86,43 +103,41 @@ def ship(model_names=models.MODELS) -> None:
         counts.to_parquet(folder / "counts.parquet", index=False, compression="zstd")
         sizes = strata.reindex(gallery.ids[kept]).value_counts().sort_index()
         sizes.rename_axis("stratum").rename("faces").to_csv(folder / "strata.csv")
-    enrolment_by_stratum(labels).to_csv(DATA / "scores" / "utkface-enrolment.csv", index=False)
-    calibration.FOLDER.mkdir(parents=True, exist_ok=True)
+    faces = enrolment.read_faces(path("utkface", models.PRIMARY_MODELS[0]))
+    enrolment_by_stratum(labels, faces).to_csv(place / "utkface-enrolment.csv", index=False)
+    (out / "calibration").mkdir(parents=True, exist_ok=True)
     for name, tables in (("thresholds", thresholds), ("by-group", by_group)):
         table = pd.concat(tables, ignore_index=True)
-        table.to_csv(calibration.FOLDER / f"{name}.csv", index=False, float_format="%.6g")
+        table.to_csv(out / "calibration" / f"{name}.csv", index=False, float_format="%.6g")
 
 
-def enrolment_by_stratum(labels: pd.DataFrame) -> pd.DataFrame:
+def enrolment_by_stratum(labels: pd.DataFrame, faces: pd.DataFrame) -> pd.DataFrame:
     """Images, failures to enrol and median photo quality of `utkface` by published label.
 
     Columns gender, race, age_band (empty where the set has no label or two that disagree), images,
-    failures, face_size (pixels), sharpness, brightness (medians). Detection is shared by all
-    models, so one table serves them all.
+    failures, face_size (pixels), sharpness, brightness (medians; empty for fewer than SMALLEST
+    faces). Detection is shared by all models, so one table serves them all.
     """
-    faces = enrolment.read_faces(faces_path("utkface", models.PRIMARY_MODELS[0])).set_index("id")
-    table = (
-        labels[["gender", "race", "age_band"]]
-        .fillna("")
-        .join(faces[["face_size", "sharpness", "brightness"]])
-    )
+    measured = faces.set_index("id")[["face_size", "sharpness", "brightness"]]
+    table = labels[["gender", "race", "age_band"]].fillna("").join(measured)
     groups = table.groupby(["gender", "race", "age_band"])
     result = groups[["face_size", "sharpness", "brightness"]].median().round(1)
+    result = result[groups["face_size"].count() >= SMALLEST].reindex(groups.size().index)
     result.insert(0, "images", groups.size())
     result.insert(1, "failures", groups["face_size"].apply(lambda column: column.isna().sum()))
     return result.reset_index()
 
 
-def _same_person(private: dict, clusters: pd.Series) -> pd.DataFrame:
+def _same_person(private: dict, clusters: pd.Series, load) -> pd.DataFrame:
     """The rule's decisions on the members and `utkface`; a person's overruling is kept.
 
-    Written to data/scores/same-person.csv. Whoever changes `same_person` there by hand writes
+    They ship as data/scores/same-person.csv. Whoever changes `same_person` there by hand writes
     their name into `decided_by`, and the row stays as it is.
     """
     apart = {}
     for model, gallery in private.items():
-        candidates = collection.search(load_dataset("probes", model), gallery, top=identities.DEPTH)
-        second = collection.search(load_dataset("second-portraits", model), gallery, top=1)
+        candidates = collection.search(load("probes", model), gallery, top=identities.DEPTH)
+        second = collection.search(load("second-portraits", model), gallery, top=1)
         apart[model] = identities.stands_apart(
             candidates, second, clusters, identities.MARGIN[model]
         )
@@ -132,7 +147,4 @@ def _same_person(private: dict, clusters: pd.Series) -> pd.DataFrame:
         old = pd.read_csv(path)
         by_hand = old[old["decided_by"] != "rule"]
         table = pd.concat([by_hand, table]).drop_duplicates(["probe_id", "cluster"])
-    table = table.sort_values(["probe_id", "cluster"], ignore_index=True)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False)
-    return table
+    return table.sort_values(["probe_id", "cluster"], ignore_index=True)
