@@ -93,10 +93,10 @@ def load_utkface() -> pd.DataFrame:
 def load_folder(directory, labels_csv=None) -> pd.DataFrame:
     """Any folder of images, with its subfolders: id, path, name, group, gender, sorted by id.
 
-    The id is the path below the folder, with forward slashes. A labels file is a CSV with a column `id`
-    (or `file`) and any of name, group, gender (female|male, or f|m); it may leave images out, and
-    a label that is not given is missing. Raises UserError for an empty folder and for labels that
-    do not fit the images.
+    The id is the path below the folder, with forward slashes. A labels file is a CSV with a
+    column `id` (or `file`) and any of name, group, gender (female|male, or f|m); it may leave
+    images out, and a label that is not given is missing. Raises UserError for an empty folder and
+    for labels that do not fit the images.
     """
     directory = Path(directory)
     if not directory.is_dir():
@@ -143,7 +143,9 @@ def read_labels(labels_csv) -> pd.DataFrame:
     labels = labels[["id", *given]].apply(lambda column: column.str.strip())
     repeated = labels.id[labels.id.duplicated()]
     if len(repeated):
-        raise UserError(f"{labels_csv} has {len(repeated)} repeated ids, first {repeated.iloc[0]!r}")
+        raise UserError(
+            f"{labels_csv} has {len(repeated)} repeated ids, first {repeated.iloc[0]!r}"
+        )
     if "gender" in labels:
         gender = labels.gender.str.lower().replace({"f": "female", "m": "male"})
         strange = gender[~gender.isin(["female", "male", ""])]

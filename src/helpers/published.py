@@ -45,7 +45,8 @@ def aclu_28() -> pd.DataFrame:
     """
     published = _read("aclu_28.csv")
     members = load_members()
-    if published.member_id.duplicated().any() or not published.member_id.isin(members.member_id).all():
+    linked = published.member_id.isin(members.member_id) & ~published.member_id.duplicated()
+    if not linked.all():
         raise ValueError("aclu_28.csv holds a member twice, or one who is not in the roster")
     joined = published.merge(members, on="member_id", suffixes=("", "_roster"))
     wrong = joined[joined.state.ne(joined.state_roster) | joined.chamber.ne(joined.chamber_roster)]

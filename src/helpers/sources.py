@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import tempfile
 import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -25,16 +26,25 @@ from tqdm.auto import tqdm
 from helpers.errors import UserError
 from helpers.paths import DATA, cache_dir, mirror_dir
 
-DATASETS = ("probes", "second-portraits", "delegates", "legislators", "utkface", "rosters")
+DATASETS = (
+    "probes",
+    "second-portraits",
+    "same-photographs",
+    "delegates",
+    "legislators",
+    "utkface",
+    "rosters",
+)
 MANIFESTS = DATA / "manifests"
 UTKFACE_ARCHIVE = "utkface/UTKFace.tar.gz"
+STATUSES = ("cached", "mirror", "network", "failed")
 REPORT = ["dataset", "id", "status", "path", "message"]
 TIMEOUT = (5, 30)  # seconds to connect, seconds between two bytes
 GIVE_UP_AFTER = 3  # connection failures in a row
+PARTIAL = ".partial-"
+STALE = 3600  # seconds after which a temporary file is taken for one of a killed run
 LARGEST_FACE = 1 << 20  # bytes; the largest UTKFace image has 12,025
 LABELS = ["id", "age", "gender", "race", "files", "disputed"]
-
-CONSECUTIVE = threading.Lock()
 
 
 def load_manifest(dataset: str) -> pd.DataFrame:
@@ -71,16 +81,18 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def local_files(dataset: str) -> pd.DataFrame:
-    """Verified local files of a dataset: id, path (Path), sorted by id.
+def local_files(dataset: str, ids=None) -> pd.DataFrame:
+    """Verified local files of a dataset, or of some ids of it: id, path (Path), sorted by id.
 
     Files of the mirror are used where they lie. Raises UserError if any is missing or wrong.
     """
+    manifest = load_manifest(dataset)
+    if ids is not None:
+        manifest = manifest[manifest.id.isin(set(ids))].reset_index(drop=True)
     if dataset == "utkface":
-        places, manifest = _utkface_places()
+        places = [cache_dir() / "utkface" / f"{i}.jpg" for i in manifest.id]
         found = [p if p.is_file() else None for p in places]
     else:
-        manifest = load_manifest(dataset)
         found = [_first_copy(url) for url in manifest.url]
     with ThreadPoolExecutor(4) as pool:
         hashes = list(pool.map(lambda p: sha256(p) if p else None, found))
@@ -99,9 +111,10 @@ def local_files(dataset: str) -> pd.DataFrame:
     return pd.DataFrame({"id": manifest.id, "path": found})
 
 
-def fetch(datasets, workers: int = 8, progress: bool = True) -> pd.DataFrame:
+def fetch(datasets, workers: int = 8, progress: bool = True, ids=None) -> pd.DataFrame:
     """Bring datasets into the cache: from the cache itself, else the mirror, else the network.
 
+    ids: only these, of one dataset that has addresses.
     Returns a report with one row a file: dataset, id, status ("cached", "mirror", "network" or
     "failed"), path (None if failed), message (why, or which wrong copy was refused).
     `summary(report)` puts it in words. Nothing raises for a single file; a partial or wrong file
@@ -114,8 +127,11 @@ def fetch(datasets, workers: int = 8, progress: bool = True) -> pd.DataFrame:
         if dataset == "utkface":
             rows += _fetch_utkface_default(progress)
         else:
+            if ids is not None:
+                manifest = manifest[manifest.id.isin(set(ids))]
             jobs += [(dataset, row) for row in manifest.itertuples(index=False)]
-    network = {"failures": 0, "down": False}
+    _clear_killed_copies()
+    network = {"failures": 0, "down": False, "lock": threading.Lock()}
     with ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(lambda job: _fetch_one(*job, network), jobs)
         rows += tqdm(results, total=len(jobs), disable=not progress, unit="file", desc="fetch")
@@ -127,7 +143,7 @@ def summary(report: pd.DataFrame) -> str:
     lines = []
     for dataset, rows in report.groupby("dataset", sort=False):
         counts = rows.status.value_counts()
-        parts = [f"{counts[s]} {s}" for s in ("cached", "mirror", "network", "failed") if s in counts]
+        parts = [f"{counts[s]} {s}" for s in STATUSES if s in counts]
         lines.append(f"{dataset}: {', '.join(parts)}")
     told = report[report.message.ne("")].drop_duplicates("message")
     lines += [f"  {m}" for m in told.message.head(10)]
@@ -189,13 +205,19 @@ def _fetch_one(dataset, row, network):
             return dataset, row.id, "network", target, "; ".join(refused)
         refused.append(_refusal(row.url, row.sha256, found))
     except (requests.ConnectionError, requests.Timeout):
-        with CONSECUTIVE:
+        with network["lock"]:
             network["failures"] += 1
             network["down"] |= network["failures"] >= GIVE_UP_AFTER
         refused = refused or [NO_NETWORK]
     except (requests.RequestException, OSError) as error:
         refused.append(f"{row.url}: {error}")
     return dataset, row.id, "failed", None, "; ".join(refused)
+
+
+def _clear_killed_copies():
+    for left in cache_dir().rglob(f"{PARTIAL}*"):
+        if time.time() - left.stat().st_mtime >= STALE:
+            left.unlink(missing_ok=True)
 
 
 NO_NETWORK = (
@@ -220,7 +242,7 @@ def _download(url, file):
 def _install(write, target, expected):
     """Write a temporary file beside the target; rename it if its hash is right, else return it."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".partial-")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=PARTIAL)
     try:
         with open(handle, "wb") as file:
             write(file)
@@ -270,7 +292,7 @@ def fetch_utkface(source, progress: bool = True) -> dict:
     labels = pd.DataFrame([_labels(ids[d], n) for d, n in names.items()], columns=LABELS)
     missing = [d for d in ids if d not in names and not place[d].is_file()]
     if len(names) == len(ids):
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".partial-")
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=PARTIAL)
         os.close(handle)
         labels.sort_values("id").to_csv(temporary, index=False, lineterminator="\n")
         os.replace(temporary, folder / "labels.csv")
@@ -379,5 +401,7 @@ def _parse(name):
 def _labels(identifier, names):
     """One row of labels.csv; a label on which the names disagree is left missing."""
     parsed = [p for p in map(_parse, names) if p[2]]
-    agreed = [v.pop() if len(v := set(values)) == 1 else None for values in zip(*parsed)]
+    agreed = [
+        v.pop() if len(v := set(values)) == 1 else None for values in zip(*parsed, strict=True)
+    ]
     return identifier, *(agreed or [None] * 3), len(names), len(set(parsed)) > 1
