@@ -12,7 +12,6 @@ from helpers import (
     galleries,
     identities,
     models,
-    rosters,
     scores,
     sources,
 )
@@ -44,15 +43,8 @@ def enrol_dataset(
 
 
 def load_dataset(dataset: str, model: str, path=faces_path) -> collection.Collection:
-    """The collection of a named dataset, from its face metadata at `path(dataset, model)`.
-
-    Of the second portraits those that are kept: no second print of the first photograph.
-    """
-    found = collection.load_collection(path(dataset, model))
-    if dataset == "second-portraits":
-        kept = rosters.load_second_portraits().query("kept")["member_id"]
-        found = collection.subset(found, kept)
-    return found
+    """The collection of a named dataset, from its face metadata at `path(dataset, model)`."""
+    return collection.load_collection(path(dataset, model))
 
 
 def ship(model_names=models.MODELS, out: Path = DATA, path=faces_path) -> None:
