@@ -67,6 +67,7 @@ MARGIN = 0.06  # inches
 SMALLEST_PT = 7.0
 SHORTEST_ALT = 40
 MOST_LINES = 3
+LEADING = 1.28  # height of a line of a title, in font sizes
 
 STYLE = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so every machine has the same one
@@ -387,24 +388,29 @@ def _write(path: Path, content: bytes) -> None:
 
 def _headline(fig: Figure, title: str, subtitle: str, source: str) -> None:
     """Set title and subtitle at the top left, the source at the bottom left, and make room."""
-    for old in [t for t in fig.texts if t.get_gid() == "headline"]:
-        old.remove()
+    old = [t for t in fig.texts if t.get_gid() == "headline"]
+    for text in old:
+        text.remove()
     width, height = fig.get_size_inches()
     left = MARGIN / width
-    top = 1 - 0.06 / height
     blocks = [
-        (title.strip().rstrip("."), 11, "bold", INK),
-        (subtitle.strip(), 8.5, "normal", MUTED),
+        (_wrap(fig, text, size, weight, width - 2 * MARGIN), size, weight, colour)
+        for text, size, weight, colour in (
+            (title.strip().rstrip("."), 11, "bold", INK),
+            (subtitle.strip(), 8.5, "normal", MUTED),
+        )
+        if text
     ]
-    for text, size, weight, colour in blocks:
-        if not text:
-            continue
-        lines = _wrap(fig, text, size, weight, width - 2 * MARGIN)
+    if not old:  # second lines make the figure higher, they take nothing from the plot
+        height += sum(lines.count("\n") * size * LEADING / 72 for lines, size, _, _ in blocks)
+        fig.set_size_inches(width, height)
+    top = 1 - 0.06 / height
+    for lines, size, weight, colour in blocks:
         fig.text(
             left, top, lines, fontsize=size, weight=weight, color=colour, va="top", ha="left",
             linespacing=1.25, gid="headline", in_layout=False,
         )  # fmt: skip
-        top -= (lines.count("\n") + 1) * size * 1.28 / 72 / height + 0.03 / height
+        top -= (lines.count("\n") + 1) * size * LEADING / 72 / height + 0.03 / height
     fig.text(
         left, 0.05 / height, source, fontsize=7, color=MUTED, va="bottom", ha="left",
         gid="headline", in_layout=False,
