@@ -367,7 +367,9 @@ def answer() -> str:
         f"{_rate(theirs)}.** "
         f"**At the ACLU's own number of {ACLU_COUNT} flagged members, {_verdict()}: the ratio of "
         f"their FPIRs is {_each(primary(), _ratio)} with 95 % intervals, and within recorded sex "
-        f"{_each(primary(), lambda r: _ratio(r, 'ratio_within_sex'))}.**"
+        f"{_each(primary(), lambda r: _ratio(r, 'ratio_within_sex'))}.** "
+        "With nobody left out of the gallery as probably the member in person, the ratios are "
+        f"{_each(primary(variant='any'), _ratio)}."
     )
 
 
