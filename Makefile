@@ -58,7 +58,7 @@ notebooks: $(STAMP) ## execute the committed notebooks again, in place
 	@$(BIN)/python -m helpers.notebooks $(NOTEBOOKS)
 
 bench: $(STAMP) ## measure enrolment, search and run; write benchmarks/ (needs the images)
-	@set -e; for file in benchmarks/bench_*.py; do echo "$$file"; $(BIN)/python "$$file"; done
+	@set -e; for name in enrolment search run; do $(BIN)/python benchmarks/$$name.py; done
 
 lint: $(STAMP) ## check the style of the code
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
