@@ -48,9 +48,9 @@ TEXT = [c for c in COLUMNS if c not in TYPES]
 def load_members() -> pd.DataFrame:
     """The reconciled roster, checked: one row a member, sorted by member_id.
 
-    The columns of members.csv, then `group` (one of GROUPS, from the publisher's ethnicity; he
-    codes Asian members as one, asian_american_members.csv divides them) and `of_colour` (bool,
-    every group but White).
+    The columns of members.csv, then `group` (one of GROUPS, from the publisher's ethnicity,
+    which has one code for Asian members: asian_american_members.csv divides them) and
+    `of_colour` (bool, every group but White).
     """
     members = read_members(ROSTER / "members.csv")
     check_members(members)
@@ -104,7 +104,8 @@ def build_members() -> pd.DataFrame:
     rows["icpsr"] = rows.member_id.map(links.icpsr).astype("Int64")
     second = load_second_portraits().query("kept").set_index("member_id").url
     rows["second_portrait_url"] = rows.member_id.map(second).fillna("")
-    members = rows[COLUMNS].sort_values("member_id").reset_index(drop=True).astype(TYPES)
+    members = rows[COLUMNS].sort_values("member_id", ignore_index=True)
+    members = members.astype(TYPES | dict.fromkeys(TEXT, str))
     check_members(members)
     return members
 
@@ -203,7 +204,7 @@ def load_voteview() -> pd.DataFrame:
 
 
 def load_congress_legislators() -> pd.DataFrame:
-    """Members of congress-legislators' current list, two thirds of those of 2018.
+    """Members of congress-legislators' current list, about half of those of 2018.
 
     member_id, icpsr (Int64), last (name), gender, date_of_birth, terms (dicts).
     """
