@@ -53,7 +53,7 @@ def make_collection(faces: pd.DataFrame) -> Collection:
     embeddings = np.stack(faces["embedding"].to_list()).astype(np.float64)
     bad = ~np.isfinite(embeddings).all(axis=1) | ~embeddings.any(axis=1)
     if bad.any():
-        raise UserError(f"the embedding of {ids[bad][0]!r} is zero or not finite")
+        raise UserError(f"the embedding of {str(ids[bad][0])!r} is zero or not finite")
     return Collection(ids, embeddings, faces.attrs)
 
 

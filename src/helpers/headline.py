@@ -384,7 +384,7 @@ def _verdict() -> str:
 
 def title_primary() -> str:
     """The finding of the primary analysis, as the title of its figure."""
-    text = _verdict().replace(" significantly", "")
+    text = _verdict()
     return f"{text[0].upper()}{text[1:]}"
 
 
