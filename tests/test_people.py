@@ -1,0 +1,208 @@
+"""Notebooks 00 and 01: the counts behind their tables, figures and sentences."""
+
+import inspect
+import math
+import re
+
+import pandas as pd
+import pytest
+
+from helpers import claims, figures, galleries, people, rosters
+from helpers.enrolment import read_faces, read_failures
+from helpers.models import MODELS
+from helpers.shipping import PUBLIC, faces_path
+from helpers.sources import load_manifest
+
+# ---------------------------------------------------------------- known answers
+
+
+def test_age_changes_on_the_birthday():
+    born = pd.Series(["1950-07-25", "1950-07-26", "1950-07-27", "1952-02-29", "1950-12-01"])
+    assert people.ages(born, "2018-07-26").tolist() == [68, 68, 67, 66, 67]
+
+
+def test_quartiles_are_those_of_the_enrolled_faces():
+    table = pd.DataFrame({"group": ["b"] * 5 + ["a"] * 2, "face_size": [1, 2, 3, 4, 100, 7, None]})
+    table["sharpness"], table["brightness"] = 10 * table["face_size"], table["face_size"]
+    found = people.quartiles(table, ["group"], {"group": ["b", "a"]})
+    assert found["group"].tolist() == ["b"] * 3 + ["a"] * 3
+    assert found["measure"].tolist() == ["face_size", "sharpness", "brightness"] * 2
+    first = found.iloc[0]
+    assert (first["faces"], first["q25"], first["median"], first["q75"]) == (5, 2, 3, 4)
+    assert found["faces"].tolist() == [5, 5, 5, 1, 1, 1]  # a failure to enrol is no face
+    assert found.iloc[4][["q25", "median", "q75"]].tolist() == [70, 70, 70]
+
+
+def test_labels_are_counted_by_image_and_disagreements_among_repeated_images():
+    labels = pd.DataFrame(
+        [
+            (30, "male", "White", 1, False, True),
+            (None, "male", "White", 2, True, False),  # two names, two ages
+            (None, None, "Black", 3, True, False),
+            (8, "female", "Asian", 2, False, False),  # two names that agree
+            (None, None, None, 1, False, False),  # a name without labels
+        ],
+        columns=["age", "gender", "race", "files", "disputed", "adult"],
+    )
+    found = people.label_counts(labels).set_index("quantity")["images"].tolist()
+    assert found == [9, 5, 3, 2, 2, 1, 0, 1, 1]
+
+
+def test_chance_of_a_candidate_is_that_of_independent_comparisons():
+    assert claims.chance_of_a_candidate(0.5, 3) == pytest.approx(0.875)
+    assert claims.chance_of_a_candidate(1e-6, 25_000) == pytest.approx(1 - (1 - 1e-6) ** 25_000)
+    assert claims.chance_of_a_candidate(1e-15, 10) == pytest.approx(1e-14)  # no cancellation
+
+
+def test_chance_of_so_few_counts_the_draws():
+    # two of four people drawn, two of them of the group: one draw in six has none, five at most one
+    assert claims.chance_of_so_few(0, 2, 2, 4) == pytest.approx(1 / 6)
+    assert claims.chance_of_so_few(1, 2, 2, 4) == pytest.approx(5 / 6)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1st"),
+        (2, "2nd"),
+        (3, "3rd"),
+        (11, "11th"),
+        (13, "13th"),
+        (101, "101st"),
+        (112, "112th"),
+    ],
+)
+def test_ordinals(number, text):
+    assert people.ordinal(number) == text
+
+
+# ---------------------------------------------------------------- what ships agrees with itself
+
+
+def test_faces_are_found_alike_for_all_models():
+    for dataset in PUBLIC:
+        failed = [tuple(read_failures(faces_path(dataset, m))["id"]) for m in MODELS]
+        assert len(set(failed)) == 1, dataset
+        lowest = read_faces(faces_path(dataset, MODELS[0]))["detector_score"].min()
+        assert lowest >= people.DETECTOR_ACCEPTS - 1e-6, dataset
+
+
+def test_every_member_is_in_one_group_and_failures_add_up():
+    members = people.photographed()
+    counts = people.counts(members).set_index("group")
+    assert counts.loc["All", "all"] == len(members) == len(rosters.load_members())
+    assert counts.loc["Members of colour", "all"] == members["of_colour"].sum()
+    failed = people.failures_by(members, "group", figures.GROUP_ORDER)
+    assert failed["images"].tolist() == counts.loc[figures.GROUP_ORDER, "all"].tolist()
+    assert failed["failed"].sum() == members["failed"].sum() == members["face_size"].isna().sum()
+
+
+def test_second_portraits_are_those_of_the_roster():
+    found = set(people.photographed("second-portraits")["member_id"])
+    links = rosters.load_second_portraits()
+    assert (
+        found == set(links[links["kept"]]["member_id"]) == set(load_manifest("second-portraits").id)
+    )
+
+
+def test_vacant_seats_are_the_vacant_ones():
+    table = people.seats()
+    vacant = table[table["Held on 26 July 2018 by"] == "nobody: vacant"]
+    assert sorted(vacant["Seat"]) == rosters.vacant_seats()
+    assert vacant["Sworn in"].eq("").all()
+
+
+def test_cohorts_hold_every_legislator_with_a_year_of_birth():
+    table, total = people.cohorts(), people.cohorts_total()
+    legislators = galleries.load_legislators()
+    assert table["images"].sum() == legislators["born"].notna().sum()
+    assert total["images"] == len(legislators)
+    assert table["group"].iloc[1].count("–") == 1 and table["images"].min() > 20
+    sixties = legislators[legislators["born"].between(1840, 1859)]
+    assert table.set_index("group").loc["1840–1859", "images"] == len(sixties)
+
+
+def test_tables_of_utkface_agree_with_each_other():
+    labels, table = people.utkface_labels(), people.utkface()
+    assert table["images"].sum() == labels["different images"] == len(load_manifest("utkface"))
+    adults = table[table["adult"]]
+    assert adults["images"].sum() == labels["adults of 18 to 75, no label missing or disputed"]
+    failures = people.utkface_failures()
+    assert failures["images"].sum() == adults["images"].sum()
+    assert failures["failed"].sum() == adults["failures"].sum()
+    quality = people.utkface_quality()
+    assert (quality["q25"] <= quality["median"]).all() and (
+        quality["median"] <= quality["q75"]
+    ).all()
+    faces = quality[quality["measure"] == "sharpness"].groupby(quality["gender"].eq("all"))["faces"]
+    assert faces.sum().tolist() == [adults["enrolled"].sum()] * 2
+
+
+def test_composition_adds_up_to_everybody():
+    table = people.composition()
+    sums = table.groupby("section", sort=False)[["congress_share", "utkface_share"]].sum()
+    whole = sums.drop("Gender, as recorded").to_numpy().ravel()
+    assert whole == pytest.approx([1] * 4)
+
+
+def test_the_published_tests_are_five_and_their_rates_are_the_known_ones():
+    table = claims.searches().set_index("label")
+    assert len(table) == 5
+    first = table.loc["ACLU 2018: members of Congress"]
+    assert (first["flagged"], first["searched"], first["gallery"]) == (28, 535, 25000)
+    assert (round(first["low"], 3), round(first["high"], 3)) == (0.036, 0.075)
+    assert table["status"].isin(claims.STATUS_WORDS).all()
+
+
+def test_both_codings_are_shown():
+    reported, coded = claims.codings().to_dict("records")
+    assert (reported["colour_flagged"], reported["flagged"]) == (11, 28)
+    assert (coded["colour_flagged"], coded["flagged"]) == (12, 28)
+    shown = claims.show_codings()
+    assert shown.iloc[0, 3].startswith("about") and "95 %" in shown.iloc[1, 3]
+
+
+def test_every_published_number_is_in_one_of_the_tables():
+    groups = [[claims.ACLU], claims.REPLIES, claims.others()]
+    shown = [len(claims.show(studies)) for studies in groups]
+    assert sum(shown) == len(claims.published.published_results())
+    text = claims.show(claims.others())["Published"].str.cat(sep=" ")
+    assert "26 of 120" in text and "of 1,000,000" not in text  # a gallery is no denominator
+
+
+# ---------------------------------------------------------------- sentences and pictures
+
+
+@pytest.mark.parametrize("module", [claims, people])
+def test_sentences_are_whole(module):
+    made = [
+        f()
+        for name, f in vars(module).items()
+        if name.startswith(("answer", "words_", "title_", "caption_", "alt_"))
+        and not inspect.signature(f).parameters
+    ]
+    assert len(made) >= 10
+    for text in made:
+        assert "nan" not in text.lower().split() and "None" not in text, text
+        assert not re.search(r"  | ,|\.\.(?!/)", text), text
+        assert text.count("**") % 2 == 0 and text.count("(") == text.count(")"), text
+
+
+def test_pictures_are_legible(tmp_path):
+    quality = people.quartiles(
+        people.photographed(), ["gender", "group"], {"group": figures.GROUP_ORDER}
+    )
+    drawn = {
+        "counts": people.plot_counts(people.counts(people.photographed()).head(6)),
+        "composition": people.plot_composition(people.composition()),
+        "quality": people.plot_quality(quality, "group", "gender"),
+        "strangers": people.plot_quality(people.utkface_quality(), "race", "gender"),
+    }
+    for name, fig in drawn.items():  # `save` refuses small, cut off and overlapping letters
+        figures.save(
+            fig, quality, id=f"fig-01-{name}", title="A title", caption="A caption.",
+            alt="What can be seen in the picture, in so many words.", notebook="01-the-people",
+            folder=tmp_path,
+        )  # fmt: skip
+    ax = drawn["counts"].axes[0]
+    assert math.isclose(ax.patches[0].get_width(), 69)  # white women
