@@ -1,5 +1,6 @@
 """Command line: congress-test fetch / enrol / run / reproduce / verify ..."""
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -12,14 +13,20 @@ from helpers.errors import UserError
 
 
 class _Friendly(typer.core.TyperGroup):
-    """Shows a UserError as one sentence and exits with 2."""
+    """Shows a UserError, or why a file cannot be used, as one sentence and exits with 2."""
 
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            typer.echo(f"congress-test: {error}", err=True)
-            raise typer.Exit(2) from error
+            text, cause = str(error), error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # `| head` closed the pipe: no error
+                raise
+            known = error.strerror and error.filename
+            text, cause = f"{error.filename}: {error.strerror}" if known else str(error), error
+        typer.echo(f"congress-test: {text}", err=True)
+        raise typer.Exit(2) from cause
 
 
 app = typer.Typer(
@@ -32,7 +39,7 @@ app = typer.Typer(
 )
 Model = Annotated[str, typer.Option(help="dlib-native, Dlib, SFace, Facenet, any deepface name")]
 Detector = Annotated[str, typer.Option(help="yunet, dlib, or any detector of deepface")]
-Workers = Annotated[int | None, typer.Option(help="Processes; default: one for each core")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for each core")]
 DATASETS = ("rosters", "probes", "second-portraits", "delegates", "legislators", "utkface")
 
 
@@ -59,7 +66,10 @@ def fetch(
     if source:
         if datasets != ["utkface"]:
             raise UserError("--from is for utkface alone: congress-test fetch utkface --from FILE")
-        typer.echo(sources.utkface_summary(sources.fetch_utkface(source)))
+        counts = sources.fetch_utkface(source, progress=sys.stderr.isatty())
+        typer.echo("utkface: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
+        if counts["missing"]:
+            raise UserError(f"{counts['missing']:,} images of utkface were not in {source}")
         return
     report = sources.fetch(datasets, progress=sys.stderr.isatty())
     typer.echo(sources.summary(report))
@@ -82,7 +92,8 @@ def enrol(
     """
     from helpers import enrolment, galleries, sources
 
-    files = sources.local_files(images) if images in DATASETS else galleries.load_folder(images)
+    named = images in DATASETS[1:]  # the rosters are no images
+    files = sources.local_files(images) if named else galleries.load_folder(images)
     faces, failures = enrolment.enrol(files, out, model, detector, workers)
     typer.echo(f"{faces:,} faces enrolled in {out}, {failures:,} failures to enrol")
     if failures:
@@ -96,7 +107,7 @@ def search(
     gallery: Annotated[Path, typer.Option(help="Face metadata of the gallery (.parquet)")],
     out: Annotated[Path, typer.Option(help="CSV of candidates to write")],
     threshold: Annotated[float | None, typer.Option(help="Distance; default: no threshold")] = None,
-    top: Annotated[int | None, typer.Option(help="At most so many candidates a probe")] = 10,
+    top: Annotated[int | None, typer.Option(min=1, help="At most so many candidates a probe")] = 10,
 ) -> None:
     """Search every probe in a gallery, exactly, and write the candidates."""
     from helpers import collection
@@ -146,7 +157,7 @@ def run(
         # the gallery side is never written: it may hold private people
         result.members.to_csv(csv_out, index=False, float_format="%.4f")
     if json_out:
-        typer.echo(json.dumps(congress_test.as_json(result), indent=1))
+        typer.echo(json.dumps(congress_test.as_json(result), indent=1, allow_nan=False))
     else:
         typer.echo(congress_test.report(result, f"{probes} searched in {gallery}"))
 
@@ -184,7 +195,7 @@ def reproduce(
 @app.command()
 def verify(
     sample: Annotated[
-        int | None, typer.Option(help="Check so many images of each set instead of all")
+        int | None, typer.Option(min=1, help="Check so many images of each set instead of all")
     ] = None,
     workers: Workers = None,
 ) -> None:

@@ -14,7 +14,7 @@ from helpers import enrolment
 from helpers.errors import UserError
 
 DECIMALS = 4
-BLOCK = 4_000_000  # scores held at a time, 32 MB
+BLOCK = 1_000_000  # scores held at a time, 8 MB
 
 
 class Collection(NamedTuple):

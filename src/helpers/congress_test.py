@@ -7,6 +7,7 @@ enrol is no match. It never mixes rates (of a group's members, how many are matc
 
 import hashlib
 import math
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,12 +27,15 @@ from helpers import (
 from helpers import scores as score_store
 from helpers.errors import UserError
 from helpers.models import MODELS, Configuration, configuration
-from helpers.paths import cache_dir
-from helpers.rosters import load_members
+from helpers.paths import DATA, cache_dir
+from helpers.rosters import GROUPS, load_members
 from helpers.scores import Scores, pairs_at
 
 ACLU_COUNT = 28
 REFERENCE = "White"  # the group that members of colour are compared with
+NOT_RECORDED = "not recorded"
+NAMES_SHOWN = 60
+INDENT = {"initial_indent": "    ", "subsequent_indent": "    "}
 
 
 class Result(NamedTuple):
@@ -56,26 +60,27 @@ def threshold_of(policy: str, best, config: Configuration) -> tuple[float, str]:
     impostor score of each person). Raises UserError for anything else, or what is not on offer.
     """
     policy = str(policy).strip()
-    kind, _, value = policy.partition(":")
+    if policy == "default":
+        return config.default_threshold, f"library default ({config.threshold_source})"
+    kind, value = policy.split(":", 1) if ":" in policy else ("distance", policy)
     try:
-        if policy == "default":
-            return config.default_threshold, f"library default ({config.threshold_source})"
-        if kind == "count":
-            found = rates.threshold_for_count(best, int(value))
-            ties = "" if found.attained == found.wanted else f", {found.attained} with ties"
-            return found.threshold, f"set so that {found.wanted} are flagged{ties}"
-        if kind == "fmr":
-            return calibration.threshold(config, float(value)), f"calibrated to an FMR of {value}"
-        threshold = float(policy)
-    except ValueError as error:
-        if kind in ("count", "fmr") and "could not convert" not in str(error):
-            raise UserError(f"--threshold {policy}: {error}") from error
+        number = {"count": int, "fmr": float, "distance": float}[kind](value)
+    except (KeyError, ValueError) as error:
         raise UserError(
             f"--threshold {policy!r} is none of default, a number, fmr:1e-5, count:28"
         ) from error
-    if not 0 <= threshold < math.inf:
+    if kind == "fmr":
+        return calibration.threshold(config, number), f"calibrated to an FMR of {number:g}"
+    if kind == "count":
+        try:
+            found = rates.threshold_for_count(best, number)
+        except ValueError as error:
+            raise UserError(f"--threshold {policy}: {error}") from error
+        ties = "" if found.attained == found.wanted else f", {found.attained} with ties"
+        return found.threshold, f"set so that {found.wanted} are flagged{ties}"
+    if not 0 <= number < math.inf:
         raise UserError(f"--threshold {policy}: a distance is a number from 0 upwards")
-    return threshold, "given"
+    return number, "given"
 
 
 def people_searched() -> pd.DataFrame:
@@ -98,24 +103,46 @@ def gather(
     a folder or a .parquet. labels: a CSV for the probes of a folder or file (id, and any of name,
     group, gender). Folders are enrolled into the cache once. Raises UserError.
     """
-    config = configuration(model, detector)
+    if probes == "congress" and labels:
+        raise UserError("--labels is for your own probes; those of congress come with labels")
     named = probes == "congress" and detector == shipping.DETECTOR and model in MODELS
-    if probes == "congress" and gallery == "utkface" and named:
+    if gallery == "utkface" and named:
         return people_searched(), score_store.load_scores(f"utkface-{model}")
+    config = _configuration(model, detector)
     people, probe_faces = _side(probes, config, labels, workers, progress)
     _, gallery_faces = _side(gallery, config, None, workers, progress)
+    if gallery == "utkface":
+        faces = galleries.load_utkface()
+        gallery_faces = collection.subset(gallery_faces, faces.loc[faces["adult"], "id"])
+    for side, faces in ((probes, probe_faces), (gallery, gallery_faces)):
+        if len(faces.ids) == 0:
+            raise UserError(f"no face was found in any image of {side}")
     ids = pd.Series(gallery_faces.ids, index=gallery_faces.ids)
     second = shipping.load_dataset("second-portraits", model) if named else None
     clusters, same = ids, pd.DataFrame(columns=["probe_id", "cluster", "same_person"])
     # legislators: identities are known, no member is among them
-    if gallery != "legislators" and model in identities.NEAR and detector == shipping.DETECTOR:
+    rule = gallery == "legislators" or (
+        model in identities.NEAR
+        and detector == shipping.DETECTOR
+        and len(ids) >= identities.SMALLEST_GALLERY
+    )
+    if rule and gallery != "legislators":
+        collection.check_comparable(probe_faces, gallery_faces)
         clusters = identities.identity_clusters([gallery_faces])
         near = collection.search(probe_faces, gallery_faces, top=identities.DEPTH)
         same = identities.same_person_alone(near, clusters, identities.MARGIN_ALONE[model])
     found = score_store.compute(
         probe_faces, second, gallery_faces, clusters, same, shipping.KEEP_PROBES
     )
-    return people, found
+    return people, found._replace(description={**found.description, "same_person_rule": rule})
+
+
+def _configuration(model: str, detector: str) -> Configuration:
+    """As `models.configuration`, from what ships if possible: deepface takes long to import."""
+    path = shipping.faces_path("probes", model, detector)
+    if path.is_relative_to(DATA) and path.exists():
+        return Configuration(**enrolment.read_description(path)["configuration"])
+    return configuration(model, detector)
 
 
 def _side(what, config, labels, workers, progress):
@@ -132,14 +159,28 @@ def _side(what, config, labels, workers, progress):
         failures = enrolment.read_failures(path)
         people = pd.DataFrame({"id": sorted([*faces["id"], *failures["id"]])})
         if labels:
-            people = people.merge(galleries.read_labels(labels), on="id", how="left")
+            given = galleries.read_labels(labels)
+            unknown = given["id"][~given["id"].isin(people["id"])]
+            if len(unknown):
+                raise UserError(
+                    f"{labels} labels {len(unknown)} images that are not in {what} "
+                    f"(first: {unknown.iloc[0]!r})"
+                )
+            people = people.merge(given, on="id", how="left")
     else:
         people = galleries.load_folder(Path(what), labels)
         path = _folder_cache(people, config)
         enrolment.enrol(people, path, config.model, config.detector, workers, progress)
     if people is not None and "id" in people:
         people = _labelled(people.rename(columns={"id": "member_id"}))
-    return people, collection.load_collection(path)
+    faces = collection.load_collection(path)
+    made = faces.description["configuration"]
+    if (made["model"], made["detector"]) != (config.model, config.detector):
+        raise UserError(
+            f"{what} was enrolled with another configuration; "
+            f"say --model {made['model']} --detector {made['detector']}"
+        )
+    return people, faces
 
 
 def _folder_cache(images: pd.DataFrame, config) -> Path:
@@ -153,7 +194,7 @@ def _labelled(people: pd.DataFrame) -> pd.DataFrame:
     people = people.drop(columns=["path"], errors="ignore").dropna(axis="columns", how="all")
     for column in ("group", "gender"):
         if column in people:
-            people[column] = people[column].fillna("not recorded")
+            people[column] = people[column].fillna(NOT_RECORDED)
     if "group" in people and REFERENCE in set(people["group"]):
         people["of_colour"] = people["group"] != REFERENCE
     return people
@@ -183,6 +224,7 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
     fixed = str(policy).startswith("count:")
     searched = rates.fpir(members["flagged"].to_numpy())
     enrolled = members[members["enrolled"]]
+    p90 = scores.description["genuine_p90"] or None
     pairs, comparisons = pairs_at(scores, threshold), len(enrolled) * scores.faces
     summary = {
         **config._asdict(),
@@ -200,19 +242,23 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
         "pairs_at_threshold": pairs,
         "comparisons": comparisons,
         "implied_fmr": pairs / comparisons if comparisons else None,
+        "same_person_rule": scores.description.get("same_person_rule", True),
         "same_person_pairs": int(scores.same_person["same_person"].astype(bool).sum()),
         "gallery_faces_left_out": scores.removed,
         "falsely_matched_none_left_out": int(flags["any"].sum()),
-        "falsely_matched_p90_left_out": int(flags["p90"].sum()),
-        "genuine_p90": scores.description["genuine_p90"],
+        # without second portraits there are no genuine scores, and no such variant
+        "falsely_matched_p90_left_out": int(flags["p90"].sum()) if p90 else None,
+        "genuine_p90": p90,
     }
     groups = within = pd.DataFrame()
     if "group" in members:
         groups = rates.by_group(members, "group", _order(members["group"]))
         if "gender" in members:
             within = rates.within_sex(members, order=_order(members["group"]))
-    if "of_colour" in members and members["of_colour"].nunique() == 2:
-        summary |= compare(members)
+    if "of_colour" in members:
+        recorded = members[members["group"] != NOT_RECORDED] if "group" in members else members
+        if recorded["of_colour"].nunique() == 2:
+            summary |= compare(recorded)
     return Result(members, summary, groups, within)
 
 
@@ -243,6 +289,8 @@ def compare(members: pd.DataFrame) -> dict:
         for _, part in members.groupby("gender"):
             k, n = _counts(part)
             rows.append({"k1": k[True], "n1": n[True], "k0": k[False], "n0": n[False]})
+        if not any(row["n1"] and row["n0"] for row in rows):
+            return result  # nobody of one sex to compare with somebody of the same sex
         standard = inference.mantel_haenszel_risk_ratio(pd.DataFrame(rows))
         result |= {
             "ratio_within_sex": standard.ratio,
@@ -260,11 +308,9 @@ def _counts(members) -> tuple[dict, dict]:
 
 
 def _order(groups: pd.Series) -> list[str]:
-    from helpers.figures import GROUP_ORDER
-
     present = set(groups)
-    known = [g for g in GROUP_ORDER if g in present]
-    return known if len(known) == len(present) else sorted(present)
+    known = [g for g in GROUPS if g in present]
+    return known + sorted(present - set(known))
 
 
 def report(result: Result, title: str) -> str:
@@ -285,7 +331,10 @@ def report(result: Result, title: str) -> str:
         f"comparisons ({_small(s['implied_fmr'])})",
         f"  probable same person     {s['same_person_pairs']} pairs, "
         f"{s['gallery_faces_left_out']} gallery faces left out; "
-        f"falsely matched with them in: {s['falsely_matched_none_left_out']}",
+        f"falsely matched with them in: {s['falsely_matched_none_left_out']}"
+        if s["same_person_rule"]
+        else "  probable same person     not looked for: no margin is known for this "
+        "configuration, or for so small a gallery",
     ]
     if s["genuine_p90"]:
         lines.append(
@@ -297,7 +346,7 @@ def report(result: Result, title: str) -> str:
         lines += [
             f"  members of colour        {_wilson_text(s['colour_flagged'], s['colour_searched'])}",
             f"  white members            {_wilson_text(s['white_flagged'], s['white_searched'])}",
-            f"  FPIR ratio               {s['ratio']:.2f} (95 % interval {interval}), "
+            f"  FPIR ratio               {_ratio(s['ratio'])} (95 % interval {interval}), "
             f"Fisher's exact p = {_p(s['fisher_p'])}",
         ]
         if "ratio_within_sex" in s:
@@ -305,11 +354,12 @@ def report(result: Result, title: str) -> str:
                 s["ratio_within_sex_low"], s["ratio_within_sex_high"], percent=False
             )
             lines.append(
-                f"  within recorded sex      {s['ratio_within_sex']:.2f} "
+                f"  within recorded sex      {_ratio(s['ratio_within_sex'])} "
                 f"(95 % interval {interval}), Mantel-Haenszel"
             )
         lines.append(
-            f"  share of false matches   {s['colour_flagged']} of {s['falsely_matched']} are "
+            f"  share of false matches   {s['colour_flagged']} of "
+            f"{s['colour_flagged'] + s['white_flagged']} are "
             "members of colour (a share, not an error rate)"
         )
     for name, table in (("by group", result.groups), ("by gender and group", result.within_sex)):
@@ -321,7 +371,24 @@ def report(result: Result, title: str) -> str:
                     int(row["flagged"]), int(row["searched"]), row["low"], row["high"]
                 )
                 lines.append(f"    {label:<24} {text}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_who(result.members)])
+
+
+def _who(members: pd.DataFrame) -> list[str]:
+    """The falsely matched by name, or by id where there is none, nearest first."""
+    found = members[members["flagged"]].sort_values(["score", "member_id"])
+    if len(found) == 0:
+        return []
+    if len(found) > NAMES_SHOWN:
+        return [f"  who: {len(found)} people, listed by --csv FILE"]
+    names = found["member_id"] if "name" not in found else found["name"].fillna(found["member_id"])
+    return ["  who, nearest first", *textwrap.wrap("; ".join(names), 96, **INDENT)]
+
+
+def _ratio(value: float) -> str:
+    if math.isnan(value):
+        return "not defined"
+    return "above any number" if math.isinf(value) else f"{value:.2f}"
 
 
 def _wilson_text(k, n) -> str:

@@ -12,6 +12,7 @@ import os
 import shutil
 import stat
 import threading
+import warnings
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
@@ -29,7 +30,7 @@ from helpers.errors import UserError
 
 BATCH = 32
 MAX_PIXELS = 50_000_000
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "MPO")
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # stereo JPEG (MPO) opens as JPEG
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 VERSIONED = ("deepface", "opencv-python-headless", "dlib-bin", "onnxruntime", "numpy", "pillow")
 QUALITY_SIZE = 112  # sharpness is measured on crops of one size, in pixels
@@ -277,6 +278,7 @@ def describe(config: models.Configuration) -> dict:
 def _load_worker(config) -> None:
     # one thread a process: faster on these networks, and sums do not depend on the machine
     os.environ["OMP_NUM_THREADS"] = "1"
+    warnings.filterwarnings("ignore", module="PIL")  # a damaged EXIF block fails no image
     parent = multiprocessing.parent_process()
     if parent:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()

@@ -21,6 +21,8 @@ MARGIN = {"dlib-native": 0.058, "SFace": 0.063, "Facenet": 0.093}
 AGREE = 2  # models that must see the same identity stand apart
 # With one model alone: the 99.5th percentile.
 MARGIN_ALONE = {"dlib-native": 0.090, "SFace": 0.094, "Facenet": 0.172, "Dlib": 0.018}
+# In a smaller gallery the next identity is farther by chance, and the margins mean nothing.
+SMALLEST_GALLERY = 1000
 DEPTH = 50  # candidates a probe that are looked at for the next identity
 
 

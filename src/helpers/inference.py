@@ -409,7 +409,8 @@ def half_sample(
     members (A), of gallery faces (B) and of pairs (E), redrawing members sees V_m = A + E, the
     gallery V_g = B + E, and both at once V_b = A + B + 3E (Owen, Ann. Appl. Stat. 1 (2007),
     386-411). The variance of the estimate is A + B + E = 2 (V_m + V_g) - V_b; it is never taken
-    below V_m, V_g or that of independent searches. The spread with both redrawn, used alone, gives
+    below V_m, V_g or that of independent searches, and the gallery's part is widened by Student's
+    t where few different faces make the matches. The spread with both redrawn, used alone, gives
     intervals that are far too wide (measured: 99 to 100 % coverage).
 
     Intervals are Wilson's with counts divided by the design effect, so that zero cells keep a
@@ -496,6 +497,8 @@ def _half_data(candidates, clusters, members):
     best = np.full(len(ids), np.inf)
     best[who] = rows["score"].to_numpy()[start]
     code, _ = pd.factorize(rows["cluster"])
+    nearest = np.full(len(ids), -1)
+    nearest[who] = code[start]
     cells = {"": np.ones(len(ids), bool), " of colour": of_colour, " white": ~of_colour}
     if "group" in members:
         for group in pd.unique(members["group"]):
@@ -509,6 +512,7 @@ def _half_data(candidates, clusters, members):
         "names": list(cells),
         "cells": np.column_stack(list(cells.values())).astype(np.float64),
         "best": best,
+        "nearest": nearest,
         "who": who,
         "start": start,
         "score": rows["score"].to_numpy(),
@@ -621,9 +625,19 @@ def _spread(draws):
     return sd
 
 
-def _total_variance(sds, floor):
+def _total_variance(sds, floor, faces):
+    """A + B + E, the gallery's part widened by Student's t where it rests on few faces.
+
+    faces: cluster of the best candidate of each flagged member. Their effective number is
+    (sum c)^2 / sum c^2 for c members a cluster; one less are the degrees of freedom, 2 at least.
+    """
     m, g, b = (sds[c] ** 2 for c in ("members", "gallery", "both"))
-    return float(np.nanmax([2 * (m + g) - b, m, g, floor]))
+    total = np.nanmax([2 * (m + g) - b, m, g, floor])
+    gallery = max(0.0, total - np.nanmax([m, floor]))
+    c = np.unique(faces, return_counts=True)[1]
+    freedom = max(2.0, c.sum() ** 2 / (c**2).sum() - 1) if c.size else 2.0
+    widened = (stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975)) ** 2
+    return float(total + gallery * (widened - 1))
 
 
 def _half_table(data, counts, sds, kind, confidence):
@@ -634,11 +648,12 @@ def _half_table(data, counts, sds, kind, confidence):
         rows[name] = [numerator, denominator, estimate, low, high, effect, *spread]
 
     nan = float("nan")
+    faces = data["nearest"][data["flags"]]
     for j, cell in enumerate(data["names"]):
         sd = sds.loc[f"fpir {j}"]
         p = k[j] / n[j] if 0 < k[j] < n[j] else (k[j] + 0.5) / (n[j] + 1)
         floor = p / (1 - p) / np.log1p(-p) ** 2 / n[j]  # of the log hazard
-        effect = _total_variance(sd, floor) / floor
+        effect = _total_variance(sd, floor, faces) / floor
         low, high = wilson(k[j] / effect, n[j] / effect, confidence)
         if j == 0 and kind == "count":
             low = high = effect = nan
@@ -652,7 +667,7 @@ def _half_table(data, counts, sds, kind, confidence):
         floor = (1 - k1 / n1) / (k1 + add_half) + (1 - k0 / n0) / (k0 + add_half)
         floor = max(floor, 1e-12)  # of the log ratio
         sd = sds.loc["share"]
-        variance = _total_variance(sd, floor * (p * (1 - p)) ** 2) / (p * (1 - p)) ** 2
+        variance = _total_variance(sd, floor * (p * (1 - p)) ** 2, faces) / (p * (1 - p)) ** 2
         effect = variance / floor
 
         def through_share(ratio, variance):
@@ -683,7 +698,7 @@ def _half_table(data, counts, sds, kind, confidence):
     if "auc" in sds.index:
         auc, plain = _delong(data["best"][data["of_colour"]], data["best"][~data["of_colour"]])
         sd = sds.loc["auc"]
-        variance = _total_variance(sd, plain)
+        variance = _total_variance(sd, plain, data["nearest"][data["who"]])
         low, high = _logit_interval(auc, variance, confidence)
         add("auc", nan, nan, auc, low, high, variance / plain, sd)
 
@@ -770,6 +785,27 @@ def simulate_coverage(
     "count:<k>", or "fixed" for that threshold. world: arguments of `simulate_search`.
     Returns one row a statistic: truth, coverage and mean design effect, and for comparison the
     coverage of the plain interval (Wilson; Miettinen-Nurminen; DeLong), which ignores the gallery.
+
+    Measured, nominal 0.95, seed 5, 200 repeats of 200 draws (standard error 0.015); plain interval
+    in brackets:
+
+    world                        policy   fpir         of colour    ratio        auc
+    even (defaults)              count    -            0.985 (.98)  0.975 (.91)  0.960 (.96)
+    even                         fixed    0.985 (.97)  0.975 (.97)  0.950 (.93)  0.960 (.96)
+    even, 250 of 529 flagged     fixed    0.960 (.92)  0.960 (.94)  0.960 (.95)  0.960 (.96)
+    women matched more easily    count    -            0.955 (.95)  0.950 (.91)  0.985 (.97)
+    unequal probes and faces     count    -            0.970 (.94)  0.970 (.94)  0.955 (.76)
+    a few faces match everybody  count    -            0.960 (.73)  0.975 (.67)  0.975 (.40)
+    the same                     fixed    0.875 (.37)  0.905 (.71)  0.945 (.70)  0.975 (.40)
+    the same, 250 flagged        fixed    0.895 (.18)  0.925 (.40)  0.970 (.49)  0.975 (.40)
+
+    Within sex the ratio covers 0.945 to 0.980. So the ratio, the share and the AUC keep their
+    level in every world tried, on the safe side in most. The interval of an FPIR at a fixed
+    threshold falls to about 0.88 where its design effect passes 10: the rare gallery with a face
+    that matches everybody is not in the sample. The FPIR of white members under a count policy is
+    nearly fixed by it and over-covered. The worlds: shift_women 1.5, shift 0.5, gallery_spread 0.2;
+    probe_spread 0.15, gallery_spread 0.25, shift 3; gallery_spread 0.4, shift 3, gallery_share 0.5,
+    n_clusters 600.
     """
     rng = np.random.default_rng(seed)
     best, colour, female = [], [], []
@@ -808,7 +844,6 @@ def simulate_coverage(
         plain = _plain_intervals(table, candidates, members)
         for name, true in truth.items():
             low, high = table.at[name, "low"], table.at[name, "high"]
-            plain_low, plain_high = plain.get(name, (np.nan, np.nan))
             rows.append(
                 {
                     "statistic": name,
@@ -817,7 +852,7 @@ def simulate_coverage(
                     "below": true < low,
                     "above": true > high,
                     "design_effect": table.at[name, "design_effect"],
-                    "plain": plain_low <= true <= plain_high,
+                    "plain": plain[name][0] <= true <= plain[name][1] if name in plain else np.nan,
                     "none": np.isnan(low),
                 }
             )

@@ -24,7 +24,6 @@ import numpy as np
 import pooch
 import requests
 
-from helpers import convert
 from helpers.errors import UserError
 from helpers.paths import DATA, cache_dir
 
@@ -206,6 +205,8 @@ def _obtain(source: dict, folder: Path) -> Path:
     if "convert" not in source:
         return member
     _check(member, source["member_sha256"])
+    from helpers import convert  # takes a second to import, and most machines never need it
+
     converted = folder / "converted.onnx"
     {"sface": convert.convert_sface, "facenet": convert.convert_facenet}[source["convert"]](
         member, converted

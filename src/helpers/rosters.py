@@ -8,7 +8,6 @@ import json
 import re
 import unicodedata
 
-import cv2
 import numpy as np
 import pandas as pd
 import pandera.pandas as pa
@@ -416,6 +415,8 @@ def same_photograph(first: np.ndarray, second: np.ndarray) -> float:
     2008, `findTransformECC`), and the grey values inside an ellipse are correlated. Cropping,
     size, mirroring, brightness and contrast make no difference, a changed background little.
     """
+    import cv2  # half a second that a run on what ships need not spend
+
     best = 0.0
     for face in (first, first[:, ::-1]):
         face = cv2.resize(face[96:416, 136:376], FACE, interpolation=cv2.INTER_AREA)
@@ -434,6 +435,8 @@ def same_photograph(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _aligned_correlation(face, image, x, y):
+    import cv2
+
     face, image = face.astype(np.float32), image.astype(np.float32)
     warp = np.float32([[1, 0, x], [0, 1, y]])
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-3)
@@ -451,6 +454,8 @@ def _aligned_correlation(face, image, x, y):
 
 
 def _grey(path):
+    import cv2
+
     return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
 
 

@@ -62,6 +62,11 @@ def compute(
     cluster = pd.Series(gallery.ids).map(clusters).fillna(pd.Series(gallery.ids)).to_numpy()
     left_out = set(same_person.loc[same_person["same_person"].astype(bool), "cluster"])
     kept = ~np.isin(cluster, list(left_out))
+    if not kept.any():
+        raise UserError(
+            "every gallery face was left out as probably one of the people searched: "
+            "are probes and gallery the same people?"
+        )
     p90 = genuine_p90(genuine_scores(probes, second)) if second else 0.0
     first, histogram = best_and_histogram(probes, gallery, kept, p90)
     best = [first.assign(portrait="first")]

@@ -1,0 +1,125 @@
+"""Enrolment against a loop of `DeepFace.represent`: same portraits, detector, recogniser, weights.
+
+    python benchmarks/enrolment.py [--images 535] [--workers 2] [--repeats 2] [--model SFace ...]
+
+Each measurement is a process of its own, from its start to its end, on all images and on two of
+them; the second is the start-up (imports, loading of the models). The two ways take turns. Needs
+the portraits: the cache (`congress-test fetch probes`) or CONGRESS_TEST_MIRROR.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers import enrolment, models, sources
+
+HERE = Path(__file__).parent
+MODELS = ("Dlib", "SFace", "Facenet")
+FEW = 2
+
+
+def loop(paths: list[str], model: str, out: Path) -> None:
+    """What a user of deepface writes: one image after the other, the largest face of each."""
+    os.environ["DEEPFACE_HOME"] = str(models.deepface_home())
+    os.environ["DEEPFACE_BACKEND_ENGINE"] = "onnx"
+    os.environ["DEEPFACE_LOG_LEVEL"] = "50"
+    from deepface import DeepFace
+
+    embeddings = {}
+    for path in paths:
+        try:
+            faces = DeepFace.represent(path, model_name=model, detector_backend="yunet")
+        except ValueError:  # no face found
+            continue
+        face = max(faces, key=lambda f: f["facial_area"]["w"] * f["facial_area"]["h"])
+        embeddings[path] = np.asarray(face["embedding"])
+    np.savez(out, ids=np.array(list(embeddings)), embeddings=np.stack(list(embeddings.values())))
+
+
+def ours(paths: list[str], model: str, out: Path, workers: int) -> None:
+    """`enrol`, as `congress-test enrol` calls it."""
+    images = pd.DataFrame({"id": paths, "path": paths})
+    enrolment.enrol(images, out, model, "yunet", workers=workers, progress=False)
+
+
+def measure(way: str, paths: list[str], model: str, workers: int, folder: Path) -> float:
+    """Seconds that a fresh process takes for it all; its embeddings are left in the folder."""
+    out = folder / f"{way}-{model}-{len(paths)}.{'npz' if way == 'loop' else 'parquet'}"
+    out.unlink(missing_ok=True)
+    task = {"way": way, "paths": paths, "model": model, "workers": workers, "out": str(out)}
+    (folder / "task.json").write_text(json.dumps(task))
+    start = time.perf_counter()
+    subprocess.run([sys.executable, __file__, "--task", str(folder / "task.json")], check=True)
+    return time.perf_counter() - start
+
+
+def agreement(model: str, count: int, folder: Path) -> dict:
+    """Least cosine between the two embeddings of an image, and how many images have both."""
+    with np.load(folder / f"loop-{model}-{count}.npz") as stored:
+        theirs = dict(zip(stored["ids"].tolist(), stored["embeddings"], strict=True))
+    faces = enrolment.read_faces(folder / f"ours-{model}-{count}.parquet").set_index("id")
+    both = [i for i in faces.index if i in theirs]
+    a = np.stack([theirs[i] for i in both])
+    b = np.stack(faces.loc[both, "embedding"].to_list()).astype(float)
+    cosine = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    different = len(set(theirs) ^ set(faces.index))
+    return {"compared": len(both), "found_by_one_only": different, "least_cosine": cosine.min()}
+
+
+def compare(model: str, paths: list[str], workers: int, repeats: int, folder: Path) -> dict:
+    models.weights(models.configuration(model))  # none of the two has to download
+    seconds = {(way, n): [] for way in ("loop", "ours") for n in (FEW, len(paths))}
+    for _ in range(repeats):
+        for way, n in seconds:
+            seconds[way, n].append(measure(way, paths[:n], model, workers, folder))
+    whole = {way: np.median(seconds[way, len(paths)]) for way in ("loop", "ours")}
+    start = {way: np.median(seconds[way, FEW]) for way in ("loop", "ours")}
+    net = {way: whole[way] - start[way] for way in whole}
+    row = {"model": model, "detector": "yunet", "images": len(paths)}
+    row |= {"processes": workers, "repeats": repeats}
+    for way in whole:
+        row |= {f"{way}_seconds": whole[way], f"{way}_startup_seconds": start[way]}
+        row[f"{way}_images_per_second"] = len(paths) / whole[way]
+        row[f"{way}_images_per_second_after_startup"] = (len(paths) - FEW) / net[way]
+    row["ratio"] = whole["loop"] / whole["ours"]
+    row["ratio_after_startup"] = net["loop"] / net["ours"]
+    return row | agreement(model, len(paths), folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=535, help="portraits of the probes to use")
+    parser.add_argument("--workers", type=int, default=2, help="processes of `enrol`")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--model", action="append", choices=MODELS, help="default: all three")
+    parser.add_argument("--out", type=Path, default=HERE / "results-enrolment.csv")
+    parser.add_argument("--task", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.task:
+        task = json.loads(arguments.task.read_text())
+        if task["way"] == "loop":
+            loop(task["paths"], task["model"], Path(task["out"]))
+        else:
+            ours(task["paths"], task["model"], Path(task["out"]), task["workers"])
+        return
+    paths = sources.local_files("probes")["path"].astype(str).tolist()[: arguments.images]
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [
+            compare(model, paths, arguments.workers, arguments.repeats, Path(folder))
+            for model in arguments.model or MODELS
+        ]
+    table = pd.DataFrame(rows).round(4)
+    table.to_csv(arguments.out, index=False)
+    print(table.set_index("model").T.to_string())
+
+
+if __name__ == "__main__":
+    main()

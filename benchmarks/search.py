@@ -1,0 +1,203 @@
+"""Search of all probes in a gallery of 23,000 against `DeepFace.find`, and whether both agree.
+
+    python benchmarks/search.py [--gallery 23000] [--queries 5] [--repeats 3] [--model SFace]
+
+The gallery: the portraits of former legislators that ship, and as many made-up embeddings with
+their mean and covariance as are missing. `find` gets the same gallery as its own datastore, so
+that it need not enrol anything. It takes a while a query, so a few are timed, and scaled. Needs
+the portraits of the queried members: the cache or CONGRESS_TEST_MIRROR.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from helpers import collection, enrolment, models
+
+HERE = Path(__file__).parent
+DETECTOR = "yunet"
+
+
+def make_gallery(model: str, size: int, out: Path) -> tuple[list[str], np.ndarray]:
+    """Write a gallery of real and made-up faces as a Parquet file; return ids and embeddings."""
+    from helpers import shipping
+
+    real = shipping.load_dataset("legislators", model)
+    ids, embeddings = list(real.ids[:size]), real.embeddings[:size]
+    missing = size - len(ids)
+    if missing:
+        rng = np.random.default_rng(0)
+        mean, covariance = embeddings.mean(axis=0), np.cov(embeddings.T)
+        drawn = rng.multivariate_normal(mean, covariance, missing, method="cholesky")
+        ids += [f"made-up-{i:06d}" for i in range(missing)]
+        embeddings = np.concatenate([embeddings, drawn])
+    embeddings = embeddings.astype(np.float32)
+    empty = dict.fromkeys(enrolment.COLUMNS)
+    rows = [empty | {"id": i, "embedding": e} for i, e in zip(ids, embeddings, strict=True)]
+    table = pa.Table.from_pylist(rows, schema=pa.schema(enrolment.COLUMNS))
+    enrolment.write_faces(table, out, real.description)
+    return ids, embeddings
+
+
+def search(probes: Path, gallery: Path, threshold: float, repeats: int) -> dict:
+    """Time our search, in a process of its own so that its peak of memory is known."""
+    start = time.perf_counter()
+    loaded = collection.load_collection(probes), collection.load_collection(gallery)
+    load_seconds = time.perf_counter() - start
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        found = collection.search(*loaded, threshold=threshold)
+        seconds.append(time.perf_counter() - start)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "probes": len(loaded[0].ids),
+        "search_seconds": float(np.median(seconds)),
+        "load_seconds": load_seconds,
+        "peak_mb": peak / (1e6 if sys.platform == "darwin" else 1e3),
+        "candidates": len(found),
+    }
+
+
+def write_datastore(ids, embeddings, model: str, folder: Path) -> None:
+    """The gallery as `find` keeps it: one file an image, and its own file of representations."""
+    from deepface.commons import image_utils
+    from deepface.modules import filestore, recognition
+
+    store = filestore.build_file_store(str(folder))
+    representations = []
+    for i, embedding in zip(ids, embeddings, strict=True):
+        path = folder / f"{i}.png"
+        path.write_bytes(b"\x89PNG\r\n\x1a\n")  # it looks at no more than this
+        row = {"identity": str(path), "hash": image_utils.find_image_hash(str(path))}
+        row |= {"embedding": embedding.astype(float).tolist()}
+        representations.append(row | {f"target_{k}": 0 for k in "xywh"})
+    name = f"ds_model_{model}_detector_{DETECTOR}_aligned_normalization_base_expand_0.npz"
+    save = getattr(recognition, "__save_representations")
+    save(
+        store=store,
+        datastore_path=str(folder / name.replace("-", "").lower()),
+        datastore_format="npz",
+        representations=representations,
+    )
+
+
+def find(path: str, folder: Path, model: str, **options) -> tuple[float, pd.DataFrame]:
+    """Seconds of one `find`, and its candidates: gallery_id, score."""
+    from deepface import DeepFace
+
+    start = time.perf_counter()
+    (faces, *_) = DeepFace.find(
+        path, str(folder), model_name=model, detector_backend=DETECTOR, silent=True, **options
+    )
+    seconds = time.perf_counter() - start
+    faces = pd.DataFrame(faces, columns=["identity", "distance"])
+    ids = [Path(i).stem for i in faces["identity"]]
+    return seconds, pd.DataFrame({"gallery_id": ids, "score": faces["distance"].to_numpy(float)})
+
+
+def differing(ours: pd.DataFrame, theirs: pd.DataFrame, threshold: float) -> tuple[int, float]:
+    """Candidates that one has and the other lacks, and the largest difference of a score.
+
+    Scores of ours are rounded to 4 decimals, and the probe was embedded twice: within 0.0002 of
+    the threshold a candidate may be missing.
+    """
+    both = ours.merge(theirs, on="gallery_id", how="outer", suffixes=("_ours", "_theirs"))
+    scores = both[["score_ours", "score_theirs"]]
+    alone = scores.isna().any(axis=1)
+    at_threshold = (scores.mean(axis=1) - threshold).abs() < 2e-4
+    difference = (scores["score_ours"] - scores["score_theirs"]).abs().max()
+    return int((alone & ~at_threshold).sum()), float(difference)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gallery", type=int, default=23_000, help="faces in the gallery")
+    parser.add_argument("--queries", type=int, default=5, help="searches by `find` that are timed")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--model", default="SFace", choices=["SFace", "Facenet", "Dlib"])
+    parser.add_argument("--out", type=Path, default=HERE / "results-search.csv")
+    parser.add_argument("--task", nargs=3, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.task:
+        probes, gallery, threshold = arguments.task
+        result = search(Path(probes), Path(gallery), float(threshold), arguments.repeats)
+        print(json.dumps(result))
+        return
+
+    # not at the top: the process that is measured needs neither
+    from helpers import shipping, sources
+
+    model = arguments.model
+    config = models.configuration(model, DETECTOR)
+    threshold = config.default_threshold
+    probes = shipping.faces_path("probes", model)
+    models.weights(config)
+    os.environ["DEEPFACE_HOME"] = str(models.deepface_home())
+    os.environ["DEEPFACE_LOG_LEVEL"] = "50"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "images"
+        folder.mkdir()
+        gallery = Path(name) / "gallery.parquet"
+        ids, embeddings = make_gallery(model, arguments.gallery, gallery)
+        write_datastore(ids, embeddings, model, folder)
+        command = [sys.executable, __file__, "--repeats", str(arguments.repeats)]
+        command += ["--task", str(probes), str(gallery), str(threshold)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        row = {"model": model, "gallery": len(ids)} | json.loads(done.stdout.splitlines()[-1])
+
+        from deepface import DeepFace
+
+        images = sources.local_files("probes").set_index("id")["path"].astype(str)
+        enrolled = collection.load_collection(probes)
+        # spread over all members
+        picked = enrolled.ids[:: max(1, len(enrolled.ids) // arguments.queries)]
+        picked = picked[: arguments.queries]
+        found = collection.search(
+            collection.subset(enrolled, picked), collection.load_collection(gallery), threshold
+        )
+        DeepFace.represent(images[picked[0]], model_name=model, detector_backend=DETECTOR)
+        seconds = {"find": [], "fast_find": [], "embed": []}
+        different, largest, candidates = 0, 0.0, 0
+        for probe in picked:
+            path = images[probe]
+            start = time.perf_counter()
+            DeepFace.represent(path, model_name=model, detector_backend=DETECTOR)
+            seconds["embed"].append(time.perf_counter() - start)
+            taken, theirs = find(path, folder, model)
+            seconds["find"].append(taken)
+            # the fastest way to ask for the same
+            fast = {"refresh_database": False, "return_type": "dict"}
+            seconds["fast_find"].append(find(path, folder, model, **fast)[0])
+            ours = found.loc[found["probe_id"] == probe, ["gallery_id", "score"]]
+            count, difference = differing(ours, theirs, threshold)
+            different, candidates = different + count, candidates + len(theirs)
+            largest = max(largest, difference)
+        median = {key: float(np.median(value)) for key, value in seconds.items()}
+        ours_each = row["search_seconds"] / row["probes"]
+        row |= {"find_queries": len(picked), "find_seconds_a_query": median["find"]}
+        row |= {"fast_find_seconds_a_query": median["fast_find"]}
+        row |= {"embed_seconds_a_query": median["embed"]}
+        row["find_seconds_scaled_to_all"] = median["find"] * row["probes"]
+        # `find` embeds the probe each time; without that:
+        row["ratio"] = (median["find"] - median["embed"]) / ours_each
+        row["ratio_to_fast_find"] = (median["fast_find"] - median["embed"]) / ours_each
+        row |= {"find_candidates": candidates, "different_candidates": different}
+        row["largest_difference_of_a_score"] = largest
+    table = pd.DataFrame([row]).round(6)
+    table.to_csv(arguments.out, index=False)
+    print(table.T.to_string(header=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,415 @@
+"""Models: a weight is its hash, a missing one is named in a sentence, and the embeddings are those
+of the libraries that the models come from."""
+
+import bz2
+import hashlib
+import http.server
+import json
+import os
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from helpers import enrolment, models
+from helpers.errors import UserError
+
+sys.path.insert(0, str(Path(__file__).parent))
+import images
+
+RIGHT, WRONG = b"the right weights", b"other weights"
+FILE = "tiny.onnx"
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+# ---- where weights come from
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """An empty cache, an empty home of deepface, an index that holds one package, and a server."""
+    monkeypatch.setenv("CONGRESS_TEST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("DEEPFACE_HOME_USER", str(tmp_path / "user"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for name, value in (
+        ("NO_INDEX", "1"),
+        ("FIND_LINKS", str(wheels)),
+        ("CONFIG_FILE", os.devnull),
+    ):
+        monkeypatch.setenv(f"PIP_{name}", value)
+    with zipfile.ZipFile(wheels / "tiny_weights-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny_weights/w.onnx", RIGHT)
+        info = "tiny_weights-1.0.dist-info"
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n"
+        )
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    served = tmp_path / "served"
+    served.mkdir()
+    handler = type("Quiet", (Handler,), {"folder": served, "asked": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    places = {
+        "user": tmp_path / "user" / ".deepface" / "weights" / FILE,
+        "target": tmp_path / "cache" / "deepface" / ".deepface" / "weights" / FILE,
+        "wheel": wheels / "tiny_weights-1.0-py3-none-any.whl",
+        "served": served,
+        "asked": handler.asked,
+        "url": f"http://127.0.0.1:{server.server_port}",
+        "manifest": tmp_path / "data" / "manifests" / "weights.json",
+    }
+    places["manifest"].parent.mkdir(parents=True)
+    places["manifest"].write_text("{}")
+    places["user"].parent.mkdir(parents=True)
+    monkeypatch.setattr(models, "DATA", tmp_path / "data")
+    yield places
+    server.shutdown()
+    server.server_close()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.asked.append(self.path)
+        path = self.folder / self.path.strip("/")
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data = path.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args):
+        pass
+
+
+def in_package(data: bytes = RIGHT) -> dict:
+    """A source that is installed here, whatever it is: the licence of a package of this project."""
+    member = "pooch/__init__.py"
+    return {"installed": "pooch", "member": member, "sha256": sha256(data)}
+
+
+def in_wheel(places) -> dict:
+    return {
+        "distribution": "tiny-weights==1.0",
+        "distribution_sha256": sha256(places["wheel"].read_bytes()),
+        "member": "tiny_weights/w.onnx",
+        "sha256": sha256(RIGHT),
+    }
+
+
+def at_address(places, name: str = "w.onnx") -> dict:
+    return {"url": f"{places['url']}/{name}", "sha256": sha256(RIGHT)}
+
+
+def list_sources(places, *sources) -> None:
+    places["manifest"].write_text(json.dumps({FILE: sources}))
+
+
+def test_a_copy_in_deepfaces_own_folder_comes_first(places):
+    list_sources(places, in_wheel(places), at_address(places))
+    places["user"].write_bytes(RIGHT)
+    assert models.find_weights(FILE) == places["target"]
+    assert places["target"].read_bytes() == RIGHT
+    assert places["user"].read_bytes() == RIGHT
+    assert not places["asked"]
+
+
+def test_then_an_installed_package(places):
+    installed = Path(models.metadata.distribution("pooch").locate_file("pooch/__init__.py"))
+    (places["served"] / "w.onnx").write_bytes(RIGHT)
+    list_sources(places, in_package(installed.read_bytes()), at_address(places))
+    assert models.find_weights(FILE).read_bytes() == installed.read_bytes()
+    assert not places["asked"]
+
+
+def test_then_a_package_that_carries_it(places):
+    (places["served"] / "w.onnx").write_bytes(RIGHT)
+    list_sources(places, in_package(), in_wheel(places), at_address(places))
+    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert not places["asked"]
+
+
+def test_then_the_address(places):
+    places["wheel"].unlink()
+    (places["served"] / "w.onnx").write_bytes(RIGHT)
+    wheel = in_wheel_missing()
+    list_sources(places, wheel, at_address(places))
+    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert places["asked"] == ["/w.onnx"]
+    # and what is in the cache is not asked for again
+    assert models.find_weights(FILE) == places["target"]
+    assert places["asked"] == ["/w.onnx"]
+
+
+def in_wheel_missing() -> dict:
+    return {
+        "distribution": "tiny-weights==1.0",
+        "distribution_sha256": "0" * 64,
+        "member": "tiny_weights/w.onnx",
+        "sha256": sha256(RIGHT),
+    }
+
+
+def test_a_compressed_address_is_unpacked(places):
+    (places["served"] / "w.dat.bz2").write_bytes(bz2.compress(RIGHT))
+    list_sources(places, at_address(places, "w.dat.bz2"))
+    assert models.find_weights(FILE).read_bytes() == RIGHT
+    (places["served"] / "w.dat.bz2").write_bytes(bz2.compress(RIGHT)[:-9])
+    places["target"].unlink()
+    with pytest.raises(UserError, match=FILE):
+        models.find_weights(FILE)
+
+
+def test_every_wrong_copy_is_refused_and_named(places):
+    places["user"].write_bytes(WRONG)
+    places["target"].parent.mkdir(parents=True)
+    places["target"].write_bytes(WRONG)
+    (places["served"] / "w.onnx").write_bytes(WRONG)
+    wheel = in_wheel(places) | {"distribution_sha256": "1" * 64}
+    member = in_wheel(places) | {"sha256": "2" * 64}
+    list_sources(places, in_package(), wheel, member, at_address(places))
+    with pytest.raises(UserError) as error:
+        models.find_weights(FILE)
+    message = str(error.value)
+    assert "\n" not in message
+    assert message.startswith(f"the weights file {FILE} is missing; put a copy with SHA-256 ")
+    assert sha256(RIGHT) in message and f"at {places['target']}" in message
+    assert f"{places['user']} has an unlisted hash" in message
+    assert "pooch: SHA-256 is " in message
+    assert f"tiny-weights==1.0: SHA-256 is {sha256(places['wheel'].read_bytes())}" in message
+    assert f"tiny-weights==1.0: SHA-256 is {sha256(RIGHT)}, expected {'2' * 64}" in message
+    assert f"{places['url']}/w.onnx: SHA-256 is {sha256(WRONG)}" in message
+    # a wrong copy is never taken, and never replaces anything
+    assert places["target"].read_bytes() == WRONG
+    assert not list(places["target"].parent.glob("*.part"))
+
+
+def test_a_source_that_fails_in_any_way_is_passed_over(places):
+    (places["served"] / "w.onnx").write_bytes(RIGHT)
+    list_sources(
+        places,
+        {"installed": "no-such-package", "member": "x", "sha256": sha256(RIGHT)},
+        {"installed": "pooch", "member": "no/such/file", "sha256": sha256(RIGHT)},
+        in_wheel(places) | {"member": "no/such/member"},
+        in_wheel_missing() | {"distribution": "no-such-package==1.0"},
+        at_address(places, "not-there"),
+        {"url": "http://127.0.0.1:1/refused", "sha256": sha256(RIGHT)},
+        at_address(places),
+    )
+    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert places["asked"] == ["/not-there", "/w.onnx"]
+
+
+def test_the_projects_manifest_is_complete():
+    manifest = json.loads((models.DATA / "manifests" / "weights.json").read_text())
+    assert set(manifest) == set(models.WEIGHT_FILES.values())
+    for file, sources in manifest.items():
+        for source in sources:
+            assert len(source["sha256"]) == 64, file
+            place = {"url", "distribution", "installed"} & set(source)
+            assert len(place) == 1, f"{file}: a source has one place"
+            if "distribution" in source:
+                assert len(source["distribution_sha256"]) == 64, file
+            # the converted copy is not the official file, and says so
+            assert ("convert" in source) == ("carried" in source["what"]), file
+
+
+# ---- names
+
+
+def test_unknown_names_are_told_with_the_known_ones():
+    with pytest.raises(
+        UserError, match=r"unknown model 'Rekognition'; known are dlib-native, .*SFace"
+    ):
+        models.configuration("Rekognition")
+    with pytest.raises(UserError, match=r"unknown detector 'eyes'; deepface knows .*yunet"):
+        models.configuration("SFace", "eyes")
+
+
+def test_a_configuration_states_everything():
+    for model in models.MODELS:
+        config = models.configuration(model)
+        assert all(str(value) for value in config), model
+        assert config.model == model and config.detector == "yunet"
+    dlib, native = models.configuration("Dlib"), models.configuration("dlib-native")
+    assert dlib.recogniser == native.recogniser == "Dlib"
+    assert (dlib.metric, dlib.default_threshold) == ("cosine", 0.07)
+    assert (native.metric, native.default_threshold) == ("euclidean", 0.6)
+    assert models.configuration("SFace").default_threshold == 0.593
+    assert models.configuration("Facenet").default_threshold == 0.40
+
+
+# ---- models whose weights nobody carries
+
+
+@pytest.fixture
+def offline(places, monkeypatch):
+    """No network: whatever is asked for is refused at once by a proxy that is not there."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("DEEPFACE_HOME", os.environ.get("DEEPFACE_HOME", str(Path.home())))
+    models._build.cache_clear()
+    from deepface.modules import modeling
+
+    nothing_loaded = {task: {} for task in modeling.AVAILABLE_MODELS}
+    monkeypatch.setattr(modeling, "cached_models", nothing_loaded, raising=False)
+    yield places
+    models._build.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("model", "file"),
+    [("ArcFace", "arcface_weights.onnx"), ("GhostFaceNet", "ghostfacenet_v1.onnx")],
+)
+def test_one_sentence_says_which_file_is_missing(offline, model, file):
+    config = models.configuration(model, "opencv")
+    start = time.monotonic()
+    for call in (models.weights, models.load):
+        with pytest.raises(UserError) as error:
+            call(config)
+        message = str(error.value)
+        target = offline["target"].with_name(file)
+        assert message.startswith(f"the weights file {file} is missing; put a copy at {target}. ")
+        assert "github.com" in message and "no connection" in message
+        assert "\n" not in message and len(message) < 600
+    assert time.monotonic() - start < 30
+    assert not list(target.parent.iterdir())
+
+
+def test_enrolment_says_so_before_it_starts(offline, tmp_path):
+    images.scene().save(tmp_path / "a.png")
+    listed = enrolment.list_images(tmp_path)
+    with pytest.raises(UserError, match=r"arcface_weights\.onnx is missing; put a copy at"):
+        enrolment.enrol(listed, tmp_path / "out.parquet", "ArcFace", "opencv", progress=False)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_detector_whose_library_is_missing(offline):
+    with pytest.raises(
+        UserError, match=r"^mtcnn cannot be loaded \(.*\); weights lie in "
+    ) as error:
+        models.weights(models.configuration("Dlib", "mtcnn"))
+    assert "\n" not in str(error.value)
+
+
+def test_weights_that_are_none_are_named(offline):
+    offline["user"].with_name("arcface_weights.onnx").write_bytes(WRONG)
+    with pytest.raises(UserError, match=r"^ArcFace cannot be loaded from arcface_weights\.onnx "):
+        models.load(models.configuration("ArcFace", "opencv"))
+
+
+def test_another_model_of_deepface_is_known_by_the_hash_of_its_weights(offline):
+    """A graph that deepface can run under a name that the manifest does not list."""
+    data = tiny_graph()
+    offline["user"].with_name("arcface_weights.onnx").write_bytes(data)
+    config = models.configuration("ArcFace", "opencv")
+    assert models.weights(config) == {"arcface_weights.onnx": sha256(data)}
+    _, embed = models.load(config)
+    crop = np.asarray(images.scene(2, 112, 112))
+    face = models.Face((0, 0, 112, 112), None, None, 1.0, crop)
+    assert np.allclose(embed(crop, face), crop.mean(axis=(0, 1)) / 255, atol=1e-3)
+
+
+def tiny_graph() -> bytes:
+    """An ONNX model that gives the mean colour of a (n, 112, 112, 3) image."""
+    from onnx import TensorProto, helper
+
+    nodes = [helper.make_node("ReduceMean", ["x"], ["y"], axes=[1, 2], keepdims=0)]
+    ends = [
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 112, 112, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3])],
+    ]
+    opset = [helper.make_opsetid("", 13)]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", *ends), opset_imports=opset, ir_version=8
+    )
+    return model.SerializeToString()
+
+
+# ---- embeddings, against the libraries themselves
+
+
+def largest(faces):
+    return max(faces, key=lambda f: f.box[2] * f.box[3])
+
+
+@pytest.mark.parametrize(
+    ("model", "detector"),
+    [("Dlib", "yunet"), ("SFace", "yunet"), ("Facenet", "yunet"), ("SFace", "dlib")],
+)
+def test_embeddings_are_deepfaces(mirror, model, detector):
+    detect, embed = models.load(models.configuration(model, detector))
+    from deepface import DeepFace
+
+    for path in images.portraits(mirror, 3):
+        image = enrolment.read_image(path)
+        ours = embed(image, largest(detect(image)))
+        theirs = DeepFace.represent(str(path), model_name=model, detector_backend=detector)
+        assert len(theirs) == 1
+        theirs = np.asarray(theirs[0]["embedding"])
+        cosine = ours @ theirs / np.linalg.norm(ours) / np.linalg.norm(theirs)
+        assert ours.dtype == np.float32 and ours.shape == (128,)
+        assert cosine >= 0.999, path.name
+
+
+def test_dlib_native_is_dlibs_own_way(mirror):
+    """Against dlib's example: its HOG detector, landmarks, chip, descriptor.
+
+    Only the box differs (YuNet's, made square), which moves the landmarks by a pixel or so. 0.2 is
+    a third of the threshold at which dlib takes two photos for one person, and a random pair of
+    people is about 0.8 apart.
+    """
+    import dlib
+
+    detect, embed = models.load(models.configuration("dlib-native", "yunet"))
+    detector = dlib.get_frontal_face_detector()
+    landmarks = dlib.shape_predictor(str(models.find_weights(models.WEIGHT_FILES["dlib"])))
+    weights = models.find_weights(models.WEIGHT_FILES["Dlib"])
+    network = dlib.face_recognition_model_v1(str(weights))
+    ours, theirs = [], []
+    for path in images.portraits(mirror, 3):
+        image = enrolment.read_image(path)
+        ours.append(embed(image, largest(detect(image))))
+        rgb = dlib.load_rgb_image(str(path))
+        (box,) = detector(rgb, 1)
+        chip = dlib.get_face_chip(rgb, landmarks(rgb, box), 150, 0.25)
+        theirs.append(np.asarray(network.compute_face_descriptor(chip)))
+    distances = np.linalg.norm(np.array(ours)[:, None] - np.array(theirs)[None], axis=2)
+    assert distances.diagonal().max() < 0.2
+    assert distances[~np.eye(3, dtype=bool)].min() > 0.4
+
+
+def test_a_face_at_the_edge_is_embedded(mirror):
+    """Half of the face lies outside the image; the box is negative or cut, the crop is padded."""
+    detect, embed = models.load(models.configuration("SFace"))
+    _, native = models.load(models.configuration("dlib-native"))
+    image = enrolment.read_image(images.portraits(mirror, 1)[0])
+    x, y, w, h = largest(detect(image)).box
+    cut = np.ascontiguousarray(image[y + h // 5 :, x + w // 5 :])
+    faces = detect(cut)
+    assert faces, "the detector should find a face that is a little cut"
+    for function in (embed, native):
+        embedding = function(cut, largest(faces))
+        assert np.isfinite(embedding).all() and embedding.any()
+
+
+def test_threads_do_not_change_an_embedding(mirror):
+    detect, embed = models.load(models.configuration("SFace"))
+    image = enrolment.read_image(images.portraits(mirror, 1)[0])
+    face = largest(detect(image))
+    first = embed(image, face)
+    assert cv2.getNumThreads() == 1
+    assert all(np.array_equal(embed(image, face), first) for _ in range(3))

@@ -1,0 +1,270 @@
+"""What ships of private people: neutral ids, few scores, and an attack that must get nowhere.
+
+The attack turns the scores of one gallery face with the public probes back into an embedding
+(tests/attack.py) and searches a database with it. Whoever holds the very image needs no attack: one
+exact score, or the image's SHA-256 in the manifest, is enough to recognise it. What must not be
+possible is to go from what ships to another photograph of the person. "Better than chance" is
+measured against the list of candidates itself: that a face is among the nearest of some member says
+where it lies, with or without the scores.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from helpers import collection, models, scores, shipping, sources
+from helpers.collection import Collection
+from helpers.paths import DATA, FIGURES, NOTEBOOKS, ROOT
+
+sys.path.insert(0, str(Path(__file__).parent))
+import attack
+
+SMALLEST = shipping.SMALLEST  # 50 faces
+# [age]_[gender]_[race]_[time] of the set's file names
+FILE_NAME = re.compile(rb"\d{1,3}_[01]_[0-4]_\d{14}|\d{1,3}_[01]_\d{14}")
+GALLERY_ID = re.compile(r"\bu\d{5}\b")
+SCORES = sorted(p.parent for p in (DATA / "scores").glob("utkface-*/summary.json"))
+COLUMNS = {
+    "manifests/utkface.csv": ["id", "sha256"],
+    "galleries/utkface-labels.csv": ["quantity", "images"],
+    "galleries/utkface-quality.csv": [
+        "gender", "race", "measure", "faces", "q25", "median", "q75",
+    ],
+    "scores/same-person.csv": [
+        "probe_id", "cluster", "models", "second_portrait", "same_person", "decided_by",
+    ],
+    "scores/utkface-enrolment.csv": [
+        "gender", "race", "age_band", "images", "failures", "face_size", "sharpness", "brightness",
+    ],
+    "best.csv": ["probe_id", "any", "rule", "p90", "portrait"],
+    "candidates.parquet": ["probe_id", "gallery_id", "cluster", "score", "rank"],
+    "counts.parquet": ["probe_id", "threshold", "stratum", "faces"],
+    "histogram.parquet": ["score", "pairs"],
+    "strata.csv": ["stratum", "faces"],
+    "summary.json": None,
+}  # fmt: skip
+
+
+def name(folder: Path) -> str:
+    return folder.name
+
+
+def tables():
+    """Every table below data/ that says anything of `utkface`: (name below data/, path)."""
+    yield from ((n, DATA / n) for n in COLUMNS if "/" in n)
+    for folder in SCORES:
+        yield from ((p.name, p) for p in sorted(folder.iterdir()))
+
+
+def read(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+# ---- what is in the files
+
+
+def test_every_file_of_the_private_gallery_is_known_and_has_only_known_columns():
+    assert {f.name for f in SCORES} >= {f"utkface-{m}" for m in models.PRIMARY_MODELS}
+    known = {p for _, p in tables()}
+    assert {p for p in DATA.rglob("*utkface*") if p.is_file()} <= known
+    assert {p for p in (DATA / "scores").rglob("*") if p.is_file()} <= known
+    for short, path in tables():
+        if COLUMNS[short] is not None:
+            assert list(read(path).columns) == COLUMNS[short], path
+
+
+def test_gallery_ids_occur_in_the_manifest_candidates_and_decisions_only():
+    allowed = {DATA / "manifests/utkface.csv", DATA / "scores/same-person.csv"}
+    allowed |= {folder / "candidates.parquet" for folder in SCORES}
+    for path in sorted(DATA.rglob("*")):
+        if path.suffix == ".parquet" and path not in allowed:
+            table = pq.read_table(path)
+            for column in table.column_names:
+                if table.schema.field(column).type in ("string", "large_string"):
+                    found = [v for v in table[column].to_pylist() if GALLERY_ID.search(v or "")]
+                    assert not found, f"{path}: {found[0]}"
+        elif path.suffix in (".csv", ".json", ".md") and path not in allowed:
+            assert not GALLERY_ID.search(path.read_text(encoding="utf-8")), path
+    for path in [*NOTEBOOKS.glob("*.ipynb"), *FIGURES.glob("*.csv"), *FIGURES.glob("*.svg")]:
+        assert not GALLERY_ID.search(path.read_text(encoding="utf-8")), path
+
+
+def test_no_file_name_of_the_set_ships():
+    assert FILE_NAME.search(b"26_1_2_20170116172543875.jpg") and FILE_NAME.search(
+        b"61_3_20170109150557335.jpg".replace(b"_3_", b"_1_")
+    )
+    seen = 0
+    for folder in (DATA, NOTEBOOKS, FIGURES, ROOT / "src"):
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            if path.suffix == ".parquet":
+                table = pq.read_table(path)
+                strings = [c for c in table.column_names if "string" in str(table[c].type)]
+                content = str(table.schema.metadata).encode()
+                content += table.select(strings).to_pandas().to_csv().encode()
+            else:
+                content = path.read_bytes()
+            seen += 1
+            assert not FILE_NAME.search(content), path
+    assert seen > 50
+
+
+def test_no_embedding_and_no_measurement_of_a_single_private_image_ships():
+    for short, path in tables():
+        if path.suffix == ".parquet":
+            schema = pq.read_schema(path)
+            assert not any("list" in str(t) or "binary" in str(t) for t in schema.types), path
+            assert len(schema.names) <= 5, path
+        if short == "summary.json":
+            assert path.stat().st_size < 3000
+    faces = list((DATA / "faces").glob("*.parquet"))
+    assert faces and not any("utk" in p.name for p in faces)
+    public = set()
+    for dataset in shipping.PUBLIC:
+        public |= set(sources.load_manifest(dataset)["sha256"])
+    private = set(sources.load_manifest("utkface")["sha256"])
+    for path in faces:
+        hashes = set(pq.read_table(path, columns=["image_sha256"])["image_sha256"].to_pylist())
+        assert hashes <= public and not hashes & private, path
+
+
+def test_ids_are_neutral():
+    """An id is the rank of the image's hash: it says nothing that the hash does not."""
+    manifest = sources.load_manifest("utkface")
+    assert manifest["sha256"].is_monotonic_increasing and manifest["sha256"].is_unique
+    assert list(manifest["id"]) == [f"u{i:05d}" for i in range(1, len(manifest) + 1)]
+    for folder in SCORES:
+        near = pd.read_parquet(folder / "candidates.parquet")
+        assert near["gallery_id"].isin(manifest["id"]).all()
+        assert near["cluster"].isin(manifest["id"]).all()
+
+
+@pytest.mark.parametrize("folder", SCORES, ids=name)
+def test_few_scores_of_a_face_ship_and_none_beyond_the_limit(folder):
+    found = scores.load_scores(folder.name)
+    near = found.candidates
+    assert near["gallery_id"].value_counts().max() <= scores.PER_FACE == 16
+    assert near["score"].max() <= found.upto + 1e-9
+    probes = collection.load_collection(
+        shipping.faces_path("probes", found.description["configuration"]["model"])
+    )
+    first = found.best[found.best["portrait"] == "first"].set_index("probe_id")["rule"]
+    limit = first.reindex(probes.ids).sort_values().iloc[shipping.KEEP_PROBES - 1]
+    assert found.upto == pytest.approx(limit, abs=1e-9)
+    # far fewer equations than unknowns: for most faces a handful
+    of_face = near["gallery_id"].value_counts()
+    assert of_face.max() * 4 <= probes.embeddings.shape[1]
+    assert of_face.median() <= 3 and (of_face > 8).mean() < 0.1
+    assert len(of_face) < 0.2 * found.faces  # of most faces no score ships at all
+    # scores carry four decimals and no more
+    assert np.allclose(near["score"] * 1e4, np.round(near["score"] * 1e4), atol=1e-6)
+
+
+@pytest.mark.parametrize("folder", SCORES, ids=name)
+def test_counts_are_of_strata_that_hide_a_person(folder):
+    strata = pd.read_csv(folder / "strata.csv")
+    assert strata["faces"].min() >= SMALLEST == 50
+    counts = pd.read_parquet(folder / "counts.parquet")
+    assert set(counts["stratum"]) <= set(strata["stratum"])
+
+
+def test_no_measurement_is_given_of_a_handful_of_images():
+    table = pd.read_csv(DATA / "scores" / "utkface-enrolment.csv")
+    few = table["images"] - table["failures"] < SMALLEST
+    assert table.loc[few, ["face_size", "sharpness", "brightness"]].isna().all(axis=None)
+    assert (~few).any()
+    assert pd.read_csv(DATA / "galleries" / "utkface-quality.csv")["faces"].min() >= SMALLEST
+
+
+# ---- the attack, on public faces in the place of private ones
+
+
+class World:
+    """Half of the members search former legislators and the other half, as if those were private.
+
+    gallery: former legislators and the other half of the members. database: the second portraits
+    of that other half, and the former legislators: another photograph of each person. images: the
+    gallery itself, for an attacker who holds the very images.
+    """
+
+    def __init__(self, model: str):
+        members = shipping.load_dataset("probes", model)
+        second = shipping.load_dataset("second-portraits", model)
+        former = shipping.load_dataset("legislators", model)
+        self.metric = members.metric
+        order = np.random.default_rng(0).permutation(len(members.ids))
+        public, private = order[: len(order) // 2], order[len(order) // 2 :]
+        self.probes = take(members, public)
+        private = take(members, private)
+        private = take(private, np.isin(private.ids, second.ids))
+        second = collection.subset(second, private.ids)
+        self.gallery = join(private, former)
+        again = join(second, former)
+        self.database = attack.vectors(again)
+        self.truth = {i: k for k, i in enumerate(again.ids) if i in set(private.ids)}
+        self.images = attack.vectors(self.gallery)
+        self.same = {i: k for k, i in enumerate(self.gallery.ids)}
+        # faces in general, from half of the former legislators: none of those attacked below
+        self.belief = attack.prior(attack.vectors(take(former, slice(0, None, 2))), self.metric)
+        own = pd.Series(self.gallery.ids, index=self.gallery.ids)
+        nobody = pd.DataFrame({"cluster": [], "same_person": []})
+        keep = shipping.KEEP_PROBES * len(public) // len(order)
+        self.ships = scores.compute(
+            self.probes, None, self.gallery, own, nobody, keep, scores.PER_FACE
+        ).candidates
+
+    def ranks(self, candidates, how="scores", images=False) -> pd.Series:
+        """Rank of the right face for each attacked one."""
+        database, truth = (self.images, self.same) if images else (self.database, self.truth)
+        vectors = attack.vectors(self.probes)
+        result = attack.attack(
+            candidates, self.probes.ids, vectors, self.metric, self.belief, database, truth, how
+        )
+        return result.set_index("gallery_id")["rank"]
+
+
+def take(faces: Collection, which) -> Collection:
+    return faces._replace(ids=faces.ids[which], embeddings=faces.embeddings[which])
+
+
+def join(a: Collection, b: Collection) -> Collection:
+    ids, embeddings = np.r_[a.ids, b.ids], np.vstack([a.embeddings, b.embeddings])
+    return a._replace(ids=ids, embeddings=embeddings)
+
+
+@pytest.fixture(scope="module", params=["SFace", "dlib-native"])
+def world(request):
+    return World(request.param)
+
+
+def test_all_scores_would_give_a_person_away(world):
+    """The control: the attack works where scores enough ship, also with another photograph."""
+    some = list(world.truth)[:100]
+    every = collection.search(world.probes, collection.subset(world.gallery, some))
+    assert (world.ranks(every, images=True) == 1).mean() > 0.9
+    assert (world.ranks(every) == 1).mean() > 0.5
+    # and it is the scores that do it
+    assert (world.ranks(every, "permuted") == 1).mean() < 0.05
+
+
+def test_what_ships_does_not_lead_to_another_photograph(world):
+    found = world.ranks(world.ships)
+    assert len(found) >= 10  # attacked people of whom the database holds another photograph
+    assert (found == 1).mean() <= 0.05
+    assert (found <= 10).mean() <= 0.15
+    without = {how: world.ranks(world.ships, how) for how in ("list", "permuted", "nearest")}
+    best = max((ranks <= 10).mean() for ranks in without.values())
+    assert (found <= 10).mean() <= best + 2 * np.sqrt(0.1 / len(found))
+
+
+def test_what_ships_hardly_leads_to_the_very_image(world):
+    found = world.ranks(world.ships, images=True)
+    assert len(found) >= 100
+    nearest = world.ranks(world.ships, "nearest", images=True)
+    # whoever holds the images can repeat the search: no attack does better than that
+    assert (found == 1).mean() <= (nearest == 1).mean()
+    assert (found == 1).mean() <= 0.1
