@@ -196,7 +196,6 @@ def test_pictures_are_legible(tmp_path):
         "counts": people.plot_counts(people.counts(people.photographed()).head(6)),
         "composition": people.plot_composition(people.composition()),
         "quality": people.plot_quality(quality, "group", "gender"),
-        "strangers": people.plot_quality(people.utkface_quality(), "race", "gender"),
     }
     for name, fig in drawn.items():  # `save` refuses small, cut off and overlapping letters
         figures.save(

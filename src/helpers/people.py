@@ -5,6 +5,7 @@ ship, into data/galleries/utkface-labels.csv and utkface-quality.csv; everything
 what ships. Faces are found alike for all models, so the face metadata of one model serve.
 """
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,11 @@ def photographed(dataset: str = "probes") -> pd.DataFrame:
     The columns of `load_members`, then age (years on 26 July 2018), failed (bool: no face was
     enrolled), and of the enrolled face face_size (pixels), sharpness, brightness, else NaN.
     """
+    return _photographed(dataset).copy()
+
+
+@cache
+def _photographed(dataset):
     path = faces_path(dataset, MODEL)
     faces = read_faces(path).set_index("id")[list(QUALITY)]
     failures = read_failures(path)["id"]
