@@ -247,6 +247,13 @@ def test_an_unknown_layer_is_refused(tmp_path):
     assert not (tmp_path / "net.onnx").exists()
 
 
+def test_the_carried_facenet_gives_the_hash_of_the_manifest(mirror, tmp_path):
+    file = models.WEIGHT_FILES["Facenet"]
+    sources = json.loads((models.DATA / "manifests" / "weights.json").read_text())[file]
+    (source,) = (s for s in sources if s.get("convert") == "facenet")
+    assert models._sha256(models._obtain(source, tmp_path)) == source["sha256"]
+
+
 def test_the_weights_in_use_are_what_conversion_gives(mirror):
     """`find_weights` takes a converted file only under the hash that the manifest has for it."""
     manifest = json.loads((models.DATA / "manifests" / "weights.json").read_text())
