@@ -341,6 +341,13 @@ def test_long_lists_of_names_are_not_printed():
     assert f"who: {n} people, listed by --csv" in congress_test.report(result, "")
 
 
+def test_a_small_gallery_is_said_to_be_one():
+    small = congress_test.report(congress_test.run(people(), scores(BEST)), "")
+    large = scores(BEST)._replace(faces=congress_test.SMALL_GALLERY)
+    assert "in one this small it leaves out too many" in small
+    assert "this small" not in congress_test.report(congress_test.run(people(), large), "")
+
+
 def test_a_rule_that_was_not_applied_is_said():
     given = scores(BEST)
     given = given._replace(description=given.description | {"same_person_rule": False})

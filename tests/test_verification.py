@@ -8,7 +8,6 @@ import hashlib
 import json
 import shutil
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -469,19 +468,3 @@ def test_images_are_fetched_where_only_the_network_has_them(whole, monkeypatch):
     monkeypatch.delenv("CONGRESS_TEST_MIRROR")
     assert verify(sample=3)["agrees"].all()
     assert len(asked) == 3 * 3 + 2  # only the sample: three of three sets, and the two delegates
-
-
-# ---- what really ships
-
-
-def test_a_sample_of_what_ships_is_made_again(mirror):
-    start = time.monotonic()
-    report = verification.verify(sample=8, workers=2, progress=False)
-    took = time.monotonic() - start
-    print(report.to_string(index=False), f"\n{took:.0f} s")
-    assert report["agrees"].all(), report[~report["agrees"]].to_string()
-    faces = report[report["what"].str.startswith("faces/")]
-    assert len(faces) == len(shipping.PUBLIC) * len(models.MODELS)
-    assert (faces["checked"] >= 6).all()
-    near = report[report["what"].str.endswith(": candidates")]
-    assert len(near) >= len(PRIMARY) and (near["checked"] >= 1).all()
