@@ -1,6 +1,6 @@
 """Enrolment against a loop of `DeepFace.represent`: same portraits, detector, recogniser, weights.
 
-    python benchmarks/enrolment.py [--images 529] [--workers 2] [--repeats 2] [--model SFace ...]
+    python benchmarks/enrolment.py [--images 792] [--workers 2] [--repeats 2] [--model SFace ...]
 
 Each measurement is a process of its own, from its start to its end, on all images and on two of
 them; the second is the start-up (imports, loading of the models). The two ways take turns. Needs
@@ -102,7 +102,7 @@ def compare(model: str, paths: list[str], workers: int, repeats: int, folder: Pa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=529, help="portraits of members to use")
+    parser.add_argument("--images", type=int, default=792, help="portraits of members to use")
     parser.add_argument("--workers", type=int, default=2, help="processes of `enrol`")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--model", action="append", choices=MODELS, help="default: all three")
@@ -118,7 +118,8 @@ def main() -> None:
         return
     from helpers import sources  # not at the top: what is measured needs it not
 
-    paths = sources.local_files("probes")["path"].astype(str).tolist()[: arguments.images]
+    both = (sources.local_files(name)["path"] for name in ("probes", "second-portraits"))
+    paths = pd.concat(both).astype(str).tolist()[: arguments.images]
     with tempfile.TemporaryDirectory() as folder:
         rows = [
             compare(model, paths, arguments.workers, arguments.repeats, Path(folder))

@@ -160,6 +160,24 @@ def test_the_csv_has_six_digits_in_the_order_given(tmp_path):
     assert text == b"name,rate,n\nb,0.333333,2\na,12345.7,1\n"
 
 
+def test_a_table_is_latex_too_and_nothing_in_it_is_a_command(tmp_path):
+    df = pd.DataFrame({"group & sex": ["50 % of {a_b}", "C:\\dir", None], "n": [1.5, np.nan, 2]})
+    figures.table(
+        df, id="tab-02-t", title="T", caption="p < 5 %", notebook=NOTEBOOK, folder=tmp_path
+    )
+    lines = (tmp_path / "tab-02-t.tex").read_text("utf-8").splitlines()
+    assert "\\caption{T. p \\ensuremath{<} 5 \\%}" in lines and "\\label{tab-02-t}" in lines
+    assert "\\begin{tabular}{lr}" in lines
+    body = lines[lines.index("\\toprule") + 1 : lines.index("\\bottomrule")]
+    assert body == [
+        "group \\& sex & n \\\\",
+        "\\midrule",
+        "50 \\% of \\{a\\_b\\} & 1.5 \\\\",
+        "C:\\textbackslash{}dir &  \\\\",
+        " & 2 \\\\",
+    ]
+
+
 def test_committed_figures_agree_with_their_index():
     assert figures.read_index(), "figures/index.json is missing or empty: run `make run`"
     assert figures.index_problems() == []

@@ -239,14 +239,14 @@ def table(
     notebook: str,
     folder: Path | str | None = None,
 ) -> Saved:
-    """Write one table as figures/<id>.csv and its entry in the index; return the entry.
+    """Write one table as figures/<id>.csv and .tex and its entry in the index; return the entry.
 
     `id` is tab-NN-some-name with NN the notebook's number. What the notebook shows is `df` as it
     is, without its row index; round and name the columns first. Raises ValueError as `save` does.
     """
     folder = Path(folder or FIGURES)
     entry = _entry("table", id, title, caption, notebook, folder)
-    _write_all(folder, entry, {"csv": _csv(df)})
+    _write_all(folder, entry, {"csv": _csv(df), "tex": _tex(df, entry)})
     saved = _saved(entry, folder)
     saved.html = df.to_html(
         index=False, border=0, justify="left", na_rep="", float_format=lambda v: f"{v:,.6g}"
@@ -268,7 +268,7 @@ def index_problems(folder: Path | str | None = None) -> list[str]:
     problems = [] if ids == sorted(set(ids)) else ["index.json is not sorted by id, or an id twice"]
     wanted = {"index.json"} if entries else set()
     for entry in entries:
-        kinds = ["csv"] if entry["kind"] == "table" else ["csv", "pdf", "png", "svg"]
+        kinds = ["csv", "tex"] if entry["kind"] == "table" else ["csv", "pdf", "png", "svg"]
         wanted |= {f"{entry['id']}.{kind}" for kind in kinds}
     there = {p.name for p in folder.iterdir() if p.is_file()} if folder.exists() else set()
     problems += [f"{name} is in the index but missing" for name in sorted(wanted - there)]
@@ -339,6 +339,55 @@ def _csv(data: pd.DataFrame) -> bytes:
     if data.isna().all(axis=None) or (len(numbers.columns) and numbers.isna().all(axis=None)):
         raise ValueError("there are no data to save: every number is missing")
     return data.to_csv(index=False, float_format="%.6g", lineterminator="\n").encode("utf-8")
+
+
+def _tex(df: pd.DataFrame, entry: dict) -> bytes:
+    """The table as LaTeX with booktabs, as the notebook shows it, to \\input into a paper."""
+    columns = "".join("r" if pd.api.types.is_numeric_dtype(df[c]) else "l" for c in df)
+    lines = [
+        f"% {entry['cite']}",
+        "% needs \\usepackage{booktabs}; compile with XeLaTeX, LuaLaTeX or pdfLaTeX in UTF-8",
+        "\\begin{table}",
+        f"\\caption{{{_tex_text(entry['title'])}. {_tex_text(entry['caption'])}}}",
+        f"\\label{{{entry['id']}}}",
+        "\\small",
+        f"\\begin{{tabular}}{{{columns}}}",
+        "\\toprule",
+        _tex_row(df.columns),
+        "\\midrule",
+        *(_tex_row(row) for row in df.itertuples(index=False)),
+        "\\bottomrule",
+        "\\end{tabular}",
+        "\\end{table}",
+    ]
+    return ("\n".join(lines) + "\n").encode("utf-8")
+
+
+def _tex_row(cells) -> str:
+    return " & ".join(_tex_text(_shown(cell)) for cell in cells) + " \\\\"
+
+
+def _shown(cell) -> str:
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else f"{cell:,.6g}"
+    return "" if cell is None or cell is pd.NA or cell is pd.NaT else str(cell)
+
+
+TEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": "\\textbackslash{}",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "\\ensuremath{<}",
+    ">": "\\ensuremath{>}",
+    "≥": "\\ensuremath{\\geq}",
+    "≤": "\\ensuremath{\\leq}",
+    "−": "\\ensuremath{-}",
+    "×": "\\ensuremath{\\times}",
+}
+
+
+def _tex_text(text) -> str:
+    return "".join(TEX.get(c, c) for c in str(text))
 
 
 def _bytes(fig: Figure, format: str, **options) -> bytes:
