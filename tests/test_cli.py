@@ -384,3 +384,36 @@ def test_two_folders_of_portraits_end_to_end(mirror, tmp_path, monkeypatch):
     assert members.loc[found[0].name, "score"] < 0.3
     s = json.loads(call(*both, "--json"))["summary"]
     assert s["threshold_origin"].startswith("library default") and s["searched"] == 9
+
+
+def test_another_congress_needs_a_roster_and_portraits_and_no_code(mirror, tmp_path, monkeypatch):
+    """Members of the 116th, by their own roster, searched among the former legislators."""
+    houses = mirror / "raw.githubusercontent.com" / "CivilServiceUSA" / "us-house"
+    (roster,) = houses.glob("991e8e02*/us-house/data/us-house.json")
+    roster = pd.read_json(roster).assign(file=lambda r: r["name_slug"] + ".jpg")
+    portraits = {path.name: path for path in images.portraits(mirror, 60)}
+    sat_in_both = roster[roster["file"].isin(portraits)].sort_values("file")
+    assert len(sat_in_both) > 20
+    groups = {
+        "white-american": "White",
+        "african-american": "Black",
+        "hispanic-american": "Hispanic",
+    }
+    labels = sat_in_both[["file", "name", "gender"]].assign(
+        group=sat_in_both["ethnicity"].map(groups).fillna("Other")
+    )
+    labels.to_csv(tmp_path / "house-116.csv", index=False)
+    (tmp_path / "portraits").mkdir()
+    for name in labels["file"]:
+        shutil.copy(portraits[name], tmp_path / "portraits")
+    monkeypatch.setattr(congress_test, "cache_dir", lambda: tmp_path / "cache")
+    said = call(
+        *("run", "--probes", tmp_path / "portraits", "--labels", tmp_path / "house-116.csv"),
+        *("--gallery", "legislators", "--model", "SFace", "--threshold", "count:4", "--json"),
+    )
+    answer = json.loads(said[said.index("{\n") :])  # after the progress bar
+    assert answer["summary"]["searched"] == len(labels)
+    assert answer["summary"]["falsely_matched"] == 4
+    assert {g["group"] for g in answer["groups"]} >= set(labels["group"])
+    flagged = sum(g["flagged"] for g in answer["groups"] if g["group"] in set(labels["group"]))
+    assert flagged == 4
