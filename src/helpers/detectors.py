@@ -32,8 +32,8 @@ RESULTS = DATA / "results"
 DETECTORS = ("yunet", "dlib", "opencv")  # those of deepface whose weights are at hand
 FRAMINGS = ("as published", "as UTKFace")
 SEED = 20180726
-SAMPLE = 2500  # faces of `utkface`, in whole identity clusters
-LEGISLATORS = 1500  # portraits
+SAMPLE = 1500  # faces of `utkface`, in whole identity clusters
+LEGISLATORS = 800  # portraits
 CHUNK = 100  # images enrolled between two writes
 CHIP = 200  # pixels, the side of a UTKFace image
 KEYS = ["gallery", "detector", "framing", "model"]
@@ -53,14 +53,14 @@ def make(out: Path = RESULTS, progress: bool = True) -> None:
     faces = {("yunet", FRAMINGS[0]): {d: _stored(d, ids) for d, ids in wanted.items()}}
     framing = typical_framing(_stored("utkface", list(adults.index)))
     boxes = {d: faces["yunet", FRAMINGS[0]][d].set_index("id") for d in members}
-    for detector in DETECTORS[1:]:
-        faces[detector, FRAMINGS[0]] = {
-            d: _enrolled(d, ids, detector, _as_published, progress) for d, ids in wanted.items()
-        }
     faces["yunet", FRAMINGS[1]] = {
         d: _enrolled(d, ids, "yunet", _tight_reader(boxes[d], framing), progress, "-tight")
         for d, ids in members.items()
     }
+    for dataset, ids in wanted.items():
+        for detector in DETECTORS[1:]:
+            again = _enrolled(dataset, ids, detector, _as_published, progress)
+            faces.setdefault((detector, FRAMINGS[0]), {})[dataset] = again
     out.mkdir(parents=True, exist_ok=True)
     best, settings, thresholds = _search_all(faces, adults.index, sample, clusters, labels)
     best.to_parquet(out / "detectors.parquet", index=False, compression="zstd")
@@ -268,7 +268,7 @@ def _search_all(faces, adults, sample, clusters, labels):
 def _failures(faces, labels) -> pd.DataFrame:
     """Images in which a detector found no face, by dataset and, for `utkface`, published label.
 
-    Columns dataset, detector, framing, gender, race (empty where there is none), images, failures,
+    Columns dataset, detector, framing, part (all, or a published gender or race), images, failures,
     elsewhere (the face enrolled lies with its centre outside the face that YuNet found).
     """
     rows = []
@@ -277,26 +277,20 @@ def _failures(faces, labels) -> pd.DataFrame:
         for dataset, table in sets.items():
             table = table.set_index("id")
             known = reference[dataset].set_index("id").reindex(table.index)
-            away = pd.Series(False, index=table.index)
-            if framing == FRAMINGS[0]:
-                away = ~_inside(table, known) & table["box_w"].notna() & known["box_w"].notna()
-            labelled = dataset == "utkface"
-            label = labels.reindex(table.index) if labelled else None
-            parts = pd.DataFrame(
-                {
-                    "gender": label["gender"] if labelled else "",
-                    "race": label["race"] if labelled else "",
-                    "failures": table["box_w"].isna(),
-                    "elsewhere": away,
-                },
-                index=table.index,
-            ).groupby(["gender", "race"])
-            counts = parts.sum().assign(images=parts.size()).reset_index()
-            if labelled and counts["images"].min() < shipping.SMALLEST:
-                raise ValueError("a stratum of private people is too small to tell of")
-            rows.append(counts.assign(dataset=dataset, detector=detector, framing=framing))
-    columns = ["dataset", "detector", "framing", "gender", "race", "images", "failures"]
-    return pd.concat(rows, ignore_index=True)[[*columns, "elsewhere"]]
+            failed, away = table["box_w"].isna(), ~_inside(table, known)
+            away &= ~failed & known["box_w"].notna() & (framing == FRAMINGS[0])
+            parts = {"all": pd.Series(True, index=table.index)}
+            if dataset == "utkface":
+                for column in ("gender", "race"):
+                    label = labels[column].reindex(table.index)
+                    parts |= {v: label.eq(v) for v in sorted(label.unique())}
+            for part, mask in parts.items():
+                if dataset == "utkface" and mask.sum() < shipping.SMALLEST:
+                    raise ValueError(f"{part}: too few private people to tell of")
+                counts = [int(x.sum()) for x in (mask, failed & mask, away & mask)]
+                rows.append((dataset, detector, framing, part, *counts))
+    columns = ["dataset", "detector", "framing", "part", "images", "failures", "elsewhere"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _inside(boxes, around) -> pd.Series:

@@ -10,6 +10,7 @@ see `helpers.detectors`.
 
 import argparse
 import itertools
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -83,6 +84,7 @@ def curve() -> Curve:
     return specify(_settings(), members, members["member_id"].isin(seconds).to_numpy())
 
 
+@cache
 def _settings() -> list[dict]:
     """All searches: their choices, best scores and thresholds."""
     result = []
@@ -131,36 +133,38 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
     out, the denominator "enrolled" where nobody fails to enrol.
     """
     rows, flags, counted = [], [], []
+    other = {"first": np.zeros_like(has_second), "second": has_second}
+    everyone = np.ones(len(members), dtype=bool)
     for setting in settings:
-        sides = dict(tuple(setting["best"].groupby("portrait")))
-        sides = {k: v.set_index("probe_id").reindex(members["member_id"]) for k, v in sides.items()}
-        sides["second"] = sides["second"].where(has_second[:, None], sides["first"])
+        sides = {
+            portrait: part.set_index("probe_id").reindex(members["member_id"])
+            for portrait, part in setting["best"].groupby("portrait")
+        }
         variants = [v for v in AXES["variant"] if v != "rule" or setting["removed"]]
         for portrait, variant in itertools.product(AXES["portrait"], variants):
-            best = sides[portrait][variant].to_numpy(dtype=float)
+            best = np.where(other[portrait], sides["second"][variant], sides["first"][variant])
             enrolled = ~np.isnan(best)
             best = np.where(enrolled, best, np.inf)
+            sets = {"searched": everyone} | ({} if enrolled.all() else {"enrolled": enrolled})
             for policy in POLICIES:
                 threshold = _threshold(policy, best, setting)
                 if threshold is None:
                     continue
                 flagged = rates.at_or_below(best, threshold)
-                for denominator in AXES["denominator"]:
-                    searched = enrolled if denominator == "enrolled" else np.ones_like(enrolled)
-                    if denominator == "enrolled" and enrolled.all():
-                        continue
-                    choices = setting["choices"] | {
-                        "portrait": portrait, "policy": policy,
-                        "variant": variant, "denominator": denominator,
-                    }  # fmt: skip
-                    about = {"threshold": threshold, "faces": setting["faces"],
-                             "failures": int((~enrolled).sum())}  # fmt: skip
-                    rows.append(choices | about | _rates(flagged, searched, members, policy))
+                for denominator, searched in sets.items():
+                    choices = (portrait, policy, variant, denominator)
+                    rows.append(
+                        setting["choices"]
+                        | dict(zip(list(AXES)[-4:], choices, strict=True))
+                        | {"threshold": threshold, "faces": setting["faces"]}
+                        | {"failures": int((~enrolled).sum())}
+                    )
                     flags.append(flagged)
                     counted.append(searched)
-    table = pd.DataFrame(rows)
-    table["why"] = table.apply(_why, axis=1, members=len(members))
-    return Curve(table, np.array(flags), np.array(counted), members)
+    found = Curve(pd.DataFrame(rows), np.array(flags), np.array(counted), members)
+    table = pd.concat([found.table, _rates(found)], axis=1)
+    table["why"] = _why(table, len(members))
+    return found._replace(table=table)
 
 
 def _threshold(policy, best, setting) -> float | None:
@@ -174,50 +178,80 @@ def _threshold(policy, best, setting) -> float | None:
     return rates.threshold_for_count(best, int(value)).threshold
 
 
-def _rates(flagged, searched, members, policy) -> dict:
-    k, n = int(flagged.sum()), int(searched.sum())
-    low, high = (np.nan, np.nan) if policy.startswith("count") else inference.wilson(k, n)
-    colour = members["of_colour"].to_numpy()
-    asian = members["group"].isin(["East Asian", "South Asian"]).to_numpy()
-    cells = []
-    for sex in sorted(members["gender"].unique()):
-        for side in (colour, ~colour):
-            part = searched & side & (members["gender"] == sex).to_numpy()
-            cells += [int((flagged & part).sum()), int(part.sum())]
-    k1, n1, k0, n0 = (sum(cells[i::4]) for i in range(4))
-    crude, within = _ratios(tuple(cells))
-    kept = searched & colour & ~asian
-    return {
-        "searched": n, "flagged": k, "fpir": k / n, "low": low, "high": high,
-        "colour_flagged": k1, "colour_searched": n1, "white_flagged": k0, "white_searched": n0,
-        "ratio": crude[0], "ratio_low": crude[1], "ratio_high": crude[2],
-        "within": within[0], "within_low": within[1], "within_high": within[2],
-        "not_asian": inference.risk_ratio(int((flagged & kept).sum()), int(kept.sum()), k0, n0)[0],
-    }  # fmt: skip
-
-
-@cache
-def _ratios(cells) -> tuple:
-    """Crude and Mantel-Haenszel ratio of k1, n1, k0, n0 in each sex, with intervals."""
-    strata = pd.DataFrame(np.reshape(cells, (-1, 4)), columns=["k1", "n1", "k0", "n0"])
-    total = (int(v) for v in strata.sum())
+def counts(found: Curve, mask) -> tuple[np.ndarray, np.ndarray]:
+    """Flagged and searched of each specification among the members of a mask."""
+    mask = np.asarray(mask, dtype=np.float32)
     return (
-        tuple(inference.risk_ratio(*total))[:3],
-        tuple(inference.mantel_haenszel_risk_ratio(strata))[:3],
+        np.rint(found.flagged.astype(np.float32) @ mask).astype(int),
+        np.rint(found.searched.astype(np.float32) @ mask).astype(int),
     )
 
 
-def _why(row, members) -> str:
-    """The first rule that keeps a specification from being counted, or nothing."""
-    kind, _, wanted = row["policy"].partition(":")
+def _rates(found: Curve) -> pd.DataFrame:
+    """The columns of rates and ratios of `Curve`."""
+    members = found.members
+    colour = members["of_colour"].to_numpy()
+    asian = members["group"].isin(["East Asian", "South Asian"]).to_numpy()
+    (k, n), (k1, n1), (k0, n0) = (counts(found, m) for m in (colour | ~colour, colour, ~colour))
+    low, high = inference.wilson(k, n)
+    fixed = found.table["policy"].str.startswith("count")
+    ratios = np.array([_ratio(*cells) for cells in zip(k1, n1, k0, n0, strict=True)])
+    strata = [
+        (*counts(found, sex & colour), *counts(found, sex & ~colour))
+        for sex in (members["gender"].eq(g).to_numpy() for g in members["gender"].unique())
+    ]
+    within = mantel_haenszel(np.array(strata, dtype=float))
+    k2, n2 = counts(found, colour & ~asian)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        not_asian = (k2 / n2) / (k0 / n0)
+    return pd.DataFrame(
+        {
+            "searched": n, "flagged": k, "fpir": k / n,
+            "low": np.where(fixed, np.nan, low), "high": np.where(fixed, np.nan, high),
+            "colour_flagged": k1, "colour_searched": n1,
+            "white_flagged": k0, "white_searched": n0,
+            **dict(zip(["ratio", "ratio_low", "ratio_high"], ratios.T, strict=True)),
+            **dict(zip(["within", "within_low", "within_high"], within, strict=True)),
+            "not_asian": not_asian,
+        }
+    )  # fmt: skip
+
+
+@cache
+def _ratio(k1, n1, k0, n0) -> tuple[float, float, float]:
+    with warnings.catch_warnings():
+        # statsmodels finds a bound beside the real line where a whole group is flagged
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        return tuple(inference.risk_ratio(k1, n1, k0, n0))[:3]
+
+
+def mantel_haenszel(strata: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`inference.mantel_haenszel_risk_ratio` for many tables at once: ratio, low, high.
+
+    strata: shape (strata, 4, tables), the counts k1, n1, k0, n0. Interval NaN where a group has
+    none flagged.
+    """
+    k1, n1, k0, n0 = np.moveaxis(strata, 1, 0)
+    n = n1 + n0
+    r, s = (k1 * n0 / n).sum(axis=0), (k0 * n1 / n).sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = r / s
+        variance = ((n1 * n0 * (k1 + k0) - k1 * k0 * n) / n**2).sum(axis=0) / (r * s)
+        half = 1.959963984540054 * np.sqrt(np.where(r * s > 0, variance, np.nan))
+        return ratio, ratio * np.exp(-half), ratio * np.exp(half)
+
+
+def _why(table: pd.DataFrame, members: int) -> np.ndarray:
+    """The first rule that keeps each specification from being counted, or an empty text."""
+    wanted = pd.to_numeric(table["policy"].str.extract(r"count:(\d+)")[0])
     broken = {
-        "score alone": row["variant"] == "p90",
-        "failures": row["failures"] > MOST_FAILURES * members,
-        "ties": kind == "count" and row["flagged"] > int(wanted) + headline.MOST_TIES,
-        "few": row["flagged"] < FEWEST,
-        "many": row["flagged"] > MOST * row["searched"],
+        "score alone": table["variant"].eq("p90"),
+        "failures": table["failures"] > MOST_FAILURES * members,
+        "ties": table["flagged"] > wanted + headline.MOST_TIES,
+        "few": table["flagged"] < FEWEST,
+        "many": table["flagged"] > MOST * table["searched"],
     }
-    return next((name for name, is_so in broken.items() if is_so), "")
+    return np.select(list(broken.values()), list(broken), "")
 
 
 def counted(found: Curve) -> Curve:
@@ -272,24 +306,26 @@ def survival(found: Curve, aclu: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["conclusion", "of", "holds", "specifications"])
 
 
-def log_ratios(found: Curve, of_colour: np.ndarray) -> np.ndarray:
-    """Log FPIR ratio of each specification, half a person added to each count flagged.
+def log_ratios(found: Curve, of_colour: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log FPIR ratio of each specification and its standard error, half a person added to each
+    count flagged.
 
     of_colour: bool or 0/1, shape (members,) or (members, draws). Returns (specifications, ..).
     """
     label = np.asarray(of_colour, dtype=np.float32)
     flagged, searched = found.flagged.astype(np.float32), found.searched.astype(np.float32)
-    k1, n1 = flagged @ label, searched @ label
-    k0, n0 = flagged @ (1 - label), searched @ (1 - label)
-    return np.log((k1 + 0.5) / (n1 + 1)) - np.log((k0 + 0.5) / (n0 + 1))
+    k1, n1 = flagged @ label + 0.5, searched @ label + 1
+    k0, n0 = flagged @ (1 - label) + 0.5, searched @ (1 - label) + 1
+    return np.log(k1 * n0 / (n1 * k0)), np.sqrt(1 / k1 - 1 / n1 + 1 / k0 - 1 / n0)
 
 
 def joint_test(found: Curve, draws: int = 1999, seed: int = SEED) -> pd.DataFrame:
     """Could the whole curve be chance? Who is of colour is shuffled within recorded sex.
 
     Every specification is computed again for each shuffle, so that their dependence is allowed for.
-    One row a statistic (the median ratio; the share of specifications above 1): observed,
-    expected (median of the shuffles), low, high (their central 95 %), p (two-sided).
+    One row a statistic (the median ratio; the shares of specifications with a ratio above 1, and
+    clearly above or below it: by 1.96 standard errors of the log): observed, expected (median of
+    the shuffles), low, high (their central 95 %), p (two-sided).
     Not a test of one specification, and not of other photographs or galleries.
     """
     colour = found.members["of_colour"].to_numpy()
@@ -299,12 +335,15 @@ def joint_test(found: Curve, draws: int = 1999, seed: int = SEED) -> pd.DataFram
         mine = np.flatnonzero(found.members["gender"] == sex)
         order = rng.permuted(np.repeat(mine[:, None], draws, axis=1), axis=0)
         shuffled[mine] = colour[order]
-    logs = np.column_stack([log_ratios(found, colour), log_ratios(found, shuffled)])
+    logs, errors = log_ratios(found, np.column_stack([colour, shuffled]))
+    statistics = {
+        "median ratio": np.exp(np.median(logs, axis=0)),
+        "share above 1": (logs > 0).mean(axis=0),
+        "share clearly above 1": (logs > 1.96 * errors).mean(axis=0),
+        "share clearly below 1": (logs < -1.96 * errors).mean(axis=0),
+    }
     rows = []
-    for name, values in (
-        ("median ratio", np.exp(np.median(logs, axis=0))),
-        ("share above 1", (logs > 0).mean(axis=0)),
-    ):
+    for name, values in statistics.items():
         observed, chance = values[0], values[1:]
         tails = ((chance >= observed).sum(), (chance <= observed).sum())
         low, high = np.percentile(chance, [2.5, 97.5])
@@ -321,7 +360,7 @@ def moves(found: Curve) -> pd.DataFrame:
     a ratio of 1), shared (mean share of flagged members in common, among pairs under count:28; NaN
     where there are none).
     """
-    logs = log_ratios(found, found.members["of_colour"].to_numpy())
+    logs, _ = log_ratios(found, found.members["of_colour"].to_numpy())
     rows = []
     for axis in AXES:
         others = [a for a in AXES if a != axis]
@@ -369,11 +408,7 @@ def by_group(found: Curve) -> pd.DataFrame:
     masks = {g: members["group"].eq(g) for g in GROUP_ORDER}
     masks["Members of colour"] = members["of_colour"]
     masks["Members of colour, not Asian"] = members["of_colour"] & ~asian
-    fpirs = {
-        name: (found.flagged & mask.to_numpy()).sum(axis=1)
-        / (found.searched & mask.to_numpy()).sum(axis=1)
-        for name, mask in masks.items()
-    }
+    fpirs = {name: np.divide(*counts(found, mask)) for name, mask in masks.items()}
     rows = [
         (name, int(masks[name].sum()), int((f > fpirs["White"]).sum()), len(f),
          np.median(f), f.min(), f.max())
@@ -387,6 +422,55 @@ def names(found: Curve, policy: str = headline.PRIMARY) -> pd.Series:
     """In how many of the specifications of one policy each member is flagged, by member id."""
     here = found.table["policy"].eq(policy).to_numpy()
     return pd.Series(found.flagged[here].sum(axis=0), index=found.members["member_id"])
+
+
+# ---------------------------------------------------------------- failures to enrol
+
+
+@cache
+def member_failures() -> pd.DataFrame:
+    """Members whose roster's portrait fails to enrol: a row a detector, framing and group.
+
+    Columns detector, framing, group (a recorded group, a gender, all, members of colour with and
+    without Asian members), failures, images, low, high (Wilson).
+    """
+    members = congress_test.people_searched()
+    asian = members["group"].isin(["East Asian", "South Asian"])
+    masks = {"All members": members["group"].notna()}
+    masks |= {g: members["group"].eq(g) for g in GROUP_ORDER}
+    masks["Members of colour"] = members["of_colour"]
+    masks["Members of colour, not Asian"] = members["of_colour"] & ~asian
+    masks |= {"Women": members["gender"].eq("female"), "Men": members["gender"].eq("male")}
+    enrolled = {}
+    for setting in _settings():
+        first = setting["best"].query("portrait == 'first'")["probe_id"]
+        key = setting["choices"]["detector"], setting["choices"]["framing"]
+        enrolled[key] = enrolled.get(key, set()) | set(first)
+    rows = []
+    for (detector, framing), ids in enrolled.items():
+        failed = ~members["member_id"].isin(ids)
+        for group, mask in masks.items():
+            k, n = int((failed & mask).sum()), int(mask.sum())
+            rows.append((detector, framing, group, k, n, *inference.wilson(k, n)))
+    columns = ["detector", "framing", "group", "failures", "images", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def gallery_failures() -> pd.DataFrame:
+    """Failures to enrol of all datasets and, for the strangers, by published label.
+
+    Columns dataset, detector, framing, part (all, a gender, a race), failures, elsewhere, images,
+    low, high (Wilson, of the failures).
+    """
+    table = pd.read_csv(RESULTS / "detectors-failures.csv")
+    table["low"], table["high"] = inference.wilson(table["failures"], table["images"])
+    return table
+
+
+def framing() -> pd.DataFrame:
+    """How faces lie in their images: images, faces, side, centre_x, centre_y (medians, as parts of
+    the image's width; side: square root of the area of YuNet's box)."""
+    return pd.read_csv(RESULTS / "detectors-framing.csv")
 
 
 def main() -> None:
