@@ -1,12 +1,12 @@
-"""The members and samples of the galleries enrolled with other detectors and in another framing.
+"""The members and a sample of the strangers enrolled with other detectors, and another framing.
 
 What data/results/detectors*.{parquet,csv} holds is made here, by `python -m helpers.specification`.
-Each face is detected once for all models. Needs the images of `probes`, `second-portraits`,
-`legislators` and `utkface` and the face metadata of `utkface`. About an hour on one core; a killed
-run goes on from where it was.
+Each face is detected once for all models. Needs the images of `probes` and `utkface` and the face
+metadata of `utkface`. Half an hour on one core; a killed run goes on from where it was.
 """
 
 import hashlib
+import itertools
 import json
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,6 @@ import pandas as pd
 from tqdm import tqdm
 
 from helpers import (
-    calibration,
     collection,
     enrolment,
     galleries,
@@ -29,52 +28,42 @@ from helpers import scores as score_store
 from helpers.paths import DATA, cache_dir
 
 RESULTS = DATA / "results"
-DETECTORS = ("yunet", "dlib", "opencv")  # those of deepface whose weights are at hand
+DETECTORS = ("yunet", "opencv", "dlib")  # those of deepface whose weights are at hand
 FRAMINGS = ("as published", "as UTKFace")
 SEED = 20180726
-SAMPLE = 1500  # faces of `utkface`, in whole identity clusters
-LEGISLATORS = 800  # portraits
+SAMPLE = 1200  # faces of `utkface`, in whole identity clusters
 CHUNK = 100  # images enrolled between two writes
 CHIP = 200  # pixels, the side of a UTKFace image
 KEYS = ["gallery", "detector", "framing", "model"]
 
 
 def make(out: Path = RESULTS, progress: bool = True) -> None:
-    """Write detectors.parquet and detectors-{settings,thresholds,failures,framing}.csv to `out`.
+    """Write detectors.parquet and detectors-{settings,failures,framing}.csv to `out`.
 
     Deterministic; the enrolled faces are kept in the cache.
     """
     adults, clusters, labels = _strangers()
-    sample = sorted(draw_clusters(clusters.reindex(adults.index).fillna(adults), SAMPLE))
-    members = {d: list(sources.load_manifest(d)["id"]) for d in ("probes", "second-portraits")}
-    every = sources.load_manifest("legislators")["id"].to_numpy()
-    some = sorted(np.random.default_rng(SEED).choice(every, LEGISLATORS, replace=False))
-    wanted = {**members, "utkface": sample, "legislators": some}
-    faces = {("yunet", FRAMINGS[0]): {d: _stored(d, ids) for d, ids in wanted.items()}}
-    framing = typical_framing(_stored("utkface", list(adults.index)))
-    boxes = {d: faces["yunet", FRAMINGS[0]][d].set_index("id") for d in members}
-    faces["yunet", FRAMINGS[1]] = {
-        d: _enrolled(d, ids, "yunet", _tight_reader(boxes[d], framing), progress, "-tight")
-        for d, ids in members.items()
-    }
-    for dataset, ids in wanted.items():
-        for detector in DETECTORS[1:]:
-            again = _enrolled(dataset, ids, detector, _as_published, progress)
-            faces.setdefault((detector, FRAMINGS[0]), {})[dataset] = again
+    sample = draw_clusters(clusters.reindex(adults.index).fillna(adults), SAMPLE)
+    wanted = {"probes": list(sources.load_manifest("probes")["id"]), "utkface": sorted(sample)}
+    published, tight = FRAMINGS
+    whole = _stored("utkface", list(adults.index))
+    framing = typical_framing(whole)
+    faces = {("yunet", published): {d: _stored(d, ids) for d, ids in wanted.items()}}
+    boxes = faces["yunet", published]["probes"]
+    read = _tight_reader(boxes.set_index("id"), framing)
+    again = _enrolled("probes", wanted["probes"], "yunet", read, progress, "-tight")
+    faces["yunet", tight] = {"probes": again}
+    for detector in DETECTORS[1:]:
+        faces[detector, published] = {
+            d: _enrolled(d, ids, detector, _as_published, progress) for d, ids in wanted.items()
+        }
     out.mkdir(parents=True, exist_ok=True)
-    best, settings, thresholds = _search_all(faces, adults.index, sample, clusters, labels)
+    best, settings = _search_all(faces, whole, clusters)
     best.to_parquet(out / "detectors.parquet", index=False, compression="zstd")
     settings.to_csv(out / "detectors-settings.csv", index=False)
-    thresholds.to_csv(out / "detectors-thresholds.csv", index=False, float_format="%.6g")
     _failures(faces, labels).to_csv(out / "detectors-failures.csv", index=False)
-    table = pd.DataFrame(
-        [
-            {"images": "utkface", **framing},
-            {"images": "members", **typical_framing(boxes["probes"])},
-            {"images": "members as UTKFace", **typical_framing(
-                faces["yunet", FRAMINGS[1]]["probes"])},
-        ]
-    )  # fmt: skip
+    seen = {"utkface": whole, "members": boxes, "members as UTKFace": again}
+    table = pd.DataFrame([{"images": name, **typical_framing(t)} for name, t in seen.items()])
     table.to_csv(out / "detectors-framing.csv", index=False, float_format="%.4g")
 
 
@@ -225,44 +214,24 @@ def _collection(faces, model, detector) -> collection.Collection:
     return collection.make_collection(found)
 
 
-def _search_all(faces, adults, sample, clusters, labels):
-    """Search the members in every setting: best scores, settings, calibrated thresholds."""
+def _search_all(faces, whole, clusters) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Search the members in every setting: best scores, and the settings."""
     same = pd.read_csv(DATA / "scores" / "same-person.csv").query("same_person")["cluster"]
-    whole = _stored("utkface", list(adults))
-    best, settings, thresholds = [], [], []
-    for (detector, framing), sets in faces.items():
-        if framing == FRAMINGS[0]:
-            found = {
-                "utkface sample": sets["utkface"],
-                "legislators sample": sets["legislators"],
-            }
-        else:
-            found = {"utkface": whole}
-        for model in models.MODELS:
-            first, second = (_collection(sets[d], model, detector)
-                             for d in ("probes", "second-portraits"))  # fmt: skip
-            p90 = score_store.genuine_p90(score_store.genuine_scores(first, second))
-            made = {g: _collection(f, model, detector) for g, f in found.items()}
-            for name, gallery in made.items():
-                key = dict(zip(KEYS, (name, detector, framing, model), strict=True))
-                kept = ~np.isin(clusters.reindex(gallery.ids).fillna(""), same)
-                for portrait, side in (("first", first), ("second", second)):
-                    table, _ = score_store.best_and_histogram(side, gallery, kept, p90)
-                    best.append(table.assign(**key, portrait=portrait))
-                config = first.description["configuration"]
-                about = {k: config[k] for k in ("metric", "default_threshold")}
-                counts = {"faces": int(kept.sum()), "removed": int((~kept).sum())}
-                settings.append({**key, **about, **counts, "genuine_p90": p90})
-            if "utkface sample" in made:
-                rows, _ = calibration.calibrate(
-                    made["legislators sample"],
-                    made["utkface sample"],
-                    clusters.reindex(sample).fillna(pd.Series(sample, index=sample)),
-                    labels,
-                )
-                thresholds.append(rows)
-    best = pd.concat(best, ignore_index=True)[[*KEYS, "portrait", "probe_id", "any", "rule", "p90"]]
-    return best, pd.DataFrame(settings), pd.concat(thresholds, ignore_index=True)
+    best, settings = [], []
+    for ((detector, framing), sets), model in itertools.product(faces.items(), models.MODELS):
+        name = "utkface sample" if "utkface" in sets else "utkface"
+        probes = _collection(sets["probes"], model, detector)
+        gallery = _collection(sets.get("utkface", whole), model, detector)
+        key = dict(zip(KEYS, (name, detector, framing, model), strict=True))
+        kept = ~np.isin(clusters.reindex(gallery.ids).fillna(""), same)
+        table, _ = score_store.best_and_histogram(probes, gallery, kept, 0.0)
+        best.append(table.assign(**key))
+        config = probes.description["configuration"]
+        about = {k: config[k] for k in ("metric", "default_threshold")}
+        settings.append({**key, **about, "faces": kept.sum(), "removed": (~kept).sum()})
+    return pd.concat(best, ignore_index=True)[[*KEYS, "probe_id", "any", "rule"]], pd.DataFrame(
+        settings
+    )
 
 
 def _failures(faces, labels) -> pd.DataFrame:

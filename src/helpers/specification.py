@@ -90,47 +90,45 @@ def _settings() -> list[dict]:
     result = []
     for model, gallery in itertools.product(models.MODELS, headline.GALLERIES):
         found = headline.scores(gallery, model)
-        offered = calibration.thresholds().query("model == @model and detector == 'yunet'")
-        result.append(
-            {
-                "choices": {"model": model, "gallery": gallery, "size": "whole",
-                            "detector": "yunet", "framing": "as published"},
-                "best": found.best,
-                "removed": found.removed,
-                "faces": found.faces,
-                "default": found.description["configuration"]["default_threshold"],
-                "fmr": dict(zip(offered["target_fmr"], offered["threshold"], strict=True)),
-            }
-        )  # fmt: skip
-    best = pd.read_parquet(RESULTS / "detectors.parquet").groupby(KEYS)
-    calibrated = pd.read_csv(RESULTS / "detectors-thresholds.csv")
+        default = found.description["configuration"]["default_threshold"]
+        choices = (model, gallery, "whole", "yunet", FRAMINGS[0])
+        result.append(_setting(choices, found.best, found.removed, found.faces, default))
+    best = pd.read_parquet(RESULTS / "detectors.parquet").assign(portrait="first").groupby(KEYS)
     for row in pd.read_csv(RESULTS / "detectors-settings.csv").to_dict("records"):
-        gallery, _, sample = row["gallery"].partition(" ")
-        mine = calibrated["model"].eq(row["model"]) & calibrated["detector"].eq(row["detector"])
-        # no threshold was calibrated on cropped photographs
-        offered = calibrated[mine & (row["framing"] == "as published")]
+        gallery, _, size = row["gallery"].partition(" ")
+        choices = (row["model"], gallery, size or "whole", row["detector"], row["framing"])
+        mine = best.get_group(tuple(row[k] for k in KEYS))
         result.append(
-            {
-                "choices": {"model": row["model"], "gallery": gallery, "size": sample or "whole",
-                            "detector": row["detector"], "framing": row["framing"]},
-                "best": best.get_group(tuple(row[k] for k in KEYS)),
-                "removed": row["removed"],
-                "faces": row["faces"],
-                "default": row["default_threshold"],
-                "fmr": dict(zip(offered["target_fmr"], offered["threshold"], strict=True)),
-            }
-        )  # fmt: skip
+            _setting(choices, mine, row["removed"], row["faces"], row["default_threshold"])
+        )
     return result
+
+
+def _setting(choices, best, removed, faces, default) -> dict:
+    """One search as `specify` takes it, with the thresholds calibrated for its configuration."""
+    choices = dict(zip(list(AXES)[:5], choices, strict=True))
+    offered = calibration.thresholds()
+    mine = offered["model"].eq(choices["model"]) & offered["detector"].eq(choices["detector"])
+    # no threshold was calibrated on cropped photographs
+    offered = offered[mine & (choices["framing"] == FRAMINGS[0])]
+    return {
+        "choices": choices,
+        "best": best,
+        "removed": removed,
+        "faces": faces,
+        "default": default,
+        "fmr": dict(zip(offered["target_fmr"], offered["threshold"], strict=True)),
+    }
 
 
 def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray) -> Curve:
     """Cross all settings with portraits, variants, policies and denominators.
 
-    settings: dicts of choices, best (probe_id, portrait, any, rule, p90; distances), removed
-    (gallery faces left out by the rule), faces, default and fmr (thresholds). members: member_id,
-    of_colour, gender, group. has_second: which members have a second portrait. A choice that
-    changes nothing makes no specification of its own: the variant "rule" where no face is left
-    out, the denominator "enrolled" where nobody fails to enrol.
+    settings: dicts of choices, best (probe_id, portrait, any, rule, and where known p90;
+    distances), removed (gallery faces left out by the rule), faces, default and fmr (thresholds).
+    members: member_id, of_colour, gender, group. has_second: which members have a second portrait.
+    A choice that changes nothing makes no specification of its own: the variant "rule" where no
+    face is left out, the denominator "enrolled" where nobody fails to enrol.
     """
     rows, flags, counted = [], [], []
     other = {"first": np.zeros_like(has_second), "second": has_second}
@@ -140,9 +138,10 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
             portrait: part.set_index("probe_id").reindex(members["member_id"])
             for portrait, part in setting["best"].groupby("portrait")
         }
-        variants = [v for v in AXES["variant"] if v != "rule" or setting["removed"]]
-        for portrait, variant in itertools.product(AXES["portrait"], variants):
-            best = np.where(other[portrait], sides["second"][variant], sides["first"][variant])
+        variants = [v for v in AXES["variant"] if v in setting["best"]]
+        variants = [v for v in variants if v != "rule" or setting["removed"]]
+        for portrait, variant in itertools.product(sides, variants):
+            best = np.where(other[portrait], sides[portrait][variant], sides["first"][variant])
             enrolled = ~np.isnan(best)
             best = np.where(enrolled, best, np.inf)
             sets = {"searched": everyone} | ({} if enrolled.all() else {"enrolled": enrolled})

@@ -11,7 +11,7 @@ LABELS = {
     "model": MODEL_LABELS,
     "gallery": {"utkface": "strangers", "legislators": "former legislators"},
     "size": {"whole": "whole gallery", "sample": "sample of the gallery"},
-    "detector": {"yunet": "YuNet", "dlib": "dlib HOG", "opencv": "OpenCV Haar"},
+    "detector": {"yunet": "YuNet", "opencv": "OpenCV Haar", "dlib": "dlib HOG"},
     "framing": {"as published": "photo as published", "as UTKFace": "photo cropped as UTKFace"},
     "portrait": {"first": "roster's portrait", "second": "other portrait, if any"},
     "policy": {
