@@ -405,11 +405,24 @@ def test_the_bracket_holds_at_least_as_often_as_its_parts():
     assert f"{held} of {of}" in w.finding()
 
 
+def test_at_the_loosest_threshold_without_a_false_match_misses_are_counted():
+    for model in PRIMARY_MODELS:
+        t = g.best_scores(model)[0] - 1e-4
+        missed = int((np.round(g.genuine(model), 4) > t + 1e-6).sum())
+        assert f"{missed} of {len(g.genuine(model))}" in w.words_reply()
+
+
 def test_titles_follow_the_numbers():
     table = w.naive_table()
     assert "more false matches than there are" in w.title_naive(table)
     table["naive"] = table["fpir"]
     assert "in 0 of" in w.title_naive(table)
+
+
+def test_the_title_of_the_ratios_follows_the_numbers(monkeypatch):
+    assert ("towards one" in w.title_ratio()) == (w._flatter() == len(PRIMARY_MODELS))
+    monkeypatch.setattr(w, "_flatter", lambda: 2)
+    assert "towards one" not in w.title_ratio()
 
 
 def test_words_of_growth_have_a_branch_for_the_other_case(monkeypatch):

@@ -452,7 +452,7 @@ def bracket_test() -> pd.DataFrame:
 
 
 @cache
-def beyond_fixed_threshold(at: tuple[int, ...]) -> pd.DataFrame:
+def beyond_fixed_threshold(at: tuple[int, ...], policies: tuple = POLICIES) -> pd.DataFrame:
     """FPIR predicted for galleries larger than ours at the fixed thresholds.
 
     Columns model, policy, faces, now (FPIR in our gallery), gamma, log-normal (predicted FPIR), and
@@ -461,7 +461,7 @@ def beyond_fixed_threshold(at: tuple[int, ...]) -> pd.DataFrame:
     rows = []
     searched = len(members())
     for model in PRIMARY_MODELS:
-        for policy in POLICIES:
+        for policy in policies:
             k = _enrolled(model, policy)
             fits = {kind: fit_rates(k, faces(model), kind) for kind in KINDS}
             for n in at:
