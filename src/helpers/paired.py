@@ -1,0 +1,140 @@
+"""Statistics of the same people asked twice: paired shares, gaps between groups, paired AUCs.
+
+Best scores are distances: small is alike. Intervals are of 95 % and take members as independent;
+the gallery they share is taken as it is, before and after alike.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, stats
+
+
+class PairedChange(NamedTuple):
+    """Change of a share when the same people are asked twice: after minus before."""
+
+    n: int
+    before: int
+    after: int
+    gained: int
+    lost: int
+    change: float
+    low: float
+    high: float
+    p: float
+
+
+def paired_change(before, after) -> PairedChange:
+    """The change of a share with Tango's score interval (95 %) and McNemar's exact p.
+
+    before, after: bool arrays over the same people. Tango, Statistics in Medicine 17 (1998),
+    891-908. Raises ValueError for nobody, or unequal lengths.
+    """
+    before, after = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
+    if before.shape != after.shape or before.size == 0:
+        raise ValueError("a paired change needs the same people twice, and at least one")
+    gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+    n = before.size
+    low, high = tango(gained, lost, n)
+    p = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    return PairedChange(
+        n, int(before.sum()), int(after.sum()), gained, lost, (gained - lost) / n, low, high, p
+    )
+
+
+@cache
+def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Tango's score interval of (gained - lost) / n, the difference of two paired shares."""
+    z = stats.norm.ppf(0.5 + confidence / 2)
+
+    def statistic(delta):
+        # score of H0: difference = delta; q is the maximum likelihood of the share lost under it
+        b = (2 * n - gained + lost) * delta - gained - lost
+        c = -lost * delta * (1 - delta)
+        q = (np.sqrt(max(b * b - 8 * n * c, 0)) - b) / (4 * n)
+        variance = n * (2 * q + delta * (1 - delta))
+        return (gained - lost - n * delta) / np.sqrt(max(variance, 1e-300))
+
+    estimate, edge = (gained - lost) / n, 1 - 1e-12
+    low = high = estimate
+    if estimate > -edge:
+        low = -1.0
+        if statistic(-edge) > z:
+            low = optimize.brentq(lambda d: statistic(d) - z, -edge, estimate)
+    if estimate < edge:
+        high = 1.0
+        if statistic(edge) < -z:
+            high = optimize.brentq(lambda d: statistic(d) + z, estimate, edge)
+    return float(low), float(high)
+
+
+class GapChange(NamedTuple):
+    """Change of the gap between two groups: the first group's change minus the second's."""
+
+    change: float
+    low: float
+    high: float
+    p: float
+
+
+def gap_change(before, after, of_colour, strata=None, draws: int = 9999, seed: int = 115):
+    """How much more a share changed among members of colour than among white members.
+
+    before, after, of_colour: bool arrays over the same people; strata: recorded sex, to compare
+    within (each weighted by its part of all the people; one without both groups adds nothing).
+    Interval: from the Tango intervals of each group by the method of Zou and Donner (2008,
+    "MOVER"). p: permutation of the groups' labels within the strata, Monte Carlo.
+    """
+    before, after = np.asarray(before, dtype=int), np.asarray(after, dtype=int)
+    of_colour = np.asarray(of_colour, dtype=bool)
+    strata = np.zeros(len(before)) if strata is None else np.asarray(strata)
+    parts = []
+    for stratum in np.unique(strata):
+        here = strata == stratum
+        if of_colour[here].any() and not of_colour[here].all():
+            parts.append(here)
+    if not parts:
+        raise ValueError("no stratum holds members of both groups: nothing can be compared")
+    total = sum(here.sum() for here in parts)
+    rng = np.random.default_rng(seed)
+    change, down, up, drawn = 0.0, 0.0, 0.0, np.zeros(draws)
+    for here in parts:
+        weight = here.sum() / total
+        for group, sign in ((of_colour & here, 1), (~of_colour & here, -1)):
+            found = paired_change(before[group], after[group])
+            change += sign * weight * found.change
+            below, above = found.change - found.low, found.high - found.change
+            down += (weight * (below if sign > 0 else above)) ** 2
+            up += (weight * (above if sign > 0 else below)) ** 2
+        step = (after - before)[here]
+        kinds = np.array([-1, 0, 1])
+        counts = np.array([(step == k).sum() for k in kinds])
+        n_colour = int(of_colour[here].sum())
+        sums = rng.multivariate_hypergeometric(counts, n_colour, size=draws) @ kinds
+        others = here.sum() - n_colour
+        drawn += weight * (sums / n_colour - (step.sum() - sums) / others)
+    p = (1 + (np.abs(drawn) >= abs(change) - 1e-12).sum()) / (1 + draws)
+    return GapChange(change, change - np.sqrt(down), change + np.sqrt(up), float(p))
+
+
+def auc_change(before_a, before_b, after_a, after_b) -> tuple[float, float, float]:
+    """Change of the AUC of `inference.auc_best_scores` for the same people: change, low, high.
+
+    Paired DeLong (1988): variance of the difference of each person's placements. NaN bounds with
+    fewer than two people in a group.
+    """
+    before, after = _placements(before_a, before_b), _placements(after_a, after_b)
+    differences = [y - x for x, y in zip(before, after, strict=True)]
+    change = float(differences[0].mean())
+    if min(len(d) for d in differences) < 2:
+        return change, float("nan"), float("nan")
+    half = 1.959964 * np.sqrt(sum(d.var(ddof=1) / len(d) for d in differences))
+    return change, change - half, change + half
+
+
+def _placements(a, b) -> tuple[np.ndarray, np.ndarray]:
+    """For each of a the share of b above it, for each of b the share of a below it; ties half."""
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    above = (a[:, None] < b[None, :]) + 0.5 * (a[:, None] == b[None, :])
+    return above.mean(axis=1), above.mean(axis=0)
