@@ -1,0 +1,365 @@
+"""Thresholds on their scales: known answers on synthetic pairs, and what ships against itself."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from helpers import calibration, claims, headline, identities, inference, rates
+from helpers import thresholds as t
+from helpers import thresholds_charts as charts
+from helpers import thresholds_words as words
+from helpers.models import MODELS, PRIMARY_MODELS
+from helpers.paths import DATA
+
+sys.path.insert(0, str(Path(__file__).parent))
+import synthetic
+
+
+def pairs_of(rng, probes, faces, n):
+    """n different impostor pairs, some identities busier than others, scores with ties."""
+    every = [(p, g) for p in range(probes) for g in range(faces)]
+    weight = np.array([1.0 / (1 + p) for p, _ in every])
+    chosen = rng.choice(len(every), n, replace=False, p=weight / weight.sum())
+    table = pd.DataFrame([every[i] for i in chosen], columns=["probe_id", "gallery_id"])
+    return table.assign(score=np.round(rng.uniform(0, 0.05, n), 3))
+
+
+# ---------------------------------------------------------------- the FMR curve
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 120))
+def test_the_curve_is_the_interval_of_inference_at_every_score(seed, n):
+    rng = np.random.default_rng(seed)
+    pairs = pairs_of(rng, 12, 15, n)
+    curve = t.fmr_curve(pairs, 12, 15)
+    assert list(curve["score"]) == sorted(pairs["score"].unique())
+    for row in curve.iloc[:: max(1, len(curve) // 5)].to_dict("records"):
+        at = pairs[pairs["score"] <= row["score"]]
+        assert row["errors"] == len(at)
+        assert row["probes"] == at["probe_id"].nunique()
+        busy = at["probe_id"].value_counts()
+        assert row["effective_probes"] == pytest.approx(len(at) ** 2 / (busy**2).sum(), abs=0.06)
+        rate, low, _ = inference.fmr_interval(at["probe_id"], at["gallery_id"], 12, 15, 180)
+        z = stats.norm.ppf(0.975)
+        assert low == pytest.approx(rate * np.exp(-z * row["log_se"]), rel=2e-3)
+
+
+def test_one_identity_behind_all_errors_counts_as_one():
+    pairs = pd.DataFrame({"probe_id": "a", "gallery_id": range(40), "score": 0.1})
+    row = t.fmr_curve(pairs, 1000, 1000).iloc[-1]
+    assert (row["errors"], row["probes"], row["effective_probes"]) == (40, 1, 1.0)
+    even = pd.DataFrame({"probe_id": range(40), "gallery_id": range(40), "score": 0.1})
+    row_even = t.fmr_curve(even, 1000, 1000).iloc[-1]
+    assert row_even["effective_probes"] == 40
+    assert row["log_se"] > 4 * row_even["log_se"]
+
+
+def test_the_curve_refuses_a_pair_that_was_compared_twice():
+    twice = pd.DataFrame({"probe_id": ["a", "a"], "gallery_id": ["x", "x"], "score": [0.1, 0.2]})
+    with pytest.raises(ValueError, match="twice"):
+        t.fmr_curve(twice, 2, 2)
+
+
+@pytest.fixture
+def small_curve(tmp_path, monkeypatch):
+    """A curve of one model in a folder of its own: 10 errors at 0.1, 40 at 0.2."""
+    head = {"model": "SFace", "impostors": "all"}
+    rows = [head | {"score": s, "errors": e, "log_se": 0.1, "probes": 5, "effective_probes": 4.0}
+            for s, e in ((0.1, 10), (0.2, 40))]  # fmt: skip
+    pd.DataFrame(rows).to_parquet(tmp_path / t.CURVE)
+    sizes = {"legislators": 100, "identities": 1000, "comparisons": 100_000}
+    pd.DataFrame([head | sizes | {"left_out_as_same_person": 1}]).to_csv(tmp_path / t.IMPOSTORS)
+    monkeypatch.setattr(t, "RESULTS", tmp_path)
+    for function in (t.curve, t.impostors):
+        function.cache_clear()
+    yield
+    for function in (t.curve, t.impostors):
+        function.cache_clear()
+
+
+def test_fmr_at_takes_everything_at_or_below_and_offers_from_30_errors(small_curve):
+    assert t.fmr_at("SFace", 0.05)["errors"] == 0
+    assert not t.fmr_at("SFace", 0.05)["offered"] and np.isnan(t.fmr_at("SFace", 0.05)["fmr"])
+    assert t.fmr_at("SFace", 0.1)["errors"] == t.fmr_at("SFace", 0.1999)["errors"] == 10
+    assert not t.fmr_at("SFace", 0.1)["offered"]
+    found = t.fmr_at("SFace", 0.2)
+    assert found["offered"] and found["fmr"] == pytest.approx(40 / 100_000)
+    assert found["low"] < found["fmr"] < found["high"]
+    assert t.floor("SFace") == pytest.approx(30 / 100_000)
+    assert "not offered: 10 in 100,000" in words.fmr_text(t.fmr_at("SFace", 0.1))
+    with pytest.raises(ValueError, match=r"up to 0\.2"):
+        t.fmr_at("SFace", 0.3)
+
+
+def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
+    rng = np.random.default_rng(5)
+    faces, former = synthetic.people(rng, 60, 16), synthetic.people(rng, 40, 16)
+    former[0] = synthetic.near(rng, faces[:1], 0.01)[0]  # one legislator is in the gallery
+    ids = {"utkface": [f"u{i:02d}" for i in range(60)], "legislators": [f"v{i}" for i in range(40)]}
+    sets = {"utkface": faces, "legislators": former}
+    monkeypatch.setattr(
+        t.shipping, "load_dataset", lambda d, m: synthetic.collection(ids[d], sets[d], m)
+    )
+    adult = np.arange(60) >= 10
+    labels = pd.DataFrame({"id": ids["utkface"], "adult": adult})
+    monkeypatch.setattr(t.galleries, "load_utkface", lambda: labels)
+    congress = pd.DataFrame({"gallery_id": ids["legislators"], "last_congress": [50, 100] * 20})
+    monkeypatch.setattr(t.galleries, "load_legislators", lambda: congress)
+    one = pd.Series(ids["utkface"], index=ids["utkface"])
+    one["u59"] = "u58"  # one identity twice
+    monkeypatch.setattr(t.identities, "identity_clusters", lambda _: one)
+    found = pd.DataFrame({"probe_id": ["v1"]})
+    monkeypatch.setattr(
+        t.identities, "same_person_alone",
+        lambda near, clusters, margin: found if margin == identities.MARGIN_ALONE["SFace"]
+        else found.iloc[:0],
+    )  # fmt: skip
+    t.make(tmp_path)
+    sizes = pd.read_csv(tmp_path / t.IMPOSTORS).set_index(["model", "impostors"])
+    table = pd.read_parquet(tmp_path / t.CURVE)
+    assert set(table["model"]) == set(MODELS)
+    assert sizes.loc[("SFace", "all"), "legislators"] == 39
+    assert sizes.loc[("Facenet", "all"), "legislators"] == 40
+    # v1 left in the 100th Congress and one primary model finds it: out of "recent" for all
+    assert (sizes.xs("recent", level=1)["legislators"] == 19).all()
+    assert (sizes["comparisons"] == sizes["legislators"] * 49).all()
+    scores = 1 - former @ faces[10:59].T
+    last = table[(table["model"] == "Facenet") & (table["impostors"] == "all")].iloc[-1]
+    assert last["errors"] == (np.round(scores, 4) <= last["score"] + 1e-9).sum()
+    again = tmp_path / "again"
+    t.make(again)
+    assert (again / t.CURVE).read_bytes() == (tmp_path / t.CURVE).read_bytes()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_ships_agrees_with_the_calibrated_thresholds(model):
+    mine = calibration.thresholds().query("model == @model")
+    assert len(mine) >= 3
+    for row in mine.to_dict("records"):
+        found = t.fmr_at(model, row["threshold"])
+        assert (found["errors"], found["comparisons"]) == (row["errors"], row["comparisons"])
+        for key in ("fmr", "low", "high"):
+            assert found[key] == pytest.approx(row[key], rel=1e-3)
+    recent = t.fmr_at(model, row["threshold"], "recent")
+    assert 0 <= recent["errors"] <= found["errors"]
+    assert t.impostors().query("model == @model")["comparisons"].is_monotonic_decreasing
+
+
+# ---------------------------------------------------------------- the members
+
+
+def test_genuine_pairs_are_different_photographs():
+    same = set(pd.read_csv(DATA / "manifests" / "same-photographs.csv")["id"])
+    kept = set(pd.read_csv(DATA / "manifests" / "second-portraits.csv")["id"])
+    for model in PRIMARY_MODELS:
+        pairs = t.genuine(model)
+        assert set(pairs["probe_id"]) == kept and not kept & same
+        assert np.isfinite(pairs["score"]).sum() == 260
+    assert (t.nearest_genuine()["votes"] == 0).all()
+
+
+@pytest.mark.parametrize("model", PRIMARY_MODELS)
+def test_errors_at_are_direct_counts(model):
+    at = t.threshold_of(model, headline.PRIMARY)
+    row, pairs = t.errors_at(model, at), t.genuine(model)
+    result = headline.result("utkface", model, headline.PRIMARY).summary
+    assert row["flagged"] == result["falsely_matched"] == 28
+    assert row["implied_fmr"] == pytest.approx(result["implied_fmr"])
+    finite = pairs[np.isfinite(pairs["score"])]
+    assert row["missed"] == (finite["score"] > at + 1e-9).sum()
+    assert row["not_found"] == row["missed"] + len(pairs) - len(finite)
+    beaten = (pairs["score"] <= at) & (pairs["score"] > pairs["best_impostor"])
+    assert row["not_first"] == row["not_found"] + beaten.sum()
+
+
+@settings(max_examples=15, deadline=None)
+@given(a=st.floats(0, 0.6), b=st.floats(0, 0.6), model=st.sampled_from(PRIMARY_MODELS))
+def test_a_looser_threshold_flags_more_and_misses_less(a, b, model):
+    strict, loose = (t.errors_at(model, x) for x in sorted((a, b)))
+    assert strict["flagged"] <= loose["flagged"]
+    assert strict["missed"] >= loose["missed"] and strict["not_found"] >= loose["not_found"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_tradeoff_passes_through_the_single_thresholds(model):
+    table = t.tradeoff(model)
+    assert table["fpir"].is_monotonic_increasing and table["fnmr"].is_monotonic_decreasing
+    for row in table.iloc[[0, len(table) // 3, -1]].to_dict("records"):
+        found, fmr = t.errors_at(model, row["threshold"]), t.fmr_at(model, row["threshold"])
+        for key in ("fpir", "fnmr", "fnir"):
+            assert row[key] == pytest.approx(found[key])
+        assert np.isnan(row["fmr"]) == (not fmr["offered"])
+        if fmr["offered"]:
+            assert (row["fmr"], row["fmr_low"]) == pytest.approx((fmr["fmr"], fmr["low"]))
+
+
+# ---------------------------------------------------------------- deepface's confidence
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_confidence_is_deepfaces_and_rescales_its_logistic(model):
+    from deepface.config.confidence import confidences
+
+    config = t.configuration_of(model)
+    of = confidences[config.recogniser][config.metric]
+    middle = 0.6 * config.default_threshold
+    raw = float(t.logistic(model, middle))
+    span = of["denorm_max_true"] - of["denorm_min_true"]
+    low = max(51, of["denorm_min_true"])
+    by_hand = low + (raw - of["denorm_min_true"]) / span * (100 - low)
+    assert t.confidence(model, middle) == pytest.approx(min(100, max(51, by_hand)), abs=0.01)
+    assert t.confidence(model, config.default_threshold) >= 51
+    assert t.confidence(model, config.default_threshold + t.STEP) <= 49
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("wanted", [60.0, *t.CONFIDENCES])
+def test_distance_for_is_the_last_one_that_reaches_a_confidence(model, wanted):
+    at = t.distance_for(model, wanted)
+    assert t.confidence(model, at, True) >= wanted > t.confidence(model, at + t.STEP, True)
+
+
+def test_no_distance_has_a_confidence_above_100():
+    with pytest.raises(ValueError, match="101"):
+        t.distance_for("SFace", 101.0)
+
+
+# ---------------------------------------------------------------- the published tests
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(20, 1500), share=st.floats(0.02, 0.6), searched=st.integers(50, 600))
+def test_compatible_counts_are_those_that_a_test_of_proportions_accepts(n, share, searched):
+    k = min(n - 1, max(1, round(share * n)))
+    low, high = t.compatible_counts(k, n, searched)
+    assert 0 <= low <= high <= searched
+    for count, accepted in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
+        if 0 <= count <= searched:
+            table = [[k, n - k], [count, searched - count]]
+            p = stats.chi2_contingency(table, correction=False).pvalue
+            assert (p >= 0.05 - 1e-9) == accepted
+    wider = t.compatible_counts(k, n, searched, 2.0)
+    assert wider[0] <= low and wider[1] >= high
+
+
+@pytest.mark.parametrize(
+    "k, n, searched, effect", [(0, 10, 50, 1), (10, 10, 50, 1), (3, 9, 5, 0.5)]
+)
+def test_compatible_counts_refuse_what_has_no_answer(k, n, searched, effect):
+    with pytest.raises(ValueError, match="needs"):
+        t.compatible_counts(k, n, searched, effect)
+
+
+def test_a_rate_is_carried_over_to_a_gallery_in_proportion_to_its_hazard():
+    assert t.smaller_gallery(0.2, 1000, 1000) == pytest.approx(0.2)
+    assert 1 - (1 - t.smaller_gallery(0.2, 1000, 500)) ** 2 == pytest.approx(0.2)
+    assert t.smaller_gallery(0.0, 1000, 10) == 0
+
+
+def test_the_equivalents_flag_the_published_rate():
+    table = t.equivalents()
+    assert len(table) == len(claims.searches()) * len(PRIMARY_MODELS)
+    aclu = table[table["study"] == claims.ACLU]
+    assert (aclu["count"] == 28).all()  # by count and by rate alike
+    for row in table.to_dict("records"):
+        flagged = t.errors_at(row["model"], row["threshold"])["flagged"]
+        assert flagged >= row["count"] and flagged - row["count"] <= 2
+        assert abs(row["count"] / 529 - row["fpir"]) <= 1 / 529
+        assert row["t_low"] < row["threshold"] < row["t_high"]
+        assert row["counts_low"] < row["count"] < row["counts_high"]
+        assert row["fmr_low"] < row["fmr"] < row["fmr_high"] <= row["range_high"]
+        assert np.isnan(row["range_low"]) or row["range_low"] <= row["fmr_low"]
+        assert row["sized_count"] <= row["count"]
+
+
+def test_members_at_the_compatible_thresholds_nest():
+    table = t.aclu_members()
+    assert len(table) == 529
+    rows = t.equivalents().query("study == @claims.ACLU").set_index("model")
+    for model in PRIMARY_MODELS:
+        assert table[model].isin(["strict", "28"]).sum() == 28
+        strict = t.errors_at(model, rows.loc[model, "t_low"])["flagged"]
+        loose = t.errors_at(model, rows.loc[model, "t_high"])["flagged"]
+        assert (table[model] == "strict").sum() == strict
+        assert (table[model] != "").sum() == loose
+
+
+def test_the_price_of_zero_is_the_loosest_threshold_without_a_match():
+    for row in t.price_of_zero().to_dict("records"):
+        assert row["flagged"] == 0
+        assert t.errors_at(row["model"], row["threshold"] + t.STEP)["flagged"] >= 1
+        assert row["extra"] == row["missed"] - row["missed_28"] >= 0
+
+
+def test_the_bound_of_a_zero_is_the_fmr_that_gives_its_fpir():
+    bound = t.zero_bound(850_000)
+    assert bound["fpir_high"] == pytest.approx(inference.wilson(0, 535)[1])
+    assert 1 - (1 - bound["fmr_high"]) ** 850_000 == pytest.approx(bound["fpir_high"], rel=1e-6)
+
+
+def test_what_the_reports_state_has_a_source_each(monkeypatch):
+    table = t.stated()
+    assert table["source_url"].str.startswith("https://").all() and (table["note"] != "").all()
+    assert t.stated_value("ACLU Massachusetts 2019", "similarity threshold (percent)") == ""
+    with pytest.raises(LookupError, match="0 values"):
+        t.stated_value("ACLU Massachusetts 2019", "gallery")
+    t.stated.cache_clear()
+    monkeypatch.setattr(t.published, "STATUSES", ["primary"])
+    with pytest.raises(ValueError, match="unknown status"):
+        t.stated()
+    t.stated.cache_clear()
+
+
+# ---------------------------------------------------------------- words and charts
+
+
+@pytest.mark.parametrize(
+    "rate, text",
+    [(1e-5, "1 in 100,000"), (1 / 98_400, "1 in 98,000"), (1 / 456, "1 in 460"), (0.5, "1 in 2")],
+)
+def test_small_rates_are_written_to_two_digits(rate, text):
+    assert words.one_in(rate) == text
+
+
+SENTENCES = [
+    *(getattr(words, n) for n in dir(words) if n.startswith(("words_", "answer", "finding"))),
+    *(getattr(charts, n) for n in dir(charts) if n.startswith(("title_", "caption_", "alt_"))),
+]
+
+
+@pytest.mark.parametrize("sentence", SENTENCES, ids=lambda f: f.__name__)
+def test_sentences_have_their_numbers(sentence):
+    text = sentence()
+    assert len(text) > 30 and "{" not in text
+    assert not {"nan", "inf", "None"} & set(text.replace("(", " ").replace(",", " ").split())
+
+
+SHOWN = [getattr(words, n) for n in dir(words) if n.startswith("show_")]
+
+
+@pytest.mark.parametrize("show", SHOWN, ids=lambda f: f.__name__)
+def test_tables_have_no_holes(show):
+    table = show()
+    assert len(table) and not table.isna().any(axis=None)
+    assert not table.astype(str).apply(lambda c: c.str.contains(r"\bnan\b")).any(axis=None)
+
+
+def test_words_on_99_follow_the_misses(monkeypatch):
+    assert "almost nobody" in words.words_99()
+    mild = t.at_confidence((99.0,)).assign(missed=100)
+    monkeypatch.setattr(t, "at_confidence", lambda wanted: mild)
+    assert "almost nobody" not in words.words_99()
+
+
+def test_the_same_rate_is_the_same_word_in_table_and_sentence():
+    row = t.equivalents().query("study == @claims.ACLU and model == 'SFace'").iloc[0]
+    assert words.one_in(row["fmr"]) in words.answer()
+    assert words.one_in(row["fmr"]) in words.finding()
+    assert rates.format_rate(28, 529) in words.show_scales().to_string()
