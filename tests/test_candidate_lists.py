@@ -1,0 +1,254 @@
+"""Candidate lists: known answers on made-up faces, and what ships against a direct count."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers import candidate_lists as c
+from helpers import candidate_lists_words as words
+from helpers import headline, rates, scores, shipping
+from helpers.errors import UserError
+from helpers.models import PRIMARY_MODELS
+
+sys.path.insert(0, str(Path(__file__).parent))
+import synthetic
+
+N = 60  # faces in the made-up gallery
+
+
+@pytest.fixture(scope="module")
+def world():
+    """Three probes at known distances of 60 strangers; two have a second portrait."""
+    rng = np.random.default_rng(3)
+    people = synthetic.people(rng, 3, d=64)
+    strangers = synthetic.people(rng, N, d=64)
+    second = synthetic.near(rng, people[:2], 0.001)
+    probes = synthetic.collection(["a", "b", "c"], people)
+    return probes, synthetic.collection(["a", "b"], second), strangers
+
+
+def _lists(world, strangers=None, clusters=None, kept=None):
+    probes, second, faces = world
+    faces = faces if strangers is None else strangers
+    gallery = synthetic.collection([f"g{i:02d}" for i in range(len(faces))], faces)
+    clusters = pd.Series(gallery.ids if clusters is None else clusters, index=gallery.ids)
+    kept = np.ones(len(faces), dtype=bool) if kept is None else kept
+    return c.lists(probes, second, gallery, clusters, kept)
+
+
+def _distances(probe, faces):
+    cosine = faces @ probe / np.linalg.norm(faces, axis=1) / np.linalg.norm(probe)
+    return np.round(1 - cosine, 4)
+
+
+def test_the_scores_are_those_of_the_places_of_the_list(world):
+    table, places, _ = _lists(world)
+    for i, probe in enumerate(world[0].embeddings):
+        ordered = np.sort(_distances(probe, world[2]))
+        for k in c.LISTS:
+            assert table[f"stranger_{k}"][i] == pytest.approx(ordered[k - 1], abs=1e-9)
+        assert sorted(places[i]) == sorted(np.argsort(_distances(probe, world[2]))[:50])
+
+
+def test_a_near_second_portrait_ranks_first_and_none_has_no_rank(world):
+    table, _, _ = _lists(world)
+    assert list(table["rank"][:2]) == [1, 1] and table["rank"].isna()[2]
+    assert table["genuine"][:2].tolist() == pytest.approx([0.001, 0.001], abs=2e-4)
+    assert np.isnan(table["genuine"][2])
+
+
+def test_every_stranger_and_other_portrait_ahead_costs_a_rank(world):
+    probes, second, faces = world
+    closer = np.vstack([probes.embeddings[[0, 0, 0]], faces])  # three faces at distance 0 of "a"
+    table, _, _ = _lists(world, closer, ["x", "x", "y", *map(str, range(N))])
+    assert (table["rank"][0], table["rank_people"][0], table["rank"][1]) == (4, 3, 1)
+    kept = np.r_[[False, False, True], np.ones(N, dtype=bool)]
+    table, _, _ = _lists(world, closer, kept=kept)
+    assert (table["rank"][0], table["rank_any"][0]) == (2, 4)
+    # another member's second portrait at the same place counts like a stranger
+    twins = second._replace(embeddings=np.vstack([second.embeddings[1], probes.embeddings[0]]))
+    table, _, _ = _lists((probes, twins, faces))
+    assert table["rank"][0] > 1
+
+
+def test_a_tie_goes_against_the_person_sought(world):
+    _, second, faces = world
+    tied = np.vstack([second.embeddings[[0]], faces])
+    table, _, _ = _lists(world, tied)
+    assert table["rank"][0] == 2
+
+
+def test_owners_count_the_shipped_scores_of_each_face(world):
+    _, places, owners = _lists(world)
+    assert owners.sum() == 3 * len(c.LISTS)
+    assert owners[places[0, 0]] >= 1
+
+
+def test_a_gallery_shorter_than_the_list_is_refused(world):
+    with pytest.raises(UserError, match="at least"):
+        _lists(world, world[2][:20])
+
+
+# ---- concentration
+
+
+def test_concentration_of_one_face_on_every_list():
+    places = np.tile(np.arange(50), (200, 1))  # everyone gets the same fifty faces
+    table = c.concentration(places, 5000, np.array(["all"] * 5000))
+    assert table.groupby("list_size")["listed"].first().to_dict() == {k: k for k in c.LISTS}
+    assert (table["share"] == 1).all()  # 50 faces take every place
+    assert (table["by_chance"] < 1).all() and table["top"].min() == c.FEWEST == shipping.SMALLEST
+
+
+def test_concentration_by_chance_agrees_with_random_lists():
+    rng = np.random.default_rng(1)
+    strata = np.array(["x"] * 1000 + ["y"] * 3000)
+    # stratum x gets three times its part, each list without repeats
+    weights = np.where(strata == "x", 3.0, 1.0)
+    keys = rng.exponential(size=(400, 4000)) / weights
+    places = np.argsort(keys, axis=1)[:, :50]
+    table = c.concentration(places, 4000, strata)
+    assert np.allclose(table["share"], table["by_chance"], atol=0.04)
+    assert np.allclose(table["listed"] / table["listed_by_chance"], 1, atol=0.05)
+    assert (table["share"] >= table["top"] / 4000).all()
+
+
+@given(st.lists(st.floats(0.01, 3), min_size=1, max_size=4), st.integers(1, 400))
+def test_the_most_listed_take_at_least_their_part(means, top):
+    share = c.expected_share(np.array(means), np.full(len(means), 200.0), min(top, 200))
+    assert min(top, 200) / (200 * len(means)) - 1e-6 <= share <= 1 + 1e-9
+
+
+def test_all_faces_take_all_places():
+    assert c.expected_share(np.array([0.3, 2.0]), np.array([500, 20]), 520) == pytest.approx(1)
+    with pytest.raises(ValueError, match="no place"):
+        c.expected_share(np.array([0.0]), np.array([10]), 5)
+
+
+# ---- what ships
+
+
+def test_what_ships_names_no_face_and_fits_what_ships_elsewhere():
+    table = pd.read_csv(c.RESULTS / c.TABLE)
+    columns = ["gallery", "model", "probe_id", *(f"stranger_{k}" for k in c.LISTS)]
+    assert list(table.columns) == [*columns, "genuine", "rank", "rank_people", "rank_any"]
+    text = (c.RESULTS / c.TABLE).read_text() + (c.RESULTS / c.HUBS).read_text()
+    assert not re.search(r"\bu\d{5}\b", text)
+    for model in PRIMARY_MODELS:
+        mine = c.table()[c.table()["model"] == model].set_index("probe_id")
+        best = headline.scores("utkface", model).best.query("portrait == 'first'")
+        best = best.set_index("probe_id")["rule"].reindex(mine.index)
+        assert np.allclose(mine["stranger_1"], best, atol=1e-9)
+        ordered = mine[[f"stranger_{k}" for k in c.LISTS]].to_numpy()
+        assert (np.diff(ordered, axis=1) >= 0).all()
+
+
+def test_the_shipped_scores_are_far_too_few_for_an_attack():
+    """Even told whose each is, a face would have a fraction of a score; 128 are needed."""
+    per_face = len(c.LISTS) * c.table().groupby("model").size() / c.hubs()["faces"].iloc[0]
+    assert (per_face < 0.2).all()
+    assert c.hubs()["top"].min() >= shipping.SMALLEST
+    assert scores.PER_FACE == 16
+
+
+def test_rank_one_is_exactly_where_the_mate_is_nearer_than_the_first_stranger():
+    for gallery in headline.GALLERIES:
+        table = c.table(gallery).dropna(subset=["genuine"])
+        # other members' second portraits may come before, never the other way round
+        first = table["rank"] == 1
+        assert (table.loc[first, "genuine"] < table.loc[first, "stranger_1"]).all()
+        beyond = table["genuine"] >= table["stranger_50"]
+        assert (table.loc[beyond, "rank"] > 50).all()
+        assert (table["rank_people"] <= table["rank"]).all()
+        assert (table["rank_any"] >= table["rank"]).all()
+
+
+# ---- the tables of the notebook
+
+
+def test_innocents_without_a_threshold_are_the_length_of_the_list():
+    table = c.innocents()
+    none = table[table["rule"] == "none"]
+    enrolled = none["any"] / none["searched"]
+    assert np.allclose(none["mean"], c.THOUSAND * none["list_size"] * enrolled)
+    cut = table[table["rule"] != "none"]
+    assert (cut["mean"] <= c.THOUSAND * cut["list_size"] * cut["fpir"] + 1e-9).all()
+    one = cut[cut["list_size"] == 1]
+    assert np.allclose(one["mean"], c.THOUSAND * one["fpir"])
+    assert (table["low"] <= table["mean"]).all() and (table["mean"] <= table["high"]).all()
+
+
+@pytest.mark.parametrize("rule", [r for r in c.RULES if r != "none"])
+def test_counts_at_a_rule_flag_the_members_that_the_test_flags(rule):
+    for model in PRIMARY_MODELS:
+        result = headline.result("utkface", model, rule)
+        assert c.threshold(model, rule) == result.summary["threshold"]
+        flagged = result.members.set_index("member_id")["flagged"]
+        assert ((c.candidates_at(model, rule) > 0) == flagged).all()
+
+
+def test_a_rule_that_is_not_offered_is_refused():
+    with pytest.raises(UserError):
+        c.candidates_at("SFace", "fmr:1e-09")
+
+
+def test_everyone_with_a_second_portrait_is_searched_and_failures_are_misses():
+    table = c.enrolled()
+    assert table.groupby("model").size().unique().tolist() == [263]
+    lost = table[np.isinf(table["rank"])]
+    assert (np.isinf(lost["genuine"])).all() and 0 < len(lost) < 30
+    hits = c.hit_rates()
+    assert (hits["searched"] == 263).all()
+    for _, part in hits.groupby("model"):
+        assert part["hits"].is_monotonic_increasing
+
+
+def test_misses_are_one_minus_hits_and_grow_with_strictness():
+    table, hits = c.misses(), c.hit_rates()
+    none = table[table["rule"] == "none"].merge(hits, on=["model", "list_size"])
+    assert (none["missed"] == none["enrolled"] - none["hits"]).all()
+    for _, part in table.groupby(["model", "list_size"]):
+        ordered = part.set_index("rule").loc[["none", "fmr:0.0001", "fmr:1e-05", "fmr:1e-06"]]
+        assert ordered["missed"].is_monotonic_increasing
+        assert ordered["mean"].is_monotonic_decreasing
+
+
+def test_groups_add_up_and_keep_the_empty():
+    table = c.hit_rates_by_group(5)
+    hits = c.hit_rates().query("list_size == 5").set_index("model")
+    for model, part in table.groupby("model"):
+        part, total = part.set_index("group"), hits.loc[model]
+        six = part.loc[headline.GROUP_ORDER]
+        assert six["hits"].sum() == total["hits"] and six["searched"].sum() == 263
+        assert part.loc["Members of colour", "hits"] == six["hits"].sum() - six["hits"]["White"]
+    within = c.hit_rates_within_sex(5)
+    assert within.query("group == 'White'").groupby("model")["searched"].sum().eq(211).all()
+    empty = c._hits(pd.Series([], dtype=bool))
+    assert empty["searched"] == 0 and np.isnan(empty["rate"])
+
+
+# ---- the words
+
+
+def test_the_answer_holds_the_numbers_of_the_tables():
+    text = words.answer()
+    for _, row in c.hit_rates().query("list_size == 10").iterrows():
+        assert rates.format_rate(row["hits"], row["searched"], row["low"], row["high"]) in text
+    assert "10,000 per thousand" in text and "accura" not in text
+    assert words.finding().count("of 263") == 6
+
+
+def test_a_rule_that_names_nobody_has_no_bootstrap_interval():
+    row = {"any": 0, "searched": 529, "mean": 0.0, "low": 0.0, "high": 0.0}
+    assert words._per_thousand(row) == "none (in 529 searches)"
+
+
+def test_spans():
+    assert words.span([3.2, 1000.4]) == "3 to 1,000" and words.span([2.0, 2.1]) == "2"
+    assert words.span_percent([0.101, 0.5]) == "10 to 50 %" and words.span_percent([0.1]) == "10 %"
