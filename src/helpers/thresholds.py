@@ -277,12 +277,14 @@ def _searches(model: str) -> tuple[int, int]:
     return summary["searched"] - summary["failures_to_enrol"], summary["comparisons"]
 
 
+@cache
 def threshold_of(model: str, policy: str) -> float:
     """The distance behind a policy: "default", "fmr:1e-5" or "count:28", as in `congress_test`."""
     config = Configuration(**headline.scores("utkface", model).description["configuration"])
     return congress_test.threshold_of(policy, best_impostor(model), config)[0]
 
 
+@cache
 def tradeoff(model: str) -> pd.DataFrame:
     """Both errors at every score where one of them changes, up to the end of the FMR curve.
 
@@ -379,6 +381,7 @@ def confidence_curve(model: str, points: int = 161) -> pd.DataFrame:
     return table.assign(logistic=logistic(model, table["distance"]), model=model)
 
 
+@cache
 def jumps() -> pd.DataFrame:
     """What deepface's confidence does at the default threshold: a row a model.
 
@@ -424,6 +427,7 @@ def _both(asked) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@cache
 def scales() -> pd.DataFrame:
     """The marked thresholds of every model with both errors: the table behind the first chart.
 
@@ -565,6 +569,7 @@ def aclu_members() -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+@cache
 def price_of_zero() -> pd.DataFrame:
     """What it costs that nobody is flagged: both errors, at 28 flagged and at none. A row a model.
 

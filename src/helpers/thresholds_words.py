@@ -393,10 +393,7 @@ def show_stated() -> pd.DataFrame:
     key = "similarity threshold (percent)"
     said = dict(stated.loc[stated["quantity"] == key, ["study", "value"]].to_numpy())
     said[claims.ACLU] = f"{published.number(claims.ACLU, key):.0f}"
-    notes = stated[~stated["quantity"].eq(key) & stated["study"].isin(table["study"])]
-    texts = notes.groupby("study").apply(
-        lambda p: "; ".join(p["quantity"] + ": " + p["value"]), include_groups=False
-    )
+    notes = stated[~stated["quantity"].eq(key)]
     return pd.DataFrame(
         {
             "Test": table["label"],
@@ -408,9 +405,19 @@ def show_stated() -> pd.DataFrame:
             ),
             "Gallery": table["gallery"].map("{:,}".format),
             "Threshold": table["study"].map(said).map(lambda v: f"{v} %" if v else "not stated"),
-            "Also reported": table["study"].map(texts).fillna(""),
+            "Also reported": table.apply(_also, axis=1, notes=notes),
         }
     )
+
+
+def _also(test, notes: pd.DataFrame) -> str:
+    """What else is reported of a test; a note on one country's politicians stays with them."""
+    mine = notes[notes["study"] == test["study"]]
+    country = test["people"].split()[0]
+    other = {"US": "UK ", "UK": "US "}.get(country)
+    if other:
+        mine = mine[~mine["quantity"].str.startswith(other)]
+    return "; ".join(mine["quantity"] + ": " + mine["value"])
 
 
 def show_published() -> pd.DataFrame:
