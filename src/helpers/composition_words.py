@@ -50,9 +50,10 @@ def words_targets() -> str:
         f"{status.get('press', 0)} in a press report. The FBI's national table of arrests by race "
         "could not be read, so the races are those of arrests in cities, the ages those of arrests "
         "in suburbs, and the sexes a textbook's, from the FBI's national table; nobody publishes "
-        "arrests by race, sex and age together, so the three are combined **as if independent**, which is an assumption. The FBI counts Hispanic "
-        "arrests apart from race; they are taken out of White and put under Others, so White falls "
-        f"from {percent(fbi['White'], 0)} to {percent(arrests['White'], 0)} of arrests. What other "
+        "arrests by race, sex and age together, so the three are combined **as if independent**, "
+        "which is an assumption. The FBI counts Hispanic arrests apart from race; they are taken "
+        "out of White and put under Others, so White falls from "
+        f"{percent(fbi['White'], 0)} to {percent(arrests['White'], 0)} of arrests. What other "
         "assumptions would do is shown in section 7."
     )
 
@@ -109,17 +110,14 @@ def _both(own: pd.DataFrame) -> str:
     below = [MODEL_LABELS[r.model] for r in white.itertuples() if r.crude < least[r.model]]
     left = [MODEL_LABELS[m] for m in own.loc[own["crude_low"] > 1, "model"]]
     enrolled = (
-        f"it goes with who is enrolled for {t.listed(below)}"
+        f"the disparity goes with who is enrolled for {t.listed(below)}"
         if below
-        else "it goes with who is enrolled for no model"
+        else "the disparity goes with who is enrolled for no model"
     )
     if not left:
-        return (
-            f"So as to the disparity, {enrolled}, and none beyond chance is left once the numbers "
-            "are equal."
-        )
+        return f"So {enrolled}, and none beyond chance is left once the numbers are equal."
     return (
-        f"So as to the disparity, {enrolled}; and for {t.listed(left)} it is there when the "
+        f"So {enrolled}; and for {t.listed(left)} it is there when the "
         "numbers are equal, and then it goes with the model on these photographs."
     )
 
@@ -162,9 +160,9 @@ def caption_table() -> str:
     return (
         f"Exact expectations in random galleries of {c.SIZE:,} faces, threshold set anew for each "
         f"so that {c.WANTED} members are expected to be flagged. 95 % intervals for other members "
-        "and other gallery identities of the same kind (the two variances added, which is on the safe side). "
-        "Exploratory. Galleries of one label are half women; 'legislators' are former members of "
-        "Congress, on other kinds of photographs."
+        "and other gallery identities of the same kind (the two variances added, which is on the "
+        "safe side). Exploratory. Galleries of one label are half women; 'legislators' are former "
+        "members of Congress, on other kinds of photographs."
     )
 
 
@@ -273,8 +271,8 @@ def words_heat() -> str:
         "more chances of a false match. But the framed cells, where each group meets its own, "
         "differ too, and a rate per comparison does not depend on how many are enrolled. False "
         "matches in 100,000 comparisons of white members with their own label, and the groups "
-        f"whose interval lies apart from it: {'; '.join(parts)}. Groups of fewer than ten members are few "
-        "photographs, whatever their interval says."
+        f"whose interval lies apart from it: {'; '.join(parts)}. Groups of fewer than ten members "
+        "are few photographs, whatever their interval says."
     )
 
 
