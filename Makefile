@@ -18,7 +18,7 @@ STAMP := $(VENV)/.project-$(shell { cat requirements.lock pyproject.toml; pwd; }
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 # Nothing of the user's own Python, Jupyter and matplotlib settings gets in.
-unexport PYTHONPATH PYTHONHOME MPLBACKEND
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE MPLBACKEND
 export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
