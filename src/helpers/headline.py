@@ -373,6 +373,16 @@ def answer() -> str:
     )
 
 
+def finding() -> str:
+    """The README's line on notebook 02: library defaults, and the primary ratios."""
+    strangers = defaults().query("gallery == 'utkface' and model in @PRIMARY_MODELS")
+    verdict = _verdict()
+    return (
+        f"Library defaults falsely match {_each(strangers, _rate)}. At the ACLU's own number of "
+        f"{ACLU_COUNT}, {verdict}: FPIR ratio {_each(primary(), _ratio)}."
+    )
+
+
 def _verdict() -> str:
     k = len(significant())
     if k == 0:
