@@ -344,7 +344,8 @@ CONTAINERS = {
     "bzip2": rb"^BZh",
     "xz": rb"^\xfd7zXZ",
 }
-JPEG_IN_TEXT = re.compile(r"/9j/[A-Za-z0-9+/\n\\]{200}")  # how base64 of a JPEG begins
+# how base64 of a JPEG begins; the same four letters may occur inside that of a PNG
+JPEG_IN_TEXT = re.compile(r"(?<![A-Za-z0-9+/])/9j/[A-Za-z0-9+/\n\\]{200}")
 
 
 def kind_of(content: bytes) -> str | None:
