@@ -399,6 +399,10 @@ def _bytes(fig: Figure, format: str, **options) -> bytes:
 def _svg(fig: Figure, title: str, alt: str) -> bytes:
     """SVG with the title and the alternative text where screen readers look for them."""
     text = _bytes(fig, "svg", metadata={"Date": None, "Creator": AUTHORS, "Title": title}).decode()
+    # matplotlib names a clipping rectangle after all sixteen digits of its corners
+    names = dict.fromkeys(re.findall(r'clipPath id="(\w+)"', text))
+    for number, name in enumerate(names, 1):
+        text = text.replace(name, f"{mpl.rcParams['svg.hashsalt']}-clip-{number}")
     start = text.index(">", text.index("<svg")) + 1
     named = f"\n <title>{_xml(title)}</title>\n <desc>{_xml(alt)}</desc>"
     return (text[: start - 1] + ' role="img">' + named + text[start:]).encode("utf-8")
