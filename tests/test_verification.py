@@ -15,7 +15,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from helpers import calibration, enrolment, models, rosters, scores, shipping, sources, verification
+from helpers import (
+    calibration,
+    enrolment,
+    models,
+    people,
+    results,
+    rosters,
+    scores,
+    shipping,
+    sources,
+    verification,
+)
 from helpers.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -37,6 +48,13 @@ def fake_load(config):
         return (np.sign(sign) * colours / np.linalg.norm(colours)).astype("f4")
 
     return detect, of_length_one
+
+
+def few_results(out: Path) -> None:
+    """A stand-in for the results tables."""
+    out.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame({"model": ["SFace"] * 100, "score": np.arange(100) / 100})
+    table.to_csv(out / "some.csv", index=False)
 
 
 def draw(dataset, i):
@@ -85,6 +103,7 @@ def built(tmp_path_factory):
             for model in PRIMARY:
                 shipping.enrol_dataset(dataset, model, progress=False)
         shipping.ship(PRIMARY, root / "data")
+        few_results(root / "data" / "results")
         yield root
 
 
@@ -106,6 +125,9 @@ def use(root: Path, patch) -> None:
     patch.setattr(models, "weights", images.fake_weights)
     patch.setattr(enrolment, "ProcessPoolExecutor", Inline)
     patch.setattr(verification, "check_rosters", lambda: verification._row("rosters", 1, True, ""))
+    patch.setattr(results, "make", few_results)
+    patch.setattr(results, "disagreements", lambda: {"some.csv: scores": ""})
+    patch.setattr(people, "write_utkface_tables", lambda out, path: None)
     patch.setenv("OMP_NUM_THREADS", "1")
 
 
@@ -164,10 +186,10 @@ def test_what_was_just_made_agrees(whole):
     for model in PRIMARY:
         folder = f"scores/utkface-{model}"
         expected |= {f"{folder}, in itself", f"{folder}: candidates", f"{folder}: best scores"}
-    for root in ("scores", "calibration"):
+    for root in ("scores", "calibration", "results"):
         expected |= {str(p.relative_to(whole / "data"))
                      for p in (whole / "data" / root).rglob("*") if p.is_file()}  # fmt: skip
-    assert set(report.index) == expected | {"rosters"}
+    assert set(report.index) == expected | {"rosters", "results/some.csv: scores"}
     assert report.loc["faces/legislators-SFace.parquet", "checked"] == COUNTS["legislators"]
     assert "1 failures" in report.loc["faces/legislators-SFace.parquet", "detail"]
     tables = report[report.index.str.endswith((".csv", ".parquet")) & (report.index.str[0] != "f")]
@@ -418,11 +440,21 @@ def double_a_count(table):
         ("calibration/thresholds.csv", lambda t: nearer(t, "threshold", 0)),
         ("calibration/by-group.csv", lambda t: nearer(t, "errors", 0, -99)),
         ("calibration/thresholds.csv", lambda t: t.drop(columns="low")),
+        ("results/some.csv", lambda t: t.assign(score=t["score"] + 0.05)),
+        ("results/some.csv", lambda t: t.assign(model="Facenet")),
+        ("results/some.csv", lambda t: t.iloc[1:]),
     ],
 )
 def test_a_change_in_any_table_is_caught(project, file, change):
     change_table(project / "data" / file, change)
     assert file in wrong(verify())
+
+
+def test_a_results_table_that_contradicts_the_scores_is_caught(project, monkeypatch):
+    monkeypatch.setattr(results, "disagreements", lambda: {"some.csv: scores": "1 differs"})
+    report = verify(sample=3)
+    assert report.loc["results/some.csv: scores", "detail"] == "1 differs"
+    assert "results/some.csv: scores" in wrong(report)
 
 
 def test_files_too_few_and_too_many_are_caught(project):

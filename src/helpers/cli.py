@@ -215,12 +215,14 @@ def verify(
 @app.command()
 def rebuild(workers: Workers = None) -> None:
     """Make everything in data/ that is computed from images again (hours; needs all images)."""
-    from helpers import models, shipping
+    from helpers import models, people, results, shipping
 
     for dataset in (*shipping.PUBLIC, "utkface"):
         for model in models.MODELS:
             shipping.enrol_dataset(dataset, model, workers=workers)
     shipping.ship()
+    people.write_utkface_tables()
+    results.make(results.RESULTS)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from helpers import collection, enrolment, galleries, identities, models, rosters, shipping, sources
+from helpers import (
+    collection,
+    enrolment,
+    galleries,
+    identities,
+    models,
+    people,
+    results,
+    rosters,
+    shipping,
+    sources,
+)
 from helpers import scores as score_store
 from helpers.errors import UserError
 from helpers.paths import DATA, cache_dir
@@ -48,6 +59,10 @@ def verify(sample: int | None = None, workers: int | None = None, progress=True)
     ships = [m for m in models.MODELS if (DATA / "scores" / f"utkface-{m}").is_dir()]
     stored = {model: score_store.load_scores(f"utkface-{model}") for model in ships}
     rows += [check_consistency(model, scores) for model, scores in stored.items()]
+    rows += [
+        _row(f"results/{what}", 1, not problem, problem or "as in the scores that ship")
+        for what, problem in results.disagreements().items()
+    ]
     drawn = {dataset: _draw(dataset, sample) for dataset in PUBLIC}
     files = {dataset: _files(dataset, ids) for dataset, ids in drawn.items()}
     try:
@@ -64,6 +79,9 @@ def verify(sample: int | None = None, workers: int | None = None, progress=True)
             rows += _check_private(stored, again, drawn["utkface"], sample is None)
         if "utkface" in files and sample is None:
             shipping.ship(tuple(stored), folder / "data", again)
+            people.write_utkface_tables(folder / "data", again)
+            results.provide_faces(again)
+            results.make(folder / "data" / "results")
             rows += compare_folders(DATA, folder / "data")
     return pd.DataFrame(rows, columns=REPORT)
 
@@ -467,18 +485,22 @@ KEYS = {
 ONE_SIDED = {"candidates.parquet": 0.02, "counts.parquet": 0.02}  # share of rows
 
 
+MADE = {"scores": "*", "calibration": "*", "results": "*", "galleries": "utkface-*"}
+UNLIKE = 0.02  # share of a results table's cells that may differ by more than the tolerances
+
+
 def compare_folders(shipped: Path, again: Path) -> list[dict]:
-    """Compare scores/ and calibration/ of two data folders, file by file: a row each.
+    """Compare what is made of `utkface` in two data folders, file by file: a row each.
 
     Scores may differ by SCORE_TOLERANCE, counts and rates at a threshold by COUNT_TOLERANCE (and
     counts by 2), since a score may cross a threshold on another processor.
     """
     rows = []
-    for folder in ("scores", "calibration"):
+    for folder, pattern in MADE.items():
         names = {
             p.relative_to(root)
             for root in (shipped, again)
-            for p in (root / folder).rglob("*")
+            for p in (root / folder).rglob(pattern)
             if p.is_file()
         }
         for name in sorted(names):
@@ -491,6 +513,8 @@ def compare_folders(shipped: Path, again: Path) -> list[dict]:
                 rows.append(_row(str(name), 0, False, f"no such file {absent[0]}"))
             elif name.name == "summary.json":
                 rows.append(_compare_summaries(name, shipped, again))
+            elif folder in ("results", "galleries"):
+                rows.append(_compare_results(name, shipped, again))
             elif name.name == "histogram.parquet":
                 rows.append(_compare_histograms(name, shipped, again))
             else:
@@ -537,6 +561,29 @@ def _compare_tables(name, shipped, again) -> dict:
         problems += [f"{column} differs in {(~near).sum()} rows"] * (not near.all())
     detail = f"largest difference {largest:.6g}, {lone} rows in one only"
     return _row(str(name), len(new), not problems, "; ".join([*problems, detail]))
+
+
+def _compare_results(name, shipped, again) -> dict:
+    """Row by row: text equal, numbers within the tolerances, but for UNLIKE of the cells."""
+    old, new = _read(shipped / name), _read(again / name)
+    if list(old.columns) != list(new.columns):
+        return _row(str(name), 0, False, "the columns differ")
+    if len(old) != len(new):
+        return _row(str(name), len(new), False, f"{len(new)} rows, {len(old)} ship")
+    if old.equals(new):
+        return _row(str(name), len(new), True, "identical")
+    unlike = 0
+    for column in old:
+        a, b = old[column], new[column]
+        if pd.api.types.is_numeric_dtype(a) and not pd.api.types.is_bool_dtype(a):
+            a, b = a.to_numpy(dtype=float), b.to_numpy(dtype=float)
+            same = np.isclose(a, b, rtol=COUNT_TOLERANCE, atol=SCORE_TOLERANCE, equal_nan=True)
+        else:
+            same = a.astype(str).to_numpy() == b.astype(str).to_numpy()
+        unlike += int((~same).sum())
+    return _row(
+        str(name), len(new), unlike <= UNLIKE * old.size, f"{unlike} of {old.size} cells differ"
+    )
 
 
 def _compare_summaries(name, shipped, again) -> dict:

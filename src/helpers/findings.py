@@ -1,0 +1,40 @@
+"""The README's table of findings: one line a notebook, each made by the notebook's own module.
+
+`python -m helpers.findings` prints it; a test keeps the README in step.
+"""
+
+from helpers import (
+    candidate_lists_words,
+    composition_words,
+    gallery_size_words,
+    headline,
+    photo_quality_words,
+    specification_words,
+    thresholds_words,
+    who_words,
+)
+
+NOTEBOOKS = {
+    "02-the-congress-test": headline,
+    "03-what-is-80-percent": thresholds_words,
+    "04-who-is-misidentified": who_words,
+    "05-who-is-in-the-gallery": composition_words,
+    "06-how-big-is-the-gallery": gallery_size_words,
+    "07-which-model": specification_words,
+    "08-how-good-is-the-photo": photo_quality_words,
+    "09-what-the-officer-sees": candidate_lists_words,
+}
+
+
+def table() -> str:
+    """The findings as a Markdown table: notebook and one or two sentences with intervals."""
+    lines = ["| notebook | finding |", "|---|---|"]
+    for name, module in NOTEBOOKS.items():
+        question = name[3:].replace("-", " ").capitalize()
+        text = module.finding().replace("|", "\\|")
+        lines.append(f"| [{name[:2]} {question}](notebooks/{name}.ipynb) | {text} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())
