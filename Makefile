@@ -10,6 +10,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 	$$p -c '$(FITS)' 2>/dev/null && { echo $$p; break; }; done)
 
 VENV := .venv
+PORT ?= 8000
 BIN := $(VENV)/bin
 # A stamp's name holds a checksum of what was installed and of where it stands (a virtual
 # environment does not survive a move): another lock, another stamp, a new environment.
@@ -38,10 +39,10 @@ run test notebooks: export MKL_NUM_THREADS := 1
 run test notebooks: export VECLIB_MAXIMUM_THREADS := 1
 run test notebooks: export PYTHONHASHSEED := 0
 
-.PHONY: help install run test notebooks bench lint lock clean
+.PHONY: help install run test notebooks bench site serve pdf test-site register lint lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 install: $(STAMP) ## create the environment .venv/ from requirements.lock (the others do it too)
 
@@ -59,6 +60,23 @@ notebooks: $(STAMP) ## execute the committed notebooks again, in place
 
 bench: $(STAMP) ## measure enrolment, search and run; write benchmarks/ (needs the images)
 	@set -e; for name in enrolment search run; do $(BIN)/python benchmarks/$$name.py; done
+
+site: $(STAMP) ## build the pages into site/ (PORTRAITS=1: with members' portraits, for local reading)
+	@$(BIN)/python -m helpers.site $(if $(filter-out 0,$(PORTRAITS)),--portraits)
+
+serve: $(STAMP) ## show site/ at http://localhost:8000
+	@test -f site/index.html || $(MAKE) --no-print-directory site
+	@echo "http://localhost:$(PORT), until Ctrl-C"
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory site $(PORT) 2>/dev/null
+
+pdf: $(STAMP) ## print the collection: site/congress-test.pdf
+	@$(BIN)/python -m helpers.print
+
+test-site: $(STAMP) ## build the site and test it in a headless Chromium
+	@$(BIN)/python -m pytest tests_site
+
+register: $(STAMP) ## add the ids of new figures to docs/figure-ids.csv
+	@$(BIN)/python -m helpers.site --register
 
 lint: $(STAMP) ## check the style of the code
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -213,6 +213,17 @@ def verify(
 
 
 @app.command()
+def cite(
+    figure: Annotated[str, typer.Argument(help="The id of a figure or table: fig-02-primary")],
+) -> None:
+    """Print how to cite a figure or table: a line of text, then BibTeX."""
+    from helpers import citation
+
+    entry = citation.find(figure)
+    typer.echo(f"{citation.plain(entry)}\n\n{citation.bibtex(entry)}")
+
+
+@app.command()
 def rebuild(workers: Workers = None) -> None:
     """Make everything in data/ that is computed from images again (hours; needs all images)."""
     from helpers import models, people, results, shipping

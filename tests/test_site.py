@@ -1,0 +1,200 @@
+"""The texts of the site, citations, the register of ids, the hooks; the browser: tests_site/."""
+
+import json
+import re
+import subprocess
+import sys
+
+import nbformat
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from helpers import citation, figures, precommit, site, site_pages
+from helpers.cli import app
+from helpers.errors import UserError
+from helpers.paths import FIGURES, ROOT
+
+PRIMARY = "fig-02-primary"
+
+
+def entries():
+    return {e["id"]: e for e in figures.read_index()}
+
+
+# ---------------------------------------------------------------- citing
+
+
+def test_cite_prints_text_and_bibtex():
+    said = CliRunner().invoke(app, ["cite", PRIMARY])
+    assert said.exit_code == 0
+    text, bibtex = said.output.strip().split("\n\n")
+    assert text == entries()[PRIMARY]["cite"]
+    assert bibtex.startswith("@misc{congress-test-fig-02-primary,")
+    assert bibtex.count("{") == bibtex.count("}")
+
+
+def test_cite_suggests_the_nearest_id():
+    with pytest.raises(UserError, match="did you mean fig-02-primary"):
+        citation.find("fig-02-primry")
+
+
+def test_bibtex_escapes_what_tex_would_read():
+    entry = {"id": "fig-00-x", "kind": "figure", "title": "5 % & more_of #1"}
+    assert r"5 \% \& more\_of \#1" in citation.bibtex(entry)
+    assert all(r"\%" in citation.bibtex(e) for e in entries().values() if "%" in e["title"])
+
+
+def test_the_archive_metadata_agree_with_the_citation():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    zenodo = json.loads((ROOT / ".zenodo.json").read_text("utf-8"))
+    assert zenodo["title"] == cff["title"] and zenodo["version"] == str(cff["version"])
+    assert zenodo["publication_date"] == str(cff["date-released"])
+    assert [c["name"] for c in zenodo["creators"]] == [a["name"] for a in cff["authors"]]
+    assert f"## {cff['version']} ({cff['date-released']})" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_ids_keep_their_meaning():
+    assert site.register_problems() == []
+
+
+def test_a_changed_or_vanished_id_would_be_found(monkeypatch, tmp_path):
+    known = site.read_register()
+    known.loc[known["id"] == PRIMARY, "data"] = "something, else"
+    known = known[known["id"] != "fig-00-published-tests"]
+    known.loc[len(known) + 1] = ["fig-99-gone", "0.1.0", "a, b", ""]
+    known.loc[len(known) + 1] = ["fig-99-retired", "0.1.0", "a, b", "0.2.0"]
+    known.to_csv(tmp_path / "ids.csv", index=False)
+    monkeypatch.setattr(site, "REGISTER", tmp_path / "ids.csv")
+    problems = " ".join(site.register_problems())
+    assert "fig-02-primary has other columns" in problems
+    assert "fig-00-published-tests is not registered" in problems
+    assert "fig-99-gone is gone" in problems and "fig-99-retired" not in problems
+    assert site.register() == ["fig-00-published-tests"]
+
+
+# ---------------------------------------------------------------- pages
+
+
+def test_a_figure_page_has_what_a_reader_needs():
+    entry = entries()[PRIMARY]
+    page = site_pages.figure_page(entry, "The Congress test", "Made by commit `abc`.")
+    for words in (entry["title"], entry["alt"].split(".")[0], entry["cite"], "@misc{", "abc"):
+        assert words in page
+    assert [k for k in ("svg", "pdf", "png", "csv") if f'href="{PRIMARY}.{k}"' not in page] == []
+    rows = len(pd.read_csv(FIGURES / entry["data"]))
+    assert page.count("<tr") == rows + 1
+
+
+def test_commits_are_found_and_not_needed(tmp_path):
+    assert re.fullmatch(r"[0-9a-f]{40}", site.commits()[PRIMARY][0])
+    assert site.commits(tmp_path) == {}
+    assert "not known" in site_pages.made_by(PRIMARY, {})
+
+
+def test_a_notebook_page_has_svg_folded_code_and_links_to_figure_pages(tmp_path):
+    data = {"image/png": "iVBORw0KGgo=", "text/plain": f"{PRIMARY}: Title. Alt"}
+    caption = {"text/markdown": f"**{PRIMARY}.** Words. [Data](../figures/{PRIMARY}.csv)"}
+    table = {"text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "tab-02-primary: T"}
+    outputs = [nbformat.v4.new_output("display_data", d) for d in (data, caption, table)]
+    cell = nbformat.v4.new_code_cell("1", outputs=outputs, execution_count=1)
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# T\n\n**Why?**"), cell])
+    nbformat.write(nb, tmp_path / "02-x.ipynb")
+    page = site_pages.notebook_page(tmp_path / "02-x.ipynb", entries())
+    shown = [next(iter(o["data"].values())) for o in page.cells[-1].outputs]
+    assert f"{PRIMARY}.svg" in shown[0] and "iVBOR" not in shown[0]
+    assert f"../figures/{PRIMARY}.md" in shown[1]
+    assert 'tabindex="0"' in shown[2]
+    assert page.cells[-1].metadata["tags"] == ["hide-input"]
+    assert site_pages.opening(nb) == ("T", "Why?")
+
+
+def test_terms_are_found_as_words():
+    terms = site_pages.term_pattern(["FMR", "gallery", "false match share", "probe", "rank"])
+    found = [m[1] for m in terms.finditer("Galleries, a Gallery; probes, reprobe; FMR fmr, ranked")]
+    assert found == ["Gallery", "probe", "FMR"]
+    assert [m[1] for m in terms.finditer("A false match share")] == ["false match share"]
+
+
+def test_what_a_title_says_is_shown_as_it_is():
+    from markdown_it import MarkdownIt
+
+    for text in (
+        "5 % to 22 % of *all* [x](y) <b> a_b_c `d` # e",
+        *(e["title"] for e in entries().values()),
+    ):
+        shown = MarkdownIt().renderInline(site_pages.escape(text))
+        assert re.sub("<[^>]*>", "", shown) == re.sub("&(?!quot)", "&amp;", text).replace(
+            "<", "&lt;"
+        ).replace(">", "&gt;").replace('"', "&quot;")
+
+
+def test_an_unknown_placeholder_is_an_error():
+    assert site_pages.fill("a {{ x y }} b", {"x": str.upper}) == "a Y b"
+    with pytest.raises(KeyError):
+        site_pages.fill("{{ nothing }}", {})
+
+
+def test_every_question_leads_to_a_notebook_that_exists():
+    for name in site_pages.QUESTIONS.values():
+        assert (ROOT / "notebooks" / f"{name}.ipynb").exists(), name
+
+
+# ---------------------------------------------------------------- portraits
+
+
+@pytest.mark.mirror
+def test_contact_sheets_show_members_only(tmp_path):
+    from helpers import contact_sheets, rosters
+
+    assert contact_sheets.DATASET == "probes"
+    cells = [nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_markdown_cell("End")]
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=cells), tmp_path / "notebooks" / contact_sheets.PAGE
+    )
+    assert contact_sheets.add(tmp_path) == 529
+    made = {p.stem for p in (tmp_path / "extra" / "portraits").iterdir()}
+    assert made == set(rosters.load_members()["member_id"])
+    text = (tmp_path / "notebooks" / contact_sheets.PAGE).read_text("utf-8")
+    assert text.count("<img") == 529 and "data:image" not in text
+
+
+def test_the_site_is_ignored_by_git():
+    for name in ("site/portraits/A000055.jpg", "site/index.html", "build/site-source/index.md"):
+        assert subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT).returncode == 0
+
+
+# ---------------------------------------------------------------- hooks
+
+
+def test_the_hooks_find_pixels_and_disorder(tmp_path, capsys):
+    (tmp_path / "a.txt").write_bytes(b"\xff\xd8\xff\xe0 and more")
+    (tmp_path / "b.csv").write_text("id\n1\n")
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", execution_count=4)])
+    nbformat.write(nb, tmp_path / "c.ipynb")
+    names = [str(tmp_path / n) for n in ("a.txt", "b.csv")]
+    assert precommit.main(["pixels", *names]) == 1
+    assert capsys.readouterr().out.strip().endswith("a.txt is a JPEG")
+    assert precommit.main(["notebooks", str(tmp_path / "c.ipynb")]) == 1
+    assert "in order" in capsys.readouterr().out
+    assert precommit.main(["pixels", str(FIGURES / f"{PRIMARY}.png"), names[1]]) == 0
+
+
+def test_the_hooks_of_the_configuration_exist():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    assert [r["repo"] for r in hooks] == ["local"]
+    entries = [h["entry"] for h in hooks[0]["hooks"]]
+    assert [e for e in entries if "ruff check" in e] and len(entries) == 4
+    said = subprocess.run(
+        [sys.executable, "-m", "helpers.precommit", "notebooks", "notebooks/00-the-question.ipynb"],
+        cwd=ROOT,
+    )
+    assert said.returncode == 0
+
+
+def test_the_issue_form_asks_for_the_number():
+    form = yaml.safe_load((ROOT / ".github/ISSUE_TEMPLATE/number.yml").read_text("utf-8"))
+    assert form["name"] == "I think this number is wrong"
+    assert {"where", "says", "why"} <= {f.get("id") for f in form["body"]}

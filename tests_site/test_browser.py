@@ -1,0 +1,215 @@
+"""The site as a reader has it: in a browser, on a phone, from the keyboard."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+PHONE = {"width": 375, "height": 720}
+AXE = Axe()
+EXPLORER = "notebooks/10-explore.html"
+
+
+def wide(page) -> str:
+    """What makes a page wider than the window, '' if nothing does."""
+    return page.evaluate(
+        """() => {
+        const width = document.documentElement.clientWidth;
+        if (document.documentElement.scrollWidth <= width) return '';
+        const found = [...document.querySelectorAll('article *')].filter(
+            (e) => e.getBoundingClientRect().right > width + 1);
+        return (found[0] || document.body).outerHTML.slice(0, 200);
+        }"""
+    )
+
+
+def serious(page) -> list[str]:
+    """What axe-core calls serious or critical."""
+    found = AXE.run(page).response["violations"]
+    return [
+        f"{v['id']}: {n['html'][:160]} {n.get('failureSummary', '')[:300]}"
+        for v in found if v["impact"] in ("serious", "critical") for n in v["nodes"][:3]
+    ]  # fmt: skip
+
+
+def test_pages_load_quietly_and_fit_a_phone(page, all_pages):
+    problems = {}
+    for path in all_pages:
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(path)
+        found = [wide(page)]
+        page.set_viewport_size(PHONE)
+        found += [wide(page), *page.complaints]
+        page.complaints.clear()
+        if any(found):
+            problems[path] = [f for f in found if f]
+    assert not problems
+
+
+def test_a_complaint_would_be_noticed(page):
+    page.goto("index.html")
+    page.evaluate(
+        "() => { console.error('oh'); new Image().src = 'http://127.0.0.1:9/x.png';"
+        "document.querySelector('article').style.width = '3000px'; }"
+    )
+    page.wait_for_timeout(500)
+    assert any("oh" in c for c in page.complaints)
+    assert any("127.0.0.1:9" in c for c in page.complaints)
+    assert wide(page)
+
+
+def test_axe_finds_nothing_serious(page, kinds_of_pages):
+    problems = {}
+    for path in kinds_of_pages:
+        page.goto(path)
+        page.wait_for_load_state("load")
+        if found := serious(page):
+            problems[path] = found
+    assert not problems
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["index.html", "notebooks/02-the-congress-test.html", "figures/fig-02-primary.html", EXPLORER],
+)
+def test_axe_finds_nothing_serious_in_the_dark_or_on_a_phone(page, path):
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size(PHONE)
+    page.goto(path)
+    page.wait_for_load_state("load")
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert sum(map(int, re.findall(r"\d+", dark)[:3])) < 200
+    assert not serious(page)
+
+
+def test_axe_would_find_something(page):
+    page.goto("index.html")
+    page.evaluate(
+        "document.querySelector('article').innerHTML += '<img src=x.svg><button></button>'"
+    )
+    assert len(serious(page)) >= 2
+
+
+def test_the_landing_page_is_light(page):
+    sizes = {}
+    page.on("requestfinished", lambda r: sizes.update({r.url: r.sizes()["responseBodySize"]}))
+    page.goto("index.html")
+    page.wait_for_load_state("networkidle")
+    before_figures = sum(size for url, size in sizes.items() if "/figures/" not in url)
+    print(f"landing page: {before_figures / 1000:.0f} kB before figures")
+    assert 20_000 < before_figures < 500_000
+
+
+@pytest.mark.parametrize("name", ["Gutiérrez", "Henry Johnson", "Norma Torres"])
+def test_search_finds_a_member(page, name):
+    page.goto("index.html")
+    page.fill(".sidebar-search", name)
+    page.press(".sidebar-search", "Enter")
+    page.wait_for_selector("ul.search li a")
+    links = page.eval_on_selector_all("ul.search li a", "all => all.map((a) => a.href)")
+    assert any("notebooks/" in link or "figures/" in link for link in links)
+    assert not page.complaints
+
+
+def test_light_and_dark(page):
+    page.goto("index.html")
+    colour = "getComputedStyle(document.body).backgroundColor"
+    seen = set()
+    for _ in range(3):
+        seen.add(page.evaluate(colour))
+        page.click(".content-icon-container .theme-toggle")
+    assert len(seen) == 2
+
+
+def focused(page) -> dict:
+    return page.evaluate(
+        """() => { const e = document.activeElement, box = e.getBoundingClientRect();
+        return {text: (e.innerText || e.getAttribute('aria-label') || e.placeholder || '').trim(),
+                inside: !!e.closest('article'), seen: box.width > 0 && box.height > 0,
+                tag: e.tagName}; }"""
+    )
+
+
+def test_everything_is_reached_from_the_keyboard(page):
+    page.goto("index.html")
+    page.keyboard.press("Tab")
+    assert "skip to content" in focused(page)["text"].lower()
+    steps = []
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        steps.append(focused(page))
+        if steps[-1]["tag"] == "BODY":
+            break
+    assert any(s["tag"] == "INPUT" for s in steps)  # the search
+    inside = [s["text"] for s in steps if s["inside"]]
+    assert any("how to cite" in t for t in inside) and any("The Congress test" in t for t in inside)
+    assert all(s["seen"] for s in steps if s["inside"])
+
+
+def test_folded_code_opens_from_the_keyboard(page):
+    page.goto("notebooks/02-the-congress-test.html")
+    summary = page.locator("details summary").first
+    summary.focus()
+    assert not page.locator("details").first.evaluate("e => e.open")
+    page.keyboard.press("Enter")
+    assert page.locator("details").first.evaluate("e => e.open")
+
+
+def test_a_download_is_the_file(page):
+    page.goto("figures/fig-02-primary.html")
+    for kind, head in {"SVG": b"<?xml", "PDF": b"%PDF", "PNG": b"\x89PNG", "CSV": b""}.items():
+        with page.expect_download() as waiting:
+            page.click(f".downloads a:has-text('{kind}')")
+        with open(waiting.value.path(), "rb") as file:
+            assert file.read(5).startswith(head[:5])
+
+
+# ---------------------------------------------------------------- the explorer
+
+
+def test_the_sliders_of_the_explorer_change_the_chart(page):
+    page.goto(EXPLORER)
+    sliders = page.locator("article input[type=range]")
+    assert sliders.count() >= 2, "no sliders for threshold and size of the gallery"
+    shown = page.locator("#cx")
+    assert shown.count() == 1
+    for i in range(2):
+        slider = sliders.nth(i)
+        slider.focus()
+        page.keyboard.press("Home")
+        low = shown.inner_text(), shown.locator("[data-part=body]").inner_html()
+        page.keyboard.press("End")
+        high = shown.inner_text(), shown.locator("[data-part=body]").inner_html()
+        assert low[0] != high[0] and low[1] != high[1]
+    for part in ("model", "gallery"):
+        before = shown.locator("[data-part=body]").inner_html()
+        choice = shown.locator(f"select[data-part={part}]")
+        choice.select_option(index=1)
+        assert shown.locator("[data-part=body]").inner_html() != before
+    assert not page.complaints
+
+
+# ---------------------------------------------------------------- the reader test
+
+QUESTIONS = {
+    "share of members of colour at the default": ([], ["At the default, by group", "of 102 ("]),
+    "what changes with the gallery": (["What changes with the gallery?"], ["95 %"]),
+    "what 80 % is": (["What does 80 % mean?"], ["80"]),
+    "who, and the ACLU's 28": (["Who is falsely matched?"], ["ACLU", "Member"]),
+    "citing the headline figure": (
+        ["Data, downloads, how to cite"], ["Cite this", "@misc{congress-test-fig-02-primary", "CSV"]
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_question_is_answered_within_two_clicks(page, question):
+    clicks, words = QUESTIONS[question]
+    assert len(clicks) <= 2
+    page.goto("index.html")
+    for link in clicks:
+        page.locator("article").get_by_role("link", name=link).first.click()
+        page.wait_for_load_state("load")
+    text = page.locator("article").inner_text()
+    assert all(w in text for w in words)
+    assert not page.complaints
