@@ -18,6 +18,7 @@ KNOWN = {
     "28": "members falsely matched in the ACLU's test, and the count of our primary analysis",
     "535": "searched by the ACLU",
     "529": "voting members on the day of the test, counted in notebook 01",
+    "640": "million photographs that the FBI could search, data/published/gallery_sizes.csv",
     "25,000": "arrest photos in the ACLU's gallery",
     "80": "Amazon's default threshold, in percent",
     "95": "Amazon's advice in 2018, in percent; also the level of every interval, and of tests",
