@@ -218,6 +218,8 @@ def save(
         problems = layout_problems(fig)
         if problems:
             raise ValueError(f"{id} is hard to read: " + "; ".join(problems))
+        engine = fig.get_layout_engine()
+        fig.set_layout_engine("none")  # what was checked is drawn, and three layouts are spared
         files = {
             "svg": _svg(fig, title, alt),
             "pdf": _bytes(
@@ -226,6 +228,7 @@ def save(
             "png": _bytes(fig, "png", dpi=DPI, metadata={"Software": None}),
             "csv": table_csv,
         }
+        fig.set_layout_engine(engine)
     _write_all(folder, entry, files)
     return _saved(entry, folder)
 

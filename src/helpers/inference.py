@@ -793,7 +793,7 @@ def simulate_coverage(
     even (defaults)              count    -            0.985 (.98)  0.975 (.91)  0.960 (.96)
     even                         fixed    0.985 (.97)  0.975 (.97)  0.950 (.93)  0.960 (.96)
     even, 250 of 529 flagged     fixed    0.960 (.92)  0.960 (.94)  0.960 (.95)  0.960 (.96)
-    women matched more easily    count    -            0.955 (.95)  0.950 (.91)  0.985 (.97)
+    women matched less easily    count    -            0.955 (.95)  0.950 (.91)  0.985 (.97)
     unequal probes and faces     count    -            0.970 (.94)  0.970 (.94)  0.955 (.76)
     a few faces match everybody  count    -            0.960 (.73)  0.975 (.67)  0.975 (.40)
     the same                     fixed    0.875 (.37)  0.905 (.71)  0.945 (.70)  0.975 (.40)
