@@ -113,6 +113,39 @@ def test_a_stratum_without_both_groups_adds_nothing():
         gap_change(before, after, np.ones(50, dtype=bool))
 
 
+def test_the_permutation_is_fishers_exact_test_where_nobody_is_lost():
+    """With one stratum and gains only, the sum is hypergeometric: p by hand."""
+    colour = np.arange(40) < 12
+    before, after = np.zeros(40, dtype=bool), np.zeros(40, dtype=bool)
+    after[:6] = after[20:23] = True  # 6 of 12 and 3 of 28 gained
+    law = stats.hypergeom(40, 9, 12)
+    k = np.arange(10)
+    gap = k / 12 - (9 - k) / 28
+    expected = law.pmf(k)[np.abs(gap) >= abs(6 / 12 - 3 / 28) - 1e-9].sum()
+    assert gap_change(before, after, colour).p == pytest.approx(expected)
+
+
+def test_the_permutation_within_sex_is_what_shuffling_gives():
+    rng = np.random.default_rng(11)
+    sex = np.repeat(["f", "m"], [30, 70])
+    colour = rng.random(100) < np.where(sex == "f", 0.4, 0.2)
+    before, after = rng.random(100) < 0.2, rng.random(100) < 0.3
+    after |= colour & (rng.random(100) < 0.15)
+    found = gap_change(before, after, colour, sex)
+    drawn = []
+    for _ in range(3000):
+        labels = colour.copy()
+        for s in "fm":
+            labels[sex == s] = rng.permutation(labels[sex == s])
+        step = after.astype(int) - before
+        gap = 0
+        for s, weight in (("f", 0.3), ("m", 0.7)):
+            here = sex == s
+            gap += weight * (step[here & labels].mean() - step[here & ~labels].mean())
+        drawn.append(abs(gap) >= abs(found.change) - 1e-9)
+    assert found.p == pytest.approx(np.mean(drawn), abs=0.03)
+
+
 def test_the_permutation_has_its_size_and_the_interval_its_coverage():
     rng = np.random.default_rng(3)
     colour = np.arange(300) < 60
@@ -120,7 +153,7 @@ def test_the_permutation_has_its_size_and_the_interval_its_coverage():
     for _ in range(250):
         before = rng.random(300) < 0.06
         after = np.where(before, rng.random(300) < 0.5, rng.random(300) < 0.08)
-        found = gap_change(before, after, colour, draws=199)
+        found = gap_change(before, after, colour)
         below.append(found.p <= 0.05)
         covered.append(found.low <= 0 <= found.high)
     assert np.mean(below) <= 0.075

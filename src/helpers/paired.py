@@ -8,7 +8,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 
 class PairedChange(NamedTuple):
@@ -37,10 +37,23 @@ def paired_change(before, after) -> PairedChange:
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     n = before.size
     low, high = tango(gained, lost, n)
-    p = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
     return PairedChange(
-        n, int(before.sum()), int(after.sum()), gained, lost, (gained - lost) / n, low, high, p
+        n,
+        int(before.sum()),
+        int(after.sum()),
+        gained,
+        lost,
+        (gained - lost) / n,
+        low,
+        high,
+        mcnemar(gained, lost),
     )
+
+
+@cache
+def mcnemar(gained: int, lost: int) -> float:
+    """McNemar's exact p, two-sided: are as many gained as lost?"""
+    return min(1.0, 2 * float(stats.binom.cdf(min(gained, lost), gained + lost, 0.5)))
 
 
 @cache
@@ -78,13 +91,14 @@ class GapChange(NamedTuple):
     p: float
 
 
-def gap_change(before, after, of_colour, strata=None, draws: int = 9999, seed: int = 115):
+def gap_change(before, after, of_colour, strata=None) -> GapChange:
     """How much more a share changed among members of colour than among white members.
 
     before, after, of_colour: bool arrays over the same people; strata: recorded sex, to compare
     within (each weighted by its part of all the people; one without both groups adds nothing).
     Interval: from the Tango intervals of each group by the method of Zou and Donner (2008,
-    "MOVER"). p: permutation of the groups' labels within the strata, Monte Carlo.
+    "MOVER"). p: exact permutation test, two-sided: the groups' labels exchanged within the strata.
+    Raises ValueError when no stratum holds both groups.
     """
     before, after = np.asarray(before, dtype=int), np.asarray(after, dtype=int)
     of_colour = np.asarray(of_colour, dtype=bool)
@@ -97,8 +111,8 @@ def gap_change(before, after, of_colour, strata=None, draws: int = 9999, seed: i
     if not parts:
         raise ValueError("no stratum holds members of both groups: nothing can be compared")
     total = sum(here.sum() for here in parts)
-    rng = np.random.default_rng(seed)
-    change, down, up, drawn = 0.0, 0.0, 0.0, np.zeros(draws)
+    change, down, up = 0.0, 0.0, 0.0
+    possible, chance = np.zeros(1), np.ones(1)  # changes of the gap under exchanged labels
     for here in parts:
         weight = here.sum() / total
         for group, sign in ((of_colour & here, 1), (~of_colour & here, -1)):
@@ -108,14 +122,35 @@ def gap_change(before, after, of_colour, strata=None, draws: int = 9999, seed: i
             down += (weight * (below if sign > 0 else above)) ** 2
             up += (weight * (above if sign > 0 else below)) ** 2
         step = (after - before)[here]
-        kinds = np.array([-1, 0, 1])
-        counts = np.array([(step == k).sum() for k in kinds])
-        n_colour = int(of_colour[here].sum())
-        sums = rng.multivariate_hypergeometric(counts, n_colour, size=draws) @ kinds
-        others = here.sum() - n_colour
-        drawn += weight * (sums / n_colour - (step.sum() - sums) / others)
-    p = (1 + (np.abs(drawn) >= abs(change) - 1e-12).sum()) / (1 + draws)
-    return GapChange(change, change - np.sqrt(down), change + np.sqrt(up), float(p))
+        n, n_colour = int(here.sum()), int((of_colour & here).sum())
+        sums, likely = _sums(int((step < 0).sum()), int((step > 0).sum()), n, n_colour)
+        gap = weight * (sums / n_colour - (step.sum() - sums) / (n - n_colour))
+        possible = (possible[:, None] + gap).ravel()
+        chance = (chance[:, None] * likely).ravel()
+    p = min(1.0, float(chance[np.abs(possible) >= abs(change) - 1e-9].sum()))
+    return GapChange(change, change - np.sqrt(down), change + np.sqrt(up), p)
+
+
+def _sums(lost: int, gained: int, n: int, drawn: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gained minus lost among `drawn` of n people, and how likely each value is by chance."""
+
+    def choose(total, some):
+        return (
+            special.gammaln(total + 1)
+            - special.gammaln(some + 1)
+            - special.gammaln(total - some + 1)
+        )
+
+    minus = np.arange(min(lost, drawn) + 1)[:, None]
+    plus = np.arange(min(gained, drawn) + 1)[None, :]
+    rest, same = drawn - minus - plus, n - lost - gained
+    fits = (rest >= 0) & (rest <= same)
+    log = choose(lost, minus) + choose(gained, plus) + choose(same, np.clip(rest, 0, same))
+    likely = np.where(fits, np.exp(log - choose(n, drawn)), 0)
+    sums = plus - minus
+    offset = sums.min()
+    found = np.bincount((sums - offset).ravel(), weights=likely.ravel())
+    return np.arange(len(found)) + offset, found
 
 
 def auc_change(before_a, before_b, after_a, after_b) -> tuple[float, float, float]:

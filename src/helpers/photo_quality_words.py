@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from helpers import figures, inference, rates, shipping
 from helpers import photo_quality_tables as tables
 from helpers.figures import INK, MODEL_LABELS, MUTED, percent
 from helpers.models import PRIMARY_MODELS
-from helpers.photo_quality import EYES, LEVELS, SCALED, UNDEGRADED
+from helpers.photo_quality import EYES, LEVELS, SCALED, UNDEGRADED, conditions
 
 KIND_LABELS = {
     UNDEGRADED: "As published",
@@ -205,7 +205,8 @@ def misses() -> pd.DataFrame:
 def plot_rates(table: pd.DataFrame, rate: str, fte: bool = False) -> Figure:
     """One panel a kind, one line a model, levels from left (as published) to right.
 
-    rate: "fpir" or "fnir"; fte: draw the failures to enrol as an area, too.
+    rate: "fpir" or "fnir"; fte: draw the failures to enrol as an area, too. FPIRs run from a few
+    per cent to nearly all, so their axis is a square root's.
     """
     fig, axes = figures.new_figure(4.6, 2, 4, sharey=True)
     highest = 100 * table[[f"{rate}_high", *(["fte_high"] if fte else [])]].max(axis=None)
@@ -216,11 +217,15 @@ def plot_rates(table: pd.DataFrame, rate: str, fte: bool = False) -> Figure:
             x = np.arange(len(line))
             value, low, high = (100 * line[c].to_numpy() for c in _interval(rate))
             ax.vlines(x, low, high, color=style["color"], lw=1.2, alpha=0.4)
-            ax.plot(x, value, ms=4, lw=1.4, mec="white", mew=0.5, **style)
+            ax.plot(x, value, ms=4, lw=1.4, mec="white", mew=0.5, clip_on=False, **style)
         if fte:
             failed = 100 * line["fte"].to_numpy()
             ax.fill_between(x, failed, color="#C9C9C9", lw=0, zorder=0)
         _kind_axis(ax, kind, highest)
+        if rate == "fpir":
+            ax.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
+            ax.set_ylim(0, 104)
+            ax.yaxis.set_major_locator(FixedLocator([0, 2, 5, 10, 20, 50, 100]))
     last = axes.flat[len(LEVELS)]
     last.set_axis_off()
     key = last.inset_axes([0, 0, 1, 1])  # a scale of its own
@@ -279,13 +284,23 @@ def plot_sides(table: pd.DataFrame) -> Figure:
                 value, low, high = (100 * line[c].to_numpy() for c in columns)
                 shift = 0.08 if side == "1" else -0.08
                 ax.vlines(x + shift, low, high, color=colour, lw=1.2, alpha=0.4)
-                ax.plot(x + shift, value, marker=marker, color=colour, ms=3.4, lw=1.2, mew=0)
+                ax.plot(
+                    x + shift,
+                    value,
+                    marker=marker,
+                    color=colour,
+                    ms=3.4,
+                    lw=1.2,
+                    mew=0,
+                    clip_on=False,
+                )
             _kind_axis(ax, kind, 1.2 * highest, size=7)
             ends = {0: "as is", len(x) - 1: level_label(kind, LEVELS[kind][-1])}
             ax.set_xticks(x, [ends.get(i, "") if model == PRIMARY_MODELS[-1] else "" for i in x])
             if model != PRIMARY_MODELS[0]:
                 ax.set_title("")
         row[0].set_ylabel(MODEL_LABELS[model], weight="bold", color=INK)
+    fig.align_ylabels(axes[:, 0])
     for y, (name, colour, _) in zip((0.98, 0.87), SIDES.values(), strict=True):
         figures.direct_label(axes[0, 0], 0.04, y, name, colour, va="top", fontsize=7.5,
                              transform=axes[0, 0].transAxes, in_layout=False)  # fmt: skip
@@ -331,8 +346,14 @@ def _extreme(part: pd.DataFrame, largest: bool = True) -> str:
 
 
 def _verdict() -> str:
-    moved = [_moved(part, "change", "holm_p") for _, part in tables.overall().groupby("model")]
+    """What degradations do to the FPIR, over all models."""
+    moved = [
+        _moved(tables.overall().query("model == @model"), "change", "holm_p")
+        for model in PRIMARY_MODELS
+    ]
     up, down = sum(a for a, _ in moved), sum(b for _, b in moved)
+    if any(a and not b for a, b in moved) and any(b and not a for a, b in moved):
+        return "whether a worse photo raises or lowers false matches depends on the model"
     if up and down:
         return "a worse photo can raise false matches and it can lower them"
     if up or down:
@@ -341,16 +362,20 @@ def _verdict() -> str:
 
 
 def _gap_verdict() -> str:
-    wider, narrower = _moved(tables.gaps(), "within_sex", "within_holm_p")
+    table = tables.gaps()
+    against, favour = _moved(table, "within_sex", "within_holm_p")
     start = (
-        "The difference between the FPIRs of members of colour and white members, compared within "
+        "The difference between the FPIRs of members of colour and of white members, within "
         "recorded sex, changes significantly in "
     )
-    if not wider + narrower:
-        return f"{start}none of {_tests()} combinations"
+    if not against + favour:
+        return f"{start}none of {_tests()} combinations (Holm)"
+    real = table[table["within_holm_p"] < SIGNIFICANT]
+    most = int(((real["k1"] + real["k0"]) / (real["n1"] + real["n0"]) > 0.5).sum())
+    full = f"; in {most} of these more than half of all members are flagged" if most else ""
     return (
-        f"{start}{wider + narrower} of {_tests()} combinations: in {wider} to the disadvantage "
-        f"of members of colour, in {narrower} to that of white members"
+        f"{start}{against + favour} of {_tests()} combinations (Holm): against members of colour "
+        f"in {against}, in their favour in {favour}{full}"
     )
 
 
@@ -359,24 +384,28 @@ def answer() -> str:
     table = tables.overall()
     as_is = table.iloc[0]
     n = _tests() // len(PRIMARY_MODELS)
+    verdict = _verdict()
     missed, found = _moved(table, "fnir_change", "fnir_holm_p")
     return (
-        f"**At the threshold that flags {as_is['flagged']} of {as_is['searched']} members on their "
-        f"published portraits, {_verdict()}. Of {n} degradations the FPIR goes significantly "
-        f"{_by_model(table, _up_down)}; the largest rises are {_by_model(table, _extreme)}, with "
-        f"95 % intervals. The share of members who are missed (FNIR) goes up in {missed} of "
-        f"{_tests()} combinations of degradation and model and down in {found}.** "
-        f"**{_gap_verdict()} (Holm over all of them).**"
+        f"**{verdict[0].upper()}{verdict[1:]}: at the threshold that flags {as_is['flagged']} of "
+        f"{as_is['searched']} members on their published portraits, the FPIR goes significantly "
+        f"({n} degradations; Holm) {_by_model(table, _up_down)}. The most flagged are "
+        f"{_by_model(table, _extreme)}, with 95 % intervals.** "
+        f"**Members who are in the gallery are missed significantly more often in {missed} of "
+        f"{_tests()} combinations of degradation and model, and less often in {found}. "
+        f"{_gap_verdict()}.**"
     )
 
 
 def finding() -> str:
     """One sentence for the README's table of findings."""
     table = tables.overall()
+    verdict = _verdict()
     return (
-        f"At the threshold that flags {table.iloc[0]['flagged']} of {table.iloc[0]['searched']} "
-        f"members on their published portraits, {_verdict()}: at most "
-        f"{_by_model(table, _extreme)} (95 % intervals, paired). {_gap_verdict()}."
+        f"{verdict[0].upper()}{verdict[1:]}: where {table.iloc[0]['flagged']} of "
+        f"{table.iloc[0]['searched']} members are flagged on published portraits, the most on "
+        f"degraded ones are {_by_model(table, _extreme)} (95 % intervals, paired). "
+        f"{_gap_verdict()}."
     )
 
 
@@ -422,7 +451,7 @@ def caption_false_matches() -> str:
         f"Share of {row['searched']} members falsely matched (FPIR) by degradation, at the "
         f"threshold of each model that flags {row['flagged']} on the published portraits ('as "
         "is'). Gallery: adults of UTKFace. Levels from mild to strong, units in tab-08-levels. A "
-        "failure to enrol counts as no match. Bars: 95 % Wilson intervals."
+        "failure to enrol counts as no match. Bars: 95 % Wilson intervals. Square-root scale."
     )
 
 
@@ -449,7 +478,7 @@ def words_false_matches() -> str:
         table.query("kind == @UNDEGRADED").set_index("model")["fpir_enrolled"]
     )
     others = [
-        f"{words} {_by_model(tables.overall(policy), _up_down)}"
+        f"{words} ({_by_model(tables.overall(policy), _up_down)})"
         for policy, words in POLICY_WORDS.items()
         if policy != "28"
     ]
@@ -459,8 +488,25 @@ def words_false_matches() -> str:
         f"{_by_model(table, lambda t: _extreme(t, False))}. Part of a fall is failure to enrol: a "
         "photo without a face matches nobody. Among the enrolled alone the FPIR is higher than on "
         f"the published portraits in {int((enrolled > 0).sum())} of {_tests()} combinations and "
-        f"lower in {int((enrolled < 0).sum())}. At the other thresholds the FPIR goes "
-        f"significantly, {'; '.join(others)}."
+        f"lower in {int((enrolled < 0).sum())}. {_opposite()} At the other thresholds the FPIR "
+        f"goes significantly as follows: {_list(others)}."
+    )
+
+
+def _opposite() -> str:
+    """The degradations in which two models move significantly in opposite directions."""
+    real = _degraded(tables.overall())
+    real = real[real["holm_p"] < SIGNIFICANT]
+    sides = [set(zip(p["kind"], p["level"], strict=True)) for p in (
+        real[real["change"] > 0], real[real["change"] < 0]
+    )]  # fmt: skip
+    both = [c for c in conditions() if c in sides[0] & sides[1]]
+    if not both:
+        return "No degradation raises one model's FPIR and lowers another's significantly."
+    names = _list([condition_label(*c) for c in both])
+    return (
+        f"With the very same degraded portraits one model flags significantly more members and "
+        f"another significantly fewer in {len(both)} degradations: {names}."
     )
 
 
@@ -561,14 +607,14 @@ def caption_overall() -> str:
 
 def title_sides() -> str:
     """The finding of the figure of both groups."""
-    wider, narrower = _moved(tables.gaps(), "within_sex", "within_holm_p")
-    if not wider + narrower:
+    against, favour = _moved(tables.gaps(), "within_sex", "within_holm_p")
+    if not against + favour:
         return (
             "No degradation changes the gap between members of colour and white ones beyond doubt"
         )
     return (
-        f"The gap changes in {wider + narrower} of {_tests()} combinations: {wider} against "
-        f"members of colour, {narrower} against white members"
+        f"The gap moves significantly against members of colour in {against} of {_tests()} "
+        f"combinations and in their favour in {favour}"
     )
 
 
@@ -578,8 +624,8 @@ def caption_sides() -> str:
     return (
         f"FPIR of the {row['n1']} members of colour and the {row['n0']} white members, at the "
         "threshold that flags 28 on the published portraits ('as is'), levels from mild to "
-        "strong. Bars: 95 % Wilson intervals. The title counts changes of the difference within "
-        "recorded sex, Holm-adjusted over all combinations. Exploratory."
+        "strong. Bars: 95 % Wilson intervals. Scales differ between the rows. Exploratory. "
+        f"{_gap_verdict()}."
     )
 
 
@@ -604,33 +650,35 @@ def caption_gaps() -> str:
         "Strongest level of each degradation, threshold for 28. Change: in points of FPIR against "
         "the published portraits of the same members, 95 % interval of Tango; change of the gap: "
         "members of colour minus white members (Zou and Donner), also within recorded sex; Holm "
-        f"over the {_tests()} combinations of all levels, permutation test. FPIR ratio: of colour "
-        "over white, Miettinen-Nurminen. Exploratory."
+        f"over the {_tests()} combinations of all levels, exact permutation test. FPIR ratio: of "
+        "colour over white, Miettinen-Nurminen. Exploratory."
     )
 
 
 def words_gaps() -> str:
     """The gap between the groups in words: at three thresholds, ratios, misses, failures."""
     policies = [
-        f"{words} {_gained(tables.gaps(f'at_{policy}'))}" for policy, words in POLICY_WORDS.items()
+        f"{words} ({_gained(tables.gaps(f'at_{policy}'))})"
+        for policy, words in POLICY_WORDS.items()
     ]
-    ratios = _degraded(tables.gaps())
+    real = _degraded(tables.gaps())
     as_is = tables.gaps().query("kind == @UNDEGRADED")
+    half = 100 * ((real["within_high"] - real["within_low"]) / 2).median()
     return (
-        f"Within recorded sex, the FPIR gap changes significantly at each threshold as follows: "
-        f"{'; '.join(policies)}. The FPIR ratio of members of colour to white members on published "
-        f"portraits is {_by_model(as_is, lambda t: _ratio(t.iloc[0]))}; over the degradations its "
-        f"interval lies above 1 in {int((ratios['ratio_low'] > 1).sum())} of {_tests()} "
-        f"combinations and below 1 in {int((ratios['ratio_high'] < 1).sum())}. For misses the gap "
-        f"changes {_gained(tables.gaps('missed_28'))}."
+        f"Within recorded sex, the gap in FPIR changes significantly at the three thresholds as "
+        f"follows: {_list(policies)}; for misses {_gained(tables.gaps('missed_28'))}. The rest is "
+        f"no proof of equality: the 95 % interval of a change of the gap reaches {half:.0f} points "
+        "to either side (median). The FPIR ratio of members of colour to white members is "
+        f"{_by_model(as_is, lambda t: _ratio(t.iloc[0]))} on published portraits; over the "
+        f"degradations its interval lies above 1 in {int((real['ratio_low'] > 1).sum())} of "
+        f"{_tests()} combinations and below 1 in {int((real['ratio_high'] < 1).sum())}. Where "
+        "nearly everyone is flagged, a ratio has to be near 1 and a gap near 0."
     )
 
 
 def _gained(table: pd.DataFrame) -> str:
-    wider, narrower = _moved(table, "within_sex", "within_holm_p")
-    return (
-        f"in {wider} of {_tests()} against members of colour, in {narrower} against white members"
-    )
+    against, favour = _moved(table, "within_sex", "within_holm_p")
+    return f"against members of colour in {against} of {_tests()}, in their favour in {favour}"
 
 
 def words_auc() -> str:
@@ -638,6 +686,8 @@ def words_auc() -> str:
     table = tables.summary()
     real = _degraded(table)
     up, down = (real["auc_change_low"] > 0).sum(), (real["auc_change_high"] < 0).sum()
+
+    held = _moved(table, "auc_change", "auc_holm_p")
 
     def span(part):
         row, rest = part.iloc[0], _degraded(part)["auc"]
@@ -651,7 +701,8 @@ def words_auc() -> str:
         "Without any threshold: the chance that the best impostor score of a member of colour is "
         f"nearer than a white member's (AUC) is {_by_model(table, span)}. Its paired change is "
         f"above zero with its 95 % interval in {up} of {_tests()} combinations and below zero in "
-        f"{down} (DeLong, not adjusted for their number)."
+        f"{down} (DeLong); after Holm's correction in {held[0]} and in {held[1]}. Below zero means "
+        "that the difference between the groups has become smaller, or has turned."
     )
 
 
@@ -696,9 +747,14 @@ def words_failures() -> str:
     table = table.assign(holm_p=inference.holm(table["within_p"]))
     worst = table.loc[(table["k1"] + table["k0"]).idxmax()]
     different = table[table["holm_p"] < SIGNIFICANT]
+    darkest = tables.by_group("failed").query("kind == 'dark' and model == @PRIMARY_MODELS[0]")
+    darkest = darkest[darkest["level"] == darkest["level"].max()].set_index("group")
     text = (
         f"Most fail with {condition_label(worst['kind'], worst['level'])}: {worst['k1']} of "
         f"{worst['n1']} members of colour and {worst['k0']} of {worst['n0']} white members. "
+        f"In the darkest photos {_failed(darkest, 'Black')} Black members fail, "
+        f"{_failed(darkest, 'Members of colour')} members of colour and "
+        f"{_failed(darkest, 'White')} white members. "
     )
     if different.empty:
         return text + (
@@ -714,3 +770,7 @@ def words_failures() -> str:
         f"Within recorded sex the groups differ significantly (Holm over {len(table)}) in "
         f"{_list(parts)}."
     )
+
+
+def _failed(table: pd.DataFrame, group: str) -> str:
+    return f"{table.loc[group, 'count']} of {table.loc[group, 'n']}"
