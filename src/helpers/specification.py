@@ -48,6 +48,7 @@ AXES = {
 # A ratio says little where nearly nobody or nearly everybody is flagged.
 FEWEST, MOST = 10, 0.5  # flagged: at least so many, at most so large a part of those searched
 MOST_FAILURES = 0.05  # of the members fail to enrol
+RACES = ("White", "Black", "Asian", "Indian", "Others")  # labels that UTKFace publishes
 RULES = {
     "score alone": "every candidate nearer than 90 % of genuine pairs left out",
     "failures": "more than 5 % of the members fail to enrol",
@@ -253,14 +254,18 @@ def _why(table: pd.DataFrame, members: int) -> np.ndarray:
     return np.select(list(broken.values()), list(broken), "")
 
 
-def counted(found: Curve) -> Curve:
-    """The specifications that RULES let count for the ratio."""
-    keep = found.table["why"].eq("").to_numpy()
+def only(found: Curve, keep: np.ndarray) -> Curve:
+    """Some of the specifications; keep: bool, one each."""
     return found._replace(
         table=found.table[keep].reset_index(drop=True),
         flagged=found.flagged[keep],
         searched=found.searched[keep],
     )
+
+
+def counted(found: Curve) -> Curve:
+    """The specifications that RULES let count for the ratio."""
+    return only(found, found.table["why"].eq("").to_numpy())
 
 
 # ---------------------------------------------------------------- what survives
@@ -464,6 +469,32 @@ def gallery_failures() -> pd.DataFrame:
     table = pd.read_csv(RESULTS / "detectors-failures.csv")
     table["low"], table["high"] = inference.wilson(table["failures"], table["images"])
     return table
+
+
+def uneven_failures(resamples: int = 9999) -> pd.DataFrame:
+    """Do the strangers' failures differ by published race? One row a detector: detector, p, holm_p.
+
+    Chi-squared statistic of failures and successes by race, its p from permutations.
+    """
+    table = gallery_failures().query("dataset == 'utkface' and part in @RACES")
+    rows = []
+    for detector, part in table.groupby("detector", sort=False):
+        cells = np.array([part["failures"], part["images"] - part["failures"]])
+        rows.append((detector, chance_of(cells, resamples)))
+    result = pd.DataFrame(rows, columns=["detector", "p"])
+    return result.assign(holm_p=inference.holm(result["p"]))
+
+
+def chance_of(cells: np.ndarray, resamples: int = 9999, seed: int = SEED) -> float:
+    """Permutation p of the chi-squared statistic of a 2 x k table, margins kept."""
+    failed, total = cells[0].sum(), cells.sum(axis=0)
+    if failed in (0, total.sum()):
+        return 1.0
+    drawn = np.random.default_rng(seed).multivariate_hypergeometric(total, failed, resamples)
+    # with fixed margins chi-squared is this sum times a constant
+    expected = total * failed / total.sum()
+    far = ((np.vstack([cells[0], drawn]) - expected) ** 2 / expected).sum(axis=1)
+    return float((far >= far[0] - 1e-9).mean())
 
 
 def framing() -> pd.DataFrame:

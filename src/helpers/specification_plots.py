@@ -38,8 +38,8 @@ AXIS_NAMES = {
     "framing": "framing of the members' photographs",
     "portrait": "which portrait",
     "policy": "threshold",
-    "variant": "probable same persons",
-    "denominator": "failures to enrol",
+    "variant": "who is left out as the same person",
+    "denominator": "what a failure to enrol counts as",
 }
 
 
