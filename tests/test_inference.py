@@ -480,3 +480,9 @@ def test_coverage_with_a_shared_gallery_and_unequal_probes(policy):
     if policy == "fixed":
         assert found.loc["fpir", "coverage"] >= 0.80
         assert found.loc["fpir", "plain"] < 0.70
+
+
+def test_everyone_flagged_in_both_groups_gives_no_made_up_bounds():
+    ratio = inference.risk_ratio(5, 5, 9, 9)
+    assert ratio.ratio == 1 and np.isnan(ratio.low) and np.isnan(ratio.high)
+    assert "everyone" in ratio.note

@@ -82,7 +82,8 @@ def risk_ratio(k1, n1, k0, n0, confidence=0.95):
 
     statsmodels' `confint_proportions_2indep(compare="ratio", method="score")`. A zero cell still
     gives one bound: no flagged in group 1 -> ratio 0 and an upper bound; none in group 0 -> ratio
-    inf and a lower bound; none in either -> NaN, with the reason in `note`.
+    inf and a lower bound; none in either -> NaN, everyone in both -> ratio 1 without bounds (NaN:
+    the score equation has no real root there), with the reason in `note`.
     """
     _check_counts((k1, n1), (k0, n0))
     if n1 == 0 or n0 == 0:
@@ -92,6 +93,9 @@ def risk_ratio(k1, n1, k0, n0, confidence=0.95):
     if k1 == k0 == 0:
         nan = float("nan")
         return RiskRatio(nan, nan, nan, *counts, method, "nobody flagged in either group")
+    if k1 == n1 and k0 == n0:
+        nan = float("nan")
+        return RiskRatio(1.0, nan, nan, *counts, method, "everyone flagged in both groups")
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)  # an empty cell divides by zero inside
         low, high = confint_proportions_2indep(
