@@ -482,7 +482,23 @@ def test_coverage_with_a_shared_gallery_and_unequal_probes(policy):
         assert found.loc["fpir", "plain"] < 0.70
 
 
-def test_everyone_flagged_in_both_groups_gives_no_made_up_bounds():
-    ratio = inference.risk_ratio(5, 5, 9, 9)
-    assert ratio.ratio == 1 and np.isnan(ratio.low) and np.isnan(ratio.high)
-    assert "everyone" in ratio.note
+@settings(max_examples=150, deadline=None)
+@given(st.integers(2, 120), st.integers(2, 450), st.data())
+def test_the_score_interval_is_statsmodels_where_that_is_right(n1, n0, data):
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    k1, k0 = data.draw(st.integers(1, n1 - 1)), data.draw(st.integers(1, n0 - 1))
+    ours = inference.risk_ratio(k1, n1, k0, n0)
+    theirs = confint_proportions_2indep(k1, n1, k0, n0, compare="ratio", method="score")
+    assert np.allclose((ours.low, ours.high), np.real(theirs), rtol=1e-4)
+
+
+@pytest.mark.parametrize("counts", [(5, 5, 8, 9), (3, 5, 9, 9), (0, 5, 9, 9), (5, 5, 9, 9)])
+def test_where_everyone_in_a_group_is_flagged_the_bounds_hold_the_ratio(counts):
+    ratio = inference.risk_ratio(*counts)
+    assert ratio.low <= ratio.ratio <= ratio.high
+    if counts[0]:  # the other way round it is the inverse
+        k1, n1, k0, n0 = counts
+        other = inference.risk_ratio(k0, n0, k1, n1)
+        assert np.isclose(ratio.low, 1 / other.high) and np.isclose(ratio.high, 1 / other.low)
+    assert inference.risk_ratio(5, 5, 8, 9).low < 1 < inference.risk_ratio(5, 5, 8, 9).high

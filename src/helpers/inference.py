@@ -6,7 +6,6 @@ small is alike. Congress is a census: an interval speaks of other members, photo
 this kind. Everything random takes a seed.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.proportion import proportion_confint
 
 
 class RiskRatio(NamedTuple):
@@ -80,10 +79,10 @@ def wilson(k, n, confidence=0.95):
 def risk_ratio(k1, n1, k0, n0, confidence=0.95):
     """Ratio of two FPIRs with the score interval of Miettinen and Nurminen (1985).
 
-    statsmodels' `confint_proportions_2indep(compare="ratio", method="score")`. A zero cell still
-    gives one bound: no flagged in group 1 -> ratio 0 and an upper bound; none in group 0 -> ratio
-    inf and a lower bound; none in either -> NaN, everyone in both -> ratio 1 without bounds (NaN:
-    the score equation has no real root there), with the reason in `note`.
+    A zero cell still gives one bound: no flagged in group 1 -> ratio 0 and an upper bound; none in
+    group 0 -> ratio inf and a lower bound; none in either -> NaN, with the reason in `note`. (Where
+    everyone in a group is flagged, statsmodels' `confint_proportions_2indep` gives wrong bounds;
+    elsewhere the two agree, which a test checks.)
     """
     _check_counts((k1, n1), (k0, n0))
     if n1 == 0 or n0 == 0:
@@ -93,20 +92,37 @@ def risk_ratio(k1, n1, k0, n0, confidence=0.95):
     if k1 == k0 == 0:
         nan = float("nan")
         return RiskRatio(nan, nan, nan, *counts, method, "nobody flagged in either group")
-    if k1 == n1 and k0 == n0:
-        nan = float("nan")
-        return RiskRatio(1.0, nan, nan, *counts, method, "everyone flagged in both groups")
-    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # an empty cell divides by zero inside
-        low, high = confint_proportions_2indep(
-            k1, n1, k0, n0, compare="ratio", method="score", alpha=1 - confidence
-        )
+    low, high = _score_bounds(*counts, confidence)
     if k1 == 0:
-        return RiskRatio(0.0, 0.0, float(high), *counts, method, "nobody flagged in group 1")
+        return RiskRatio(0.0, low, high, *counts, method, "nobody flagged in group 1")
     if k0 == 0:
-        inf = float("inf")
-        return RiskRatio(inf, float(low), inf, *counts, method, "nobody flagged in group 0")
-    return RiskRatio((k1 / n1) / (k0 / n0), float(low), float(high), *counts, method, "")
+        return RiskRatio(float("inf"), low, high, *counts, method, "nobody flagged in group 0")
+    return RiskRatio((k1 / n1) / (k0 / n0), low, high, *counts, method, "")
+
+
+def _score_bounds(k1, n1, k0, n0, confidence):
+    """The two ratios at which the score statistic is the quantile of chi-squared."""
+    limit = stats.chi2.ppf(confidence, 1)
+    total = n1 + n0
+
+    def excess(log_ratio):
+        ratio = np.exp(log_ratio)
+        # risks that are most likely under this ratio: Miettinen and Nurminen (1985), appendix
+        b = n1 * ratio + k1 + n0 + k0 * ratio
+        root = np.sqrt(max(b * b - 4 * total * ratio * (k1 + k0), 0))
+        p0 = min((b - root) / (2 * total * ratio), 1)
+        p1 = min(ratio * p0, 1)
+        variance = (p1 * (1 - p1) / n1 + ratio**2 * p0 * (1 - p0) / n0) * total / (total - 1)
+        apart = k1 / n1 - ratio * k0 / n0
+        if variance <= 0:
+            return -limit if abs(apart) < 1e-9 else np.inf
+        return apart**2 / variance - limit
+
+    farthest = 30  # a ratio of e to the 30 is beyond any count of people
+    middle = np.log(k1 / n1) - np.log(k0 / n0) if k1 and k0 else farthest * (1 if k1 else -1)
+    low = np.exp(optimize.brentq(excess, -farthest, middle)) if k1 else 0.0
+    high = np.exp(optimize.brentq(excess, middle, farthest)) if k0 else np.inf
+    return float(low), float(high)
 
 
 def mantel_haenszel_risk_ratio(table, confidence=0.95):
