@@ -467,3 +467,19 @@ def test_the_index_is_plain_json(saved):
     text = (saved / "index.json").read_text("utf-8")
     assert text.endswith("]\n") and isinstance(json.loads(text), list)
     assert not re.search(r"\\u[0-9a-f]{4}", text)
+
+
+def test_an_unchanged_drawing_is_not_drawn_again_and_a_lost_format_is(tmp_path):
+    save_one(tmp_path)
+    whole = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    (tmp_path / "fig-02-rates.png").unlink()
+    (tmp_path / "fig-02-rates.pdf").write_bytes(b"an older drawing")
+    save_one(tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == whole
+    (tmp_path / "fig-02-rates.svg").write_bytes(b"an older drawing")
+    (tmp_path / "fig-02-rates.pdf").write_bytes(b"an older drawing")
+    save_one(tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == whole
+    stamp = (tmp_path / "fig-02-rates.pdf").stat().st_mtime_ns
+    save_one(tmp_path)
+    assert (tmp_path / "fig-02-rates.pdf").stat().st_mtime_ns == stamp

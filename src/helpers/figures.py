@@ -220,17 +220,21 @@ def save(
             raise ValueError(f"{id} is hard to read: " + "; ".join(problems))
         engine = fig.get_layout_engine()
         fig.set_layout_engine("none")  # what was checked is drawn, and three layouts are spared
-        files = {
-            "svg": _svg(fig, title, alt),
-            "pdf": _bytes(
+        files = {"svg": _svg(fig, title, alt), "csv": table_csv}
+        if not _lies_there(folder, id, files["svg"]):
+            files["pdf"] = _bytes(
                 fig, "pdf", metadata={"Title": title, "Creator": AUTHORS, "CreationDate": None}
-            ),
-            "png": _bytes(fig, "png", dpi=DPI, metadata={"Software": None}),
-            "csv": table_csv,
-        }
+            )
+            files["png"] = _bytes(fig, "png", dpi=DPI, metadata={"Software": None})
         fig.set_layout_engine(engine)
     _write_all(folder, entry, files)
     return _saved(entry, folder)
+
+
+def _lies_there(folder: Path, id: str, svg: bytes) -> bool:
+    """Whether this very drawing lies in the folder, in all formats: then none is drawn again."""
+    same = (folder / f"{id}.svg").is_file() and (folder / f"{id}.svg").read_bytes() == svg
+    return same and all((folder / f"{id}.{kind}").is_file() for kind in ("pdf", "png"))
 
 
 def table(
