@@ -13,6 +13,7 @@ from helpers.candidate_lists import LISTS, RULES, THOUSAND
 from helpers.figures import INK, MODEL_LABELS, percent
 from helpers.inference import wilson
 from helpers.models import PRIMARY_MODELS
+from helpers.wording import listed
 
 LINES = {
     "dlib-native": {"color": INK, "ls": "-"},
@@ -27,7 +28,7 @@ SMALL = 10  # people; groups of fewer say little
 def each(table: pd.DataFrame, words) -> str:
     """One phrase a row: "244 of 263 with Dlib (native), .. with SFace and .. with Facenet"."""
     parts = [f"{words(r)} with {MODEL_LABELS[r['model']]}" for _, r in table.iterrows()]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return listed(parts)
 
 
 def span(values, digits: int = 0) -> str:

@@ -160,11 +160,6 @@ def ratio_text(row, name: str = "crude") -> str:
     return f"{row[name]:.2f} ({interval})"
 
 
-def listed(parts) -> str:
-    parts = list(parts)
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
 def number_text(value: float) -> str:
     return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}"
 

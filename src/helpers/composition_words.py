@@ -8,6 +8,7 @@ from helpers import composition_tables as t
 from helpers import congress_test
 from helpers.figures import MODEL_LABELS, percent
 from helpers.models import PRIMARY_MODELS
+from helpers.wording import listed
 
 # ---------------------------------------------------------------- phrases
 
@@ -18,14 +19,14 @@ def _range(values) -> str:
 
 def _ranges(table: pd.DataFrame, column: str = "crude") -> str:
     """Smallest to largest of each model: "Dlib (native) 1.2 to 3.4, ..."."""
-    return t.listed(
+    return listed(
         f"{MODEL_LABELS[m]} {_range(p[column])}" for m, p in table.groupby("model", sort=False)
     )
 
 
 def _each(table: pd.DataFrame, name: str = "crude") -> str:
     """The ratio of each model with its interval: one row a model."""
-    return t.listed(
+    return listed(
         f"{MODEL_LABELS[r['model']]} {t.ratio_text(r, name)}" for _, r in table.iterrows()
     )
 
@@ -97,7 +98,7 @@ def answer() -> str:
 
 def _above(table: pd.DataFrame, name: str = "crude") -> str:
     """In how many galleries the interval lies above 1, model by model."""
-    return t.listed(
+    return listed(
         f"{MODEL_LABELS[model]} in {_of(int((part[f'{name}_low'] > 1).sum()), len(part))}"
         for model, part in table.groupby("model", sort=False)
     )
@@ -110,14 +111,14 @@ def _both(own: pd.DataFrame) -> str:
     below = [MODEL_LABELS[r.model] for r in white.itertuples() if r.crude < least[r.model]]
     left = [MODEL_LABELS[m] for m in own.loc[own["crude_low"] > 1, "model"]]
     enrolled = (
-        f"the disparity goes with who is enrolled for {t.listed(below)}"
+        f"the disparity goes with who is enrolled for {listed(below)}"
         if below
         else "the disparity goes with who is enrolled for no model"
     )
     if not left:
         return f"So {enrolled}, and none beyond chance is left once the numbers are equal."
     return (
-        f"So {enrolled}; and for {t.listed(left)} it is there when the "
+        f"So {enrolled}; and for {listed(left)} it is there when the "
         "numbers are equal, and then it goes with the model on these photographs."
     )
 
@@ -251,12 +252,12 @@ def words_heat() -> str:
         below = [
             g for g in diagonal.index if g != "White" and diagonal.loc[g, "high"] < white["low"]
         ]
-        told = [f"higher for {t.listed(above)}"] if above else []
-        told += [f"lower for {t.listed(below)}"] if below else []
+        told = [f"higher for {listed(above)}"] if above else []
+        told += [f"lower for {listed(below)}"] if below else []
         parts.append(
             f"{MODEL_LABELS[model]} {100_000 * white['fmr']:.0f} "
             f"({100_000 * white['low']:.0f}–{100_000 * white['high']:.0f}), "
-            + (t.listed(told) if told else "none apart")
+            + (listed(told) if told else "none apart")
         )
     hits, others = own[own["own"] == own["highest"]], own[own["own"] != own["highest"]]
     not_own = "; ".join(
@@ -282,11 +283,11 @@ def words_heat() -> str:
 def title_own() -> str:
     """The finding of the figure of own-group galleries."""
     smaller, larger = _moved()
-    told = [f"smaller for {t.listed(smaller)}"] if smaller else []
-    told += [f"larger for {t.listed(larger)}"] if larger else []
+    told = [f"smaller for {listed(smaller)}"] if smaller else []
+    told += [f"larger for {listed(larger)}"] if larger else []
     return (
         "With equally many faces of the own group, the ratio of members of colour to white members "
-        f"is {t.listed(told)}"
+        f"is {listed(told)}"
     )
 
 
@@ -331,14 +332,12 @@ def words_own() -> str:
     still = [MODEL_LABELS[m] for m in own.index if own.loc[m, "crude_low"] > 1]
     smaller, larger = _moved()
     if smaller:
-        moved = f"The ratio is smaller with equal numbers than as it is for {t.listed(smaller)}"
+        moved = f"The ratio is smaller with equal numbers than as it is for {listed(smaller)}"
     else:
         moved = "The ratio is smaller with equal numbers for no model"
     if smaller and larger:
-        moved += f", larger for {t.listed(larger)}"
-    rest = (
-        f"its interval lies above 1 for {t.listed(still)}" if still else "no interval lies above 1"
-    )
+        moved += f", larger for {listed(larger)}"
+    rest = f"its interval lies above 1 for {listed(still)}" if still else "no interval lies above 1"
     bullets = "\n".join(parts)
     return (
         f"The ratio of expected FPIRs, members of colour to white members:\n\n{bullets}\n\n"
@@ -368,7 +367,7 @@ def words_policies() -> str:
     parts = []
     for policy in ("default", "primary"):
         table = t.picked(c.MAIN, policy)
-        ranges = t.listed(
+        ranges = listed(
             f"{MODEL_LABELS[m]} {t.number_text(k.min())} to {t.number_text(k.max())}"
             for m, k in table.groupby("model", sort=False)["expected"]
         )
@@ -401,7 +400,7 @@ def words_others() -> str:
     matched = {n: t.picked((n,)).set_index("model") for n in t.OTHERS}
 
     def fewer(name):
-        return t.listed(
+        return listed(
             f"{MODEL_LABELS[m]} {t.number_text(at['as it is'].loc[m, 'expected'])} to "
             f"{t.number_text(at[name].loc[m, 'expected'])}"
             for m in PRIMARY_MODELS
@@ -409,7 +408,7 @@ def words_others() -> str:
 
     children = t.strata()
     children = children[children["stratum"].str.endswith(c.CHILD)]["faces"].sum()
-    former = t.listed(
+    former = listed(
         f"{MODEL_LABELS[m]} {t.ratio_text(matched[c.LEGISLATORS].loc[m])}" for m in PRIMARY_MODELS
     )
     members = congress_test.people_searched()
@@ -477,7 +476,7 @@ def words_labels() -> str:
     worst = far.idxmax()
     wide = table.pivot_table("ratio", ["labels", "model"], "composition")
     wide = (wide.max(axis=1) / wide.min(axis=1)).unstack()
-    moved = t.listed(
+    moved = listed(
         f"{MODEL_LABELS[m]} {wide.loc['as published', m]:.1f} to {wide.loc[worst, m]:.1f}"
         for m in PRIMARY_MODELS
     )
@@ -489,7 +488,7 @@ def words_labels() -> str:
         if sided.all()
         else f"{int((~sided).sum())} of {len(sided)} ratios cross 1."
     )
-    parts = t.listed(f"{name} {value:.2f}" for name, value in far.items())
+    parts = listed(f"{name} {value:.2f}" for name, value in far.items())
     return (
         f"The largest change of any ratio, as a factor: {parts}. It is largest in '{worst}', where "
         "galleries that should differ grow alike: the largest over the smallest ratio of the three "

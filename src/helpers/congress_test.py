@@ -30,6 +30,7 @@ from helpers.models import MODELS, Configuration, configuration
 from helpers.paths import DATA, cache_dir
 from helpers.rosters import GROUPS, load_members
 from helpers.scores import Scores, pairs_at
+from helpers.wording import p_text
 
 ACLU_COUNT = 28
 REFERENCE = "White"  # the group that members of colour are compared with
@@ -355,7 +356,7 @@ def report(result: Result, title: str) -> str:
             f"  members of colour        {_wilson_text(s['colour_flagged'], s['colour_searched'])}",
             f"  white members            {_wilson_text(s['white_flagged'], s['white_searched'])}",
             f"  FPIR ratio               {_ratio(s['ratio'])} (95 % interval {interval}), "
-            f"Fisher's exact p = {_p(s['fisher_p'])}",
+            f"Fisher's exact p = {p_text(s['fisher_p'])}",
         ]
         if "ratio_within_sex" in s:
             interval = rates.format_interval(
@@ -405,10 +406,6 @@ def _wilson_text(k, n) -> str:
 
 def _small(value) -> str:
     return "not defined" if value is None else f"{value:.1e}"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def as_json(result: Result) -> dict:

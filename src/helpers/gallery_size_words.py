@@ -12,6 +12,7 @@ from helpers.headline import ACLU_COUNT
 from helpers.inference import wilson
 from helpers.models import PRIMARY_MODELS
 from helpers.scores import DECIMALS, PER_FACE
+from helpers.wording import listed
 
 TIMES = 10  # no prediction beyond so many times our gallery but as a bracket
 BEYOND = (FIXED, "fmr:0.0001")  # the thresholds that are drawn beyond our gallery
@@ -20,7 +21,7 @@ BEYOND = (FIXED, "fmr:0.0001")  # the thresholds that are drawn beyond our galle
 def _each(words) -> str:
     """One phrase a model, joined: "Dlib (native) ..., SFace ... and Facenet ..."."""
     parts = [f"{MODEL_LABELS[m]} {words(m)}" for m in PRIMARY_MODELS]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return listed(parts)
 
 
 def _range(low: float, high: float) -> str:

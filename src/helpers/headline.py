@@ -16,6 +16,7 @@ from helpers.figures import GROUP_ORDER, MODEL_LABELS, percent
 from helpers.models import MODELS, PRIMARY_MODELS
 from helpers.rosters import load_delegates
 from helpers.scores import Scores
+from helpers.wording import listed, p_text
 
 PRIMARY = f"count:{ACLU_COUNT}"
 MOST_TIES = 2  # more flagged than that beyond 28 is another rate, and not shown as this one
@@ -340,14 +341,10 @@ def _ratio(row, name="ratio") -> str:
     return f"{row[name]:.2f} ({interval})"
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def _each(table: pd.DataFrame, words) -> str:
     """One phrase a model, joined to a list: "Dlib (native) ..., SFace ... and Facenet ..."."""
     parts = [f"{MODEL_LABELS[row['model']]} {words(row)}" for _, row in table.iterrows()]
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return listed(parts)
 
 
 def significant() -> pd.DataFrame:
@@ -429,8 +426,8 @@ def show_primary(gallery: str = "utkface") -> pd.DataFrame:
             ),
             "FPIR ratio": table.apply(_ratio, axis=1),
             "Within sex": table.apply(_ratio, axis=1, name="ratio_within_sex"),
-            "Fisher p": table["fisher_p"].map(_p),
-            "Holm p": table["holm_p"].map(_p),
+            "Fisher p": table["fisher_p"].map(p_text),
+            "Holm p": table["holm_p"].map(p_text),
             "AUC": table.apply(
                 lambda r: (
                     f"{r['auc']:.2f} "

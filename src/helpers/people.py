@@ -21,6 +21,7 @@ from helpers.paths import DATA
 from helpers.published import aclu_28
 from helpers.rates import by_group, format_rate
 from helpers.shipping import faces_path
+from helpers.wording import listed
 
 MODEL = "dlib-native"
 QUALITY = {"face_size": "Face size (pixels)", "sharpness": "Sharpness", "brightness": "Brightness"}
@@ -415,11 +416,6 @@ def _of(k, n) -> str:
     return format_rate(int(k), int(n))
 
 
-def _list(texts) -> str:
-    *most, last = texts
-    return f"{', '.join(most)} and {last}" if most else last
-
-
 def show_failures(table: pd.DataFrame, names: dict) -> pd.DataFrame:
     """A table of failures to enrol with the rate written out; names: column -> heading."""
     shown = table[list(names)].rename(columns=names)
@@ -484,7 +480,7 @@ def words_seats() -> str:
     house, senate = rosters.SEATS["house"], rosters.SEATS["senate"]
     return (
         f"The House has {house} seats and the Senate {senate}. On 26 July 2018 "
-        f"{len(vacant)} were vacant ({_list(vacant)}), which leaves "
+        f"{len(vacant)} were vacant ({listed(vacant)}), which leaves "
         f"**{len(photographed())} voting members**. {len(seats())} seats had changed hands since "
         f"January 2017; whoever sat on that day is searched, and nobody else:"
     )
@@ -507,11 +503,11 @@ def words_corrections() -> str:
     left = sorted(others["field"].str.replace("_", " ").unique())
     return (
         f"The rosters were published on other days, and no publisher is free of slips. "
-        f"{fields.sum()} corrections were needed: {_list(parts)}. Each is a row of "
+        f"{fields.sum()} corrections were needed: {listed(parts)}. Each is a row of "
         f"[corrections.csv](../data/roster/corrections.csv) with its reason and its source; that "
         f"the result has one member a district, two a state and nobody stale is checked whenever "
         f"it is read. {len(others)} disagreements with other publishers remain "
-        f"([disagreements.csv](../data/roster/disagreements.csv)), on {_list(left)}."
+        f"([disagreements.csv](../data/roster/disagreements.csv)), on {listed(left)}."
     )
 
 
@@ -537,11 +533,11 @@ def words_groups() -> str:
     parts = [f"{table.loc[g, 'all']} {g}" for g in GROUP_ORDER[1:]]
     small = [g for g in GROUP_ORDER if table.loc[g, "all"] < 10]
     return (
-        f"{_of(colour['all'], table.loc['All', 'all'])} are members of colour: {_list(parts)}. "
+        f"{_of(colour['all'], table.loc['All', 'all'])} are members of colour: {listed(parts)}. "
         f"{_of(colour['women'], colour['all'])} of them are women, but only "
         f"{_of(white['women'], white['all'])} of the white members. So a comparison by ethnicity "
         f"is in part one by gender, and each is also made within recorded gender. "
-        f"{_list([f'*{g}*' for g in small])} have fewer than ten members each: they "
+        f"{listed([f'*{g}*' for g in small])} have fewer than ten members each: they "
         f"are shown, with their numbers, and no sentence here rests on them alone."
     )
 
@@ -556,7 +552,7 @@ def words_labels() -> str:
     return (
         f"* **Who.** Ethnicity and gender are the coding of the roster's publisher, "
         f"CivilServiceUSA. We know of no account of how it was made. "
-        f"{len(genders)} recorded genders were wrong ({_list(genders)}) and came to light because "
+        f"{len(genders)} recorded genders were wrong ({listed(genders)}) and came to light because "
         f"other sources disagree; a wrong code that all sources share would not.\n"
         f"* **One code a person.** Kamala Harris, for example, the daughter of a Jamaican father "
         f"and an Indian mother, is coded {harris['ethnicity']} by the publisher, and so counted "
@@ -565,7 +561,7 @@ def words_labels() -> str:
         f"into {asian['East Asian']} East and {asian['South Asian']} South Asian is this project's "
         f"own: South Asian are those who were reported as Indian Americans, and East Asian all "
         f"others, Southeast Asian among them ([file](../data/roster/asian_american_members.csv), "
-        f"with sources). Native and Pacific joins {_list([f'{v} {k}' for k, v in native.items()])}."
+        f"with sources). Native and Pacific joins {listed(f'{v} {k}' for k, v in native.items())}."
     )
 
 
@@ -573,7 +569,7 @@ def words_failures() -> str:
     """Who failed to enrol, by name, and what follows."""
     members = photographed()
     failed = members[members["failed"]]
-    who = _list([f"{m.name} ({m.group}, {m.state})" for m in failed.itertuples(index=False)])
+    who = listed([f"{m.name} ({m.group}, {m.state})" for m in failed.itertuples(index=False)])
     n = len(failed)
     text = (
         f"On {n} of {len(members)} photographs no face is found: {who}. It is the same with "
@@ -584,12 +580,12 @@ def words_failures() -> str:
     seconds = photographed("second-portraits").query("not failed")["member_id"]
     again = failed[failed["member_id"].isin(seconds)]["name"]
     if len(again):
-        text += f" So it is: on the second portrait of {_list(again)} a face is found."
-    listed = failed[failed["member_id"].isin(aclu_28()["member_id"])]["name"]
-    if len(listed):
+        text += f" So it is: on the second portrait of {listed(again)} a face is found."
+    on_list = failed[failed["member_id"].isin(aclu_28()["member_id"])]["name"]
+    if len(on_list):
         text += (
-            f" {_list(listed)} is on the ACLU's list, so on these photographs no model here can "
-            f"flag more than {len(aclu_28()) - len(listed)} of those {len(aclu_28())}."
+            f" {listed(on_list)} is on the ACLU's list, so on these photographs no model here can "
+            f"flag more than {len(aclu_28()) - len(on_list)} of those {len(aclu_28())}."
         )
     return text
 
@@ -627,7 +623,7 @@ def words_second() -> str:
     text = (
         f"Besides the {from_voteview()} whose portrait there serves as the first, {len(links)} of "
         f"the {len(members)} members were found in voteview's collection, "
-        f"{_list([f'{v} by {k}' for k, v in ways.items()])}. {(~links['kept']).sum()} "
+        f"{listed([f'{v} by {k}' for k, v in ways.items()])}. {(~links['kept']).sum()} "
         f"were dropped because the two are one photograph, cropped or scaled: such a pair says "
         f"nothing about recognition. ({len(by_eye)} doubtful pairs were decided by eye, with a "
         f"reason each.) **{len(kept)} second portraits remain**, for "
@@ -635,7 +631,7 @@ def words_second() -> str:
         f"{_of(have[1], (~colour).sum())} of the white members."
     )
     if len(failed):
-        text += f" No face was found on that of {_list(failed)}."
+        text += f" No face was found on that of {listed(failed)}."
     return text
 
 
@@ -730,7 +726,7 @@ def words_disputed() -> str:
         f"person: *published labels*, not ground truth. They stand in the file names, and the "
         f"{n['file names']:,} names hold only {n['different images']:,} different images. "
         f"{several} images have several names, and the names of {_of(any_label, several)} "
-        f"disagree: {_list(by)}. That is not the error rate of all labels, because images that "
+        f"disagree: {listed(by)}. That is not the error rate of all labels, because images that "
         f"were collected twice are no random sample; it is the only check that the set itself "
         f"offers. Disputed labels are treated as missing. *Others* mixes Hispanic, Latino and "
         f"Middle Eastern; there is no Hispanic and no Native class, so no comparison can be made "
@@ -793,7 +789,7 @@ def alt_quality(table: pd.DataFrame, labels: list[str]) -> str:
         medians = part.set_index("measure")["median"]
         numbers = [f"{QUALITY[m].split(' (')[0].lower()} {medians[m]:,.0f}" for m in QUALITY]
         gender = {"female": "women", "male": "men"}
-        rows.append(f"{', '.join(gender.get(k, k) for k in key)}: {_list(numbers)}")
+        rows.append(f"{', '.join(gender.get(k, k) for k in key)}: {listed(numbers)}")
     return f"Medians with quartiles in three columns. {'; '.join(rows)}."
 
 

@@ -10,6 +10,7 @@ from helpers import photo_quality_tables as tables
 from helpers.figures import INK, MODEL_LABELS, MUTED, percent
 from helpers.models import PRIMARY_MODELS
 from helpers.photo_quality import EYES, LEVELS, SCALED, UNDEGRADED, conditions
+from helpers.wording import listed, p_text
 
 KIND_LABELS = {
     UNDEGRADED: "As published",
@@ -70,16 +71,8 @@ def _only(table: pd.DataFrame, wanted: list[tuple[str, float]]) -> pd.DataFrame:
     return pd.concat([keyed.loc[[key]] for key in wanted]).reset_index()
 
 
-def _list(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
 def _points(change, low, high) -> str:
     return f"{100 * change:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 # ---------------------------------------------------------------- tables
@@ -140,7 +133,7 @@ def show_gaps() -> pd.DataFrame:
             "Within sex": table.apply(
                 lambda r: _points(r["within_sex"], r["within_low"], r["within_high"]), axis=1
             ),
-            "Holm p, within sex": table["within_holm_p"].map(_p),
+            "Holm p, within sex": table["within_holm_p"].map(p_text),
             "FPIR ratio": table.apply(_ratio, axis=1),
         }
     )
@@ -489,7 +482,7 @@ def words_false_matches() -> str:
         "photo without a face matches nobody. Among the enrolled alone the FPIR is higher than on "
         f"the published portraits in {int((enrolled > 0).sum())} of {_tests()} combinations and "
         f"lower in {int((enrolled < 0).sum())}. {_opposite()} At the other thresholds the FPIR "
-        f"goes significantly as follows: {_list(others)}."
+        f"goes significantly as follows: {listed(others)}."
     )
 
 
@@ -503,7 +496,7 @@ def _opposite() -> str:
     both = [c for c in conditions() if c in sides[0] & sides[1]]
     if not both:
         return "No degradation raises one model's FPIR and lowers another's significantly."
-    names = _list([condition_label(*c) for c in both])
+    names = listed([condition_label(*c) for c in both])
     return (
         f"With the very same degraded portraits one model flags significantly more members and "
         f"another significantly fewer in {len(both)} degradations: {names}."
@@ -666,7 +659,7 @@ def words_gaps() -> str:
     half = 100 * ((real["within_high"] - real["within_low"]) / 2).median()
     return (
         f"Within recorded sex, the gap in FPIR changes significantly at the three thresholds as "
-        f"follows: {_list(policies)}; for misses {_gained(tables.gaps('missed_28'))}. The rest is "
+        f"follows: {listed(policies)}; for misses {_gained(tables.gaps('missed_28'))}. The rest is "
         f"no proof of equality: the 95 % interval of a change of the gap reaches {half:.0f} points "
         "to either side (median). The FPIR ratio of members of colour to white members is "
         f"{_by_model(as_is, lambda t: _ratio(t.iloc[0]))} on published portraits; over the "
@@ -768,7 +761,7 @@ def words_failures() -> str:
     ]
     return text + (
         f"Within recorded sex the groups differ significantly (Holm over {len(table)}) in "
-        f"{_list(parts)}."
+        f"{listed(parts)}."
     )
 
 

@@ -11,6 +11,7 @@ from helpers import specification_plots as plots
 from helpers.figures import GROUP_ORDER, MODEL_LABELS, percent
 from helpers.models import MODELS, PRIMARY_MODELS
 from helpers.specification_plots import AXIS_NAMES, LABELS
+from helpers.wording import listed
 
 CHOICES = [
     ("model", "Dlib (native), SFace, Facenet, Dlib (deepface)", "counted",
@@ -304,7 +305,7 @@ def answer() -> str:
     return (
         f"**Of {every:,} ways to run the test, {n:,} count under rules fixed beforehand. Members "
         f"of colour are falsely matched more often than white members in {how_many(k, n)} "
-        f"({_against_chance()}); by gallery, {_list(galleries)}; by model, {_list(models)}. The "
+        f"({_against_chance()}); by gallery, {listed(galleries)}; by model, {listed(models)}. The "
         f"95 % interval of the ratio lies above 1 in {how_many(*holds('clear'))} (within recorded "
         f"sex in {holds('within clear')[0]:,}) and below 1 in {holds('reversed')[0]:,}.** **The "
         f"median ratio is {ratio.median():.1f}, and 90 % of the specifications lie between "
@@ -341,15 +342,10 @@ def _survivors() -> str:
     fall = [text for claim, text in names.items() if holds(claim)[0] < holds(claim)[1]]
     parts = []
     if survive:
-        parts.append(f"What survives every counted choice: {_list(survive)}.")
+        parts.append(f"What survives every counted choice: {listed(survive)}.")
     if fall:
-        parts.append(f"What does not: {_list(fall)}.")
+        parts.append(f"What does not: {listed(fall)}.")
     return " ".join(parts)
-
-
-def _list(texts) -> str:
-    texts = list(texts)
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def words_counts() -> str:
@@ -383,7 +379,7 @@ def words_samples() -> str:
     settings = pd.read_csv(spec.RESULTS / "detectors-settings.csv")
     sample = settings[settings["gallery"].eq("utkface sample")]
     faces = (sample["faces"] + sample["removed"]).groupby(sample["detector"]).max()
-    enrolled = _list(f"{LABELS['detector'][d]} {faces[d]:,}" for d in spec.DETECTORS)
+    enrolled = listed(f"{LABELS['detector'][d]} {faces[d]:,}" for d in spec.DETECTORS)
     return (
         "Detectors other than YuNet take several times as long, so they saw the roster's portraits "
         "and a sample of the strangers: whole identity clusters, at most "
@@ -424,12 +420,12 @@ def words_ratios() -> str:
     below = (
         "In no counted specification does the interval lie below 1."
         if k == 0
-        else f"The interval lies below 1 in {how_many(k, n)} ({_list(which)})."
+        else f"The interval lies below 1 in {how_many(k, n)} ({listed(which)})."
     )
     primary = {c: [sum(v) for v in zip(*(holds(c, m) for m in PRIMARY_MODELS), strict=True)]
                for c in ("above", "clear", "within", "within clear", "reversed")}  # fmt: skip
     return (
-        f"Median ratio and range by model: {'; '.join(parts)}. By gallery: {_list(galleries)}. "
+        f"Median ratio and range by model: {'; '.join(parts)}. By gallery: {listed(galleries)}. "
         f"{below} Within recorded sex the median ratio is {table['within'].median():.1f} instead "
         f"of {table['ratio'].median():.1f}. With the three models of the primary analysis alone "
         f"the ratio is above 1 in {how_many(*primary['above'])}, its interval in "
@@ -548,7 +544,7 @@ def words_enrolment() -> str:
         f"Members who fail to enrol: {'; '.join(parts)}. Strangers in the sample: "
         f"{'; '.join(strangers)}. A detector can also enrol something else than the face, without "
         "saying so: portraits in which its box has its centre outside the face that YuNet found: "
-        f"{_list(away)}. By published race the failures of the strangers differ by more than "
+        f"{listed(away)}. By published race the failures of the strangers differ by more than "
         f"chance for {_uneven()} (permutation test of the table of failures and races, Holm over "
         "the detectors; exploratory, and not within sex, whose strata would be too small to show)."
     )
@@ -558,7 +554,7 @@ def _uneven() -> str:
     table = spec.uneven_failures()
     parts = [f"{LABELS['detector'][r.detector]} p {_p(r.holm_p)}" for r in table.itertuples()]
     found = [LABELS["detector"][d] for d in table.loc[table["holm_p"] < 0.05, "detector"]]
-    return f"{_list(found) if found else 'none of the detectors'} ({', '.join(parts)})"
+    return f"{listed(found) if found else 'none of the detectors'} ({', '.join(parts)})"
 
 
 def words_models() -> str:

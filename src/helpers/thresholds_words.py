@@ -8,6 +8,7 @@ from helpers import thresholds as t
 from helpers.congress_test import ACLU_COUNT
 from helpers.figures import MODEL_LABELS, percent
 from helpers.models import MODELS, PRIMARY_MODELS
+from helpers.wording import listed
 
 MARKS = {"default": "library default", f"count:{ACLU_COUNT}": f"{ACLU_COUNT} flagged"}
 MARKS |= {f"fmr:{f:g}": f"FMR of 1 in {1 / f:,.0f}" for f in calibration.TARGETS}
@@ -48,13 +49,13 @@ def fnmr_of(row) -> str:
 def each(parts: dict[str, str]) -> str:
     """{model: words} -> "Dlib (native) ..., SFace ... and Facenet ..."."""
     texts = [f"{MODEL_LABELS[model]} {words}" for model, words in parts.items()]
-    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+    return listed(texts)
 
 
 def with_each(parts: dict[str, str]) -> str:
     """{model: words} -> "... with Dlib (native), ... with SFace and ... with Facenet"."""
     texts = [f"{words} with {MODEL_LABELS[model]}" for model, words in parts.items()]
-    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+    return listed(texts)
 
 
 def span(values, form=str) -> str:

@@ -8,6 +8,7 @@ from helpers.congress_test import ACLU_COUNT, people_searched
 from helpers.figures import MODEL_LABELS, percent
 from helpers.models import PRIMARY_MODELS
 from helpers.who import COLOUR, COUNTS, HEADLINE_N, NOT_ASIAN
+from helpers.wording import listed, p_text
 
 STRATA_WORDS = (
     "recorded gender for ethnicity, white or of colour for gender, both for party, chamber and age"
@@ -18,15 +19,9 @@ NUMBERS = ["none", "one", "two", "three"]
 # ---------------------------------------------------------------- small words
 
 
-def join(texts) -> str:
-    """ "a, b and c"."""
-    *most, last = texts
-    return f"{', '.join(most)} and {last}" if most else last
-
-
 def model_names(names) -> str:
     """The labels of some models, in the usual order, as a list in words."""
-    return join([MODEL_LABELS[m] for m in PRIMARY_MODELS if m in set(names)])
+    return listed([MODEL_LABELS[m] for m in PRIMARY_MODELS if m in set(names)])
 
 
 def number(value: float, low: float, high: float) -> str:
@@ -42,16 +37,9 @@ def with_interval(row, name: str) -> str:
     return number(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
-def p_text(value: float) -> str:
-    """A p value to three decimals."""
-    if np.isnan(value):
-        return "–"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
 def each(table: pd.DataFrame, words) -> str:
     """One phrase a model: "Dlib (native) ..., SFace ... and Facenet ..."."""
-    return join([f"{MODEL_LABELS[r['model']]} {words(r)}" for r in table.to_dict("records")])
+    return listed([f"{MODEL_LABELS[r['model']]} {words(r)}" for r in table.to_dict("records")])
 
 
 def signed(value: float) -> str:
@@ -97,7 +85,7 @@ def answer() -> str:
     agree = in_every_model()
     verdict = headline.title_primary()
     agreement = (
-        f"The models agree on {join(agree)} and on nothing else"
+        f"The models agree on {listed(agree)} and on nothing else"
         if agree
         else "No difference between groups holds in all three models"
     )
@@ -121,7 +109,7 @@ def _which(group: str, words: str) -> str:
         verb = "falsely matches" if len(names) == 1 else "falsely match"
         if names:
             texts.append(f"{model_names(names)} {verb} {words} {how} often")
-    return join(texts) if texts else f"no model falsely matches {words} more often"
+    return listed(texts) if texts else f"no model falsely matches {words} more often"
 
 
 def nearer(group: str) -> str:
@@ -138,7 +126,7 @@ def nearer(group: str) -> str:
 def finding() -> str:
     """One line for the README's table of findings."""
     colour, women, agree = one_group(COLOUR), one_group("Women"), in_every_model()
-    end = f"only {join(agree)} holds" if agree else "no difference between groups holds"
+    end = f"only {listed(agree)} holds" if agree else "no difference between groups holds"
     return (
         f"FPIR ratios at {ACLU_COUNT} flagged, members of colour to white members within recorded "
         f"sex: {each(colour, within)}; women to men within white and of colour (exploratory): "
@@ -274,7 +262,7 @@ def _listing(table: pd.DataFrame, n: bool = False) -> str:
         ways = [f"{how}: {model_names(part.loc[m, 'model'])}" for how, m in ways.items() if m.any()]
         size = f", n = {part['n1'].iloc[0]}" if n else ""
         texts.append(f"{group} against {who.counterpart(against)}{size} ({'; '.join(ways)})")
-    return join(texts)
+    return listed(texts)
 
 
 def words_party() -> str:
@@ -324,15 +312,15 @@ def words_unexpected() -> str:
     null = members[(members["within_low"] <= 1) & (members["within_high"] >= 1)]
     found = (
         f"Not every comparison points the way of the crude primary ratio. Among groups of "
-        f"{HEADLINE_N} or more, a ratio below 1 or an AUC below one half: {join(cases)}."
+        f"{HEADLINE_N} or more, a ratio below 1 or an AUC below one half: {listed(cases)}."
         if cases
         else f"Among groups of {HEADLINE_N} or more no ratio is below 1, no AUC below one half."
     )
     if len(null):
         found += (
             f" And within recorded sex the primary ratio of {model_names(null['model'])} is "
-            f"{join([with_interval(r, 'within') for r in null.to_dict('records')])}: its interval "
-            "includes no difference."
+            f"{listed(with_interval(r, 'within') for r in null.to_dict('records'))}: its "
+            "interval includes no difference."
         )
     return found
 
@@ -397,7 +385,7 @@ def caption_rule() -> str:
     """Caption of the table of the rule."""
     return (
         f"Comparisons with an unadjusted p below 0.05, and the primary one. Ratio: FPIR ratio with "
-        f"{join([str(c) for c in COUNTS])} members flagged. AUC: chance that the best impostor "
+        f"{listed([str(c) for c in COUNTS])} members flagged. AUC: chance that the best impostor "
         f"score of a member of the group is nearer than that of its counterpart, DeLong's "
         f"interval; within: pooled over {STRATA_WORDS}. 'Holds': all intervals of the "
         "row, and the standardised ratios at the three thresholds, lie on one side of no "
@@ -419,7 +407,7 @@ def words_rule() -> str:
         else f"In groups of {HEADLINE_N} or more the rule lets no comparison through. "
     )
     text += (
-        f"In all three models: {join(agree)}. "
+        f"In all three models: {listed(agree)}. "
         if agree
         else "None of these holds in all three models. "
     )
@@ -450,7 +438,7 @@ def _failed(row) -> str:
     parts += ["the AUC"] * (not row["auc_low"] > 0.5)
     parts += ["the AUC within recorded sex"] * (not row["auc_within_low"] > 0.5)
     parts += ["Holm's p"] * (not row["holm_p"] < 0.05)
-    return join(parts)
+    return listed(parts)
 
 
 # ---------------------------------------------------------------- 4. age and photo quality
@@ -509,7 +497,7 @@ def words_adjusted() -> str:
         still = int((after["low"] > 0.5).sum())
         texts.append(
             f"**{gap}**: the AUC changes after adjustment for {after['terms'].iloc[0]}: "
-            f"{join(values)}; it stays above one half with its interval in {NUMBERS[still]} of "
+            f"{listed(values)}; it stays above one half with its interval in {NUMBERS[still]} of "
             f"three models."
         )
     two = odds[odds["terms"].str.count(",") == 0].query("terms != ''").set_index(["model", "gap"])
@@ -560,13 +548,13 @@ def words_aclu() -> str:
         return f"so {word} in {chance} of draws by lot"
 
     women = table.loc["Women"]
-    ours = join(
+    ours = listed(
         [
             f"{MODEL_LABELS[m]} {women[m]} ({so(women[m], women['searched'])})"
             for m in PRIMARY_MODELS
         ]
     )
-    ours_asian = join([f"{MODEL_LABELS[m]} {int(asian[m])}" for m in PRIMARY_MODELS])
+    ours_asian = listed([f"{MODEL_LABELS[m]} {int(asian[m])}" for m in PRIMARY_MODELS])
     return (
         f"The ACLU's list holds {women['aclu']} of the {women['searched']} women "
         f"({so(women['aclu'], women['searched'])}); ours hold {ours}. It holds "
