@@ -11,7 +11,8 @@ from helpers.congress_test import ACLU_COUNT
 from helpers.figures import MODEL_LABELS
 from helpers.models import PRIMARY_MODELS
 from helpers.who import COLOUR, COUNTS
-from helpers.who_words import NUMBERS, STRATA_WORDS, in_every_model, join, nearer
+from helpers.who_words import NUMBERS, STRATA_WORDS, in_every_model, nearer
+from helpers.wording import listed
 
 
 @cache
@@ -172,7 +173,7 @@ def title_groups() -> str:
     """Title of the forest plot."""
     agree = in_every_model()
     if agree:
-        return f"By every model: {join(agree)}"
+        return f"By every model: {listed(agree)}"
     return "Which groups are falsely matched more often depends on the model"
 
 
@@ -214,7 +215,7 @@ def caption_thresholds() -> str:
         "FPIR ratio against the number of members flagged, from strict to loose thresholds; line: "
         "Mantel-Haenszel ratio (members of colour against white members within recorded sex; women "
         "against men within white and of colour), band: 95 % interval (Greenland-Robins), where "
-        f"both sides have flagged members. Upright lines: {join([str(c) for c in COUNTS])} "
+        f"both sides have flagged members. Upright lines: {listed([str(c) for c in COUNTS])} "
         "flagged, the three thresholds of the rule. A ratio of rates must come near 1 when nearly "
         "everybody is flagged; the AUC has no such limit."
     )
