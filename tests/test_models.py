@@ -219,9 +219,9 @@ def test_the_projects_manifest_is_complete():
     for file, sources in manifest.items():
         for source in sources:
             assert len(source["sha256"]) == 64, file
-            place = {"url", "distribution", "installed"} & set(source)
+            place = set(models.PLACES) & set(source)
             assert len(place) == 1, f"{file}: a source has one place"
-            if "distribution" in source:
+            if {"distribution", "npm"} & set(source):
                 assert len(source["distribution_sha256"]) == 64, file
             # the converted copy is not the official file, and says so
             assert ("convert" in source) == ("carried" in source["what"]), file

@@ -1,12 +1,14 @@
-"""Turns two carried copies of weights into the ONNX files that deepface's engine loads.
+"""Turns carried copies of weights into ONNX files: two for deepface's engine, one of a classifier.
 
 The results are not the official files: they have hashes of their own in the weights manifest.
 Nothing that a weights file holds is executed; only its arrays and its JSON are read.
 
     python -m helpers.convert sface IN.onnx OUT.onnx
     python -m helpers.convert facenet IN.h5 OUT.onnx
+    python -m helpers.convert faceres IN.json OUT.onnx
 """
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -165,13 +167,109 @@ def convert_facenet(source: Path, target: Path) -> None:
     _save(model, target)
 
 
+def convert_faceres(source: Path, target: Path) -> None:
+    """Write the TensorFlow.js graph model HSE-FaceRec (a MobileNet) as ONNX, weights as float32.
+
+    `source` is its JSON; the file of float16 weights that it names lies beside it. Input "images"
+    (n, 224, 224, 3) float32, outputs "male" (n, 1), a probability, and "age" (n, 100), one
+    probability a year from 1 on. The identity features of the file are left out.
+    """
+    model = json.loads(source.read_text())
+    constants = _tfjs_weights(model["weightsManifest"], source.parent)
+    outputs = {"gender_pred/Sigmoid": "male", "age_pred/Softmax": "age"}
+    nodes, initialisers = [], {}
+
+    def constant(name, array):
+        initialisers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        return name
+
+    for node in model["modelTopology"]["node"]:
+        kind, name, attributes = node["op"], node["name"], node.get("attr", {})
+        inputs, output = node.get("input", []), outputs.get(node["name"], node["name"])
+        if kind == "Const":
+            continue
+        if kind == "Placeholder":
+            nodes.append(helper.make_node("Transpose", ["images"], [name], perm=[0, 3, 1, 2]))
+        elif kind in ("Conv2D", "DepthwiseConv2dNative"):
+            kernel = constants[inputs[1]]
+            # TensorFlow's (height, width, in, out), depthwise (height, width, in, 1)
+            order = (3, 2, 0, 1) if kind == "Conv2D" else (2, 3, 0, 1)
+            padding = base64.b64decode(attributes["padding"]["s"]).decode()
+            nodes.append(
+                helper.make_node(
+                    "Conv",
+                    [inputs[0], constant(inputs[1], kernel.transpose(order))],
+                    [output],
+                    auto_pad={"SAME": "SAME_UPPER"}.get(padding, padding),
+                    strides=[int(i) for i in attributes["strides"]["list"]["i"][1:3]],
+                    group=1 if kind == "Conv2D" else kernel.shape[2],
+                )
+            )
+        elif kind in ("Add", "Mul", "Minimum", "Maximum"):
+            value = constants[inputs[1]]
+            operand = constant(inputs[1], value.reshape(-1, 1, 1) if value.ndim else value)
+            name = {"Minimum": "Min", "Maximum": "Max"}.get(kind, kind)
+            nodes.append(helper.make_node(name, [inputs[0], operand], [output]))
+        elif kind == "Relu":
+            nodes.append(helper.make_node("Relu", inputs, [output]))
+        elif kind == "Mean":
+            nodes.append(helper.make_node("GlobalAveragePool", inputs[:1], [f"{name}/4d"]))
+            nodes.append(helper.make_node("Flatten", [f"{name}/4d"], [output]))
+        elif kind == "_FusedMatMul":
+            fused = [base64.b64decode(i).decode() for i in attributes["fused_ops"]["list"]["s"]]
+            if fused not in (["BiasAdd"], ["BiasAdd", "Relu"]):
+                raise ValueError(f"node {name!r} fuses {fused}, which has no conversion")
+            weights = [constant(i, constants[i]) for i in inputs[1:]]
+            linear = f"{output}/linear" if "Relu" in fused else output
+            nodes.append(helper.make_node("Gemm", [inputs[0], *weights], [linear]))
+            if "Relu" in fused:
+                nodes.append(helper.make_node("Relu", [linear], [output]))
+        elif kind in ("Sigmoid", "Softmax"):
+            nodes.append(helper.make_node(kind, inputs, [output]))
+        else:
+            raise ValueError(f"node {name!r} of kind {kind!r} has no conversion")
+    graph = helper.make_graph(
+        nodes,
+        "faceres",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 224, 224, 3])],
+        [
+            helper.make_tensor_value_info("male", TensorProto.FLOAT, ["n", 1]),
+            helper.make_tensor_value_info("age", TensorProto.FLOAT, ["n", 100]),
+        ],
+        list(initialisers.values()),
+    )
+    _save(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+        ),
+        target,
+    )
+
+
+def _tfjs_weights(manifest: list[dict], folder: Path) -> dict[str, np.ndarray]:
+    """Arrays of a TensorFlow.js model, in the order in which its files hold them."""
+    arrays = {}
+    for group in manifest:
+        data = b"".join((folder / path).read_bytes() for path in group["paths"])
+        start = 0
+        for weight in group["weights"]:
+            stored = np.dtype(weight.get("quantization", weight)["dtype"]).newbyteorder("<")
+            count = int(np.prod(weight["shape"], dtype=int))
+            array = np.frombuffer(data, stored, count, start).reshape(weight["shape"])
+            arrays[weight["name"]] = array.astype(weight["dtype"])
+            start += count * stored.itemsize
+        if start != len(data):
+            raise ValueError(f"{group['paths']} hold {len(data)} bytes, {start} are described")
+    return arrays
+
+
 def _save(model: onnx.ModelProto, target: Path) -> None:
     model.producer_name = "congress-test"
     onnx.checker.check_model(model)
     target.write_bytes(model.SerializeToString(deterministic=True))
 
 
+CONVERSIONS = {"sface": convert_sface, "facenet": convert_facenet, "faceres": convert_faceres}
+
 if __name__ == "__main__":
-    {"sface": convert_sface, "facenet": convert_facenet}[sys.argv[1]](
-        Path(sys.argv[2]), Path(sys.argv[3])
-    )
+    CONVERSIONS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

