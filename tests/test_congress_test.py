@@ -10,7 +10,7 @@ import pytest
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from helpers import congress_test, rates
+from helpers import congress_test, rates, shipping
 from helpers.errors import UserError
 from helpers.scores import Scores
 
@@ -382,4 +382,4 @@ def test_shipped_configurations_are_those_of_the_models():
     from helpers import models
 
     for model in models.MODELS:
-        assert congress_test._configuration(model, "yunet") == models.configuration(model, "yunet")
+        assert shipping.configuration(model) == models.configuration(model, "yunet")

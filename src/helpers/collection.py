@@ -83,22 +83,34 @@ def score_blocks(probes: Collection, gallery: Collection):
     Memory is bounded by BLOCK scores. Raises UserError for collections that cannot be compared.
     """
     check_comparable(probes, gallery)
-    a, b = probes.embeddings, gallery.embeddings
-    if probes.metric == "cosine":
-        a = a / np.linalg.norm(a, axis=1, keepdims=True)
-        b = b / np.linalg.norm(b, axis=1, keepdims=True)
+    a, b = (normalised(c.embeddings, probes.metric) for c in (probes, gallery))
     b_squared = (b * b).sum(axis=1)
     step = max(1, BLOCK // len(b))
     for start in range(0, len(a), step):
         rows = slice(start, min(start + step, len(a)))
-        product = a[rows] @ b.T
-        if probes.metric == "cosine":
-            scores = 1 - product
-        else:
-            squared = (a[rows] ** 2).sum(axis=1)[:, None] + b_squared - 2 * product
-            scores = np.sqrt(np.maximum(squared, 0))
-        # + 0.0 turns a rounded -0.0 into 0.0
-        yield rows, np.round(np.maximum(scores, 0), DECIMALS) + 0.0
+        yield rows, distances(a[rows], b, b_squared, probes.metric)
+
+
+def normalised(embeddings: np.ndarray, metric: str) -> np.ndarray:
+    """Embeddings (n, d) as `distances` wants them: of length 1 for the metric "cosine"."""
+    if metric == "cosine":
+        return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings
+
+
+def distances(a: np.ndarray, b: np.ndarray, b_squared: np.ndarray, metric: str) -> np.ndarray:
+    """Scores (n, m), rounded, of normalised embeddings a (n, d) and b (m, d), float64.
+
+    b_squared: the squared lengths of b, (m,).
+    """
+    product = a @ b.T
+    if metric == "cosine":
+        scores = 1 - product
+    else:
+        squared = (a**2).sum(axis=1)[:, None] + b_squared - 2 * product
+        scores = np.sqrt(np.maximum(squared, 0))
+    # + 0.0 turns a rounded -0.0 into 0.0
+    return np.round(np.maximum(scores, 0), DECIMALS) + 0.0
 
 
 def search(

@@ -26,8 +26,8 @@ from helpers import (
 )
 from helpers import scores as score_store
 from helpers.errors import UserError
-from helpers.models import MODELS, Configuration, configuration
-from helpers.paths import DATA, cache_dir
+from helpers.models import MODELS, Configuration
+from helpers.paths import cache_dir
 from helpers.rosters import GROUPS, load_members
 from helpers.scores import Scores, pairs_at
 from helpers.wording import p_text
@@ -112,7 +112,7 @@ def gather(
     named = probes == "congress" and detector == shipping.DETECTOR and model in MODELS
     if gallery == "utkface" and named:
         return people_searched(), score_store.load_scores(f"utkface-{model}")
-    config = _configuration(model, detector)
+    config = shipping.configuration(model, detector)
     people, probe_faces = _side(probes, config, labels, workers, progress)
     _, gallery_faces = _side(gallery, config, None, workers, progress)
     if gallery == "utkface":
@@ -139,14 +139,6 @@ def gather(
         probe_faces, second, gallery_faces, clusters, same, shipping.KEEP_PROBES
     )
     return people, found._replace(description={**found.description, "same_person_rule": rule})
-
-
-def _configuration(model: str, detector: str) -> Configuration:
-    """As `models.configuration`, from what ships if possible: deepface takes long to import."""
-    path = shipping.faces_path("probes", model, detector)
-    if path.is_relative_to(DATA) and path.exists():
-        return Configuration(**enrolment.read_description(path)["configuration"])
-    return configuration(model, detector)
 
 
 def _side(what, config, labels, workers, progress):

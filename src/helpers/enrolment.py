@@ -87,11 +87,16 @@ def read_image(path: Path) -> np.ndarray:
         raise Unreadable("not a file")
     if status.st_size == 0:
         raise Unreadable("empty file")
+    return decode_image(path)
+
+
+def decode_image(source, formats=FORMATS) -> np.ndarray:
+    """As `read_image`, for the path of a file or a binary stream, of the given formats only."""
     import cv2  # here, because most commands never decode an image
 
     previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit is below
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(source, formats=formats) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Unreadable("too many pixels", f"{image.width} x {image.height}")
             image.load()
@@ -326,37 +331,54 @@ def _enrol_one(record: dict, digest: str) -> dict:
         raise Unreadable("detector failed", _in_words(error)) from error
     if not faces:
         raise Unreadable("no face found")
-    # largest first; ties go to the surer, then to the one further left
-    face = min(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box))
+    row = face_rows(image, faces)[0]
+    face = row.pop("face")
     try:
         embedding = _embed(image, face)
     except Exception as error:
         raise Unreadable("recogniser failed", _in_words(error)) from error
-    if not np.isfinite(embedding).all() or not embedding.any():
+    if not usable(embedding):
         raise Unreadable("no usable embedding")
-    x, y, w, h = face.box
-    sharpness, brightness = _quality(image, face.box)
-    left, right = face.left_eye or (None, None), face.right_eye or (None, None)
-    return {
-        "id": record["id"],
-        "image_sha256": digest,
-        "width": image.shape[1],
-        "height": image.shape[0],
-        "faces_found": len(faces),
-        "box_x": x,
-        "box_y": y,
-        "box_w": w,
-        "box_h": h,
-        "left_eye_x": left[0],
-        "left_eye_y": left[1],
-        "right_eye_x": right[0],
-        "right_eye_y": right[1],
-        "detector_score": face.score,
-        "face_size": float(np.sqrt(w * h)),
-        "sharpness": sharpness,
-        "brightness": brightness,
-        "embedding": embedding,
-    }
+    return {"id": record["id"], "image_sha256": digest, **row, "embedding": embedding}
+
+
+def usable(embedding: np.ndarray) -> bool:
+    """Whether an embedding can be compared: every number finite, and not all of them zero."""
+    return bool(np.isfinite(embedding).all() and embedding.any())
+
+
+def face_rows(image: np.ndarray, faces: list[models.Face]) -> list[dict]:
+    """What face metadata say of each face of an image but id, hash and embedding; largest first.
+
+    Each row also holds the `models.Face` itself, as `face`.
+    """
+    rows = []
+    # ties go to the surer, then to the one further left
+    for face in sorted(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box)):
+        x, y, w, h = face.box
+        sharpness, brightness = _quality(image, face.box)
+        left, right = face.left_eye or (None, None), face.right_eye or (None, None)
+        rows.append(
+            {
+                "width": image.shape[1],
+                "height": image.shape[0],
+                "faces_found": len(faces),
+                "box_x": x,
+                "box_y": y,
+                "box_w": w,
+                "box_h": h,
+                "left_eye_x": left[0],
+                "left_eye_y": left[1],
+                "right_eye_x": right[0],
+                "right_eye_y": right[1],
+                "detector_score": face.score,
+                "face_size": float(np.sqrt(w * h)),
+                "sharpness": sharpness,
+                "brightness": brightness,
+                "face": face,
+            }
+        )
+    return rows
 
 
 def _quality(image: np.ndarray, box) -> tuple[float, float]:

@@ -33,6 +33,14 @@ def faces_path(dataset: str, model: str, detector: str = DETECTOR) -> Path:
     return cache_dir() / "faces" / f"{dataset}-{model}-{detector}.parquet"
 
 
+def configuration(model: str, detector: str = DETECTOR) -> models.Configuration:
+    """As `models.configuration`, from what ships if possible: deepface takes long to import."""
+    path = faces_path("probes", model, detector)
+    if path.is_relative_to(DATA) and path.exists():
+        return models.Configuration(**enrolment.read_description(path)["configuration"])
+    return models.configuration(model, detector)
+
+
 def enrol_dataset(
     dataset: str, model: str, detector: str = DETECTOR, workers: int | None = None, progress=True
 ) -> Path:
