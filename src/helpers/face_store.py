@@ -336,7 +336,7 @@ class FaceStore:
             probe, index.vectors[: index.count], index.squared[: index.count], index.metric
         )[0]
         if (left_out := index.position.get(leave_out, index.count)) < index.count:
-            scores[left_out] = np.inf
+            scores[left_out] = np.nan  # at or below no limit
         near = np.flatnonzero(scores <= limit + 1e-9)
         if len(near) > top:
             last = np.partition(scores[near], top - 1)[top - 1]

@@ -113,12 +113,23 @@ def look(service: Service, image: dict) -> Picture:
             seen = Seen(_without(row, "embedding"), lambda: row["embedding"], _no_pixels)
             return Picture([seen], lambda: description)
     else:
-        file = (place / name).resolve()
-        if file.is_relative_to(place.resolve()) and file.is_file():
-            if file.stat().st_size > MOST_BYTES_BUCKET:
-                raise _too_large(f"{file.stat().st_size:,} bytes")
-            return _look_at(service.model, file.read_bytes(), MOST_BYTES_BUCKET, name)
+        content = _file(place, name)
+        if content is not None:
+            return _look_at(service.model, content, MOST_BYTES_BUCKET, name)
     raise ServiceError("InvalidS3ObjectException", f"bucket {bucket!r} holds no {name[:100]!r}")
+
+
+def _file(folder: Path, name: str) -> bytes | None:
+    """A file below a folder; nothing where there is none, or where the name leads out of it."""
+    try:
+        file = (folder / name).resolve()
+        if not (file.is_relative_to(folder.resolve()) and file.is_file()):
+            return None
+        if file.stat().st_size > MOST_BYTES_BUCKET:
+            raise _too_large(f"{file.stat().st_size:,} bytes, at most {MOST_BYTES_BUCKET:,}")
+        return file.read_bytes()
+    except (OSError, ValueError):  # a name that no file can have, among others
+        return None
 
 
 @functools.lru_cache(maxsize=16)
