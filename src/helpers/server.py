@@ -41,7 +41,7 @@ THREADS = 8
 CONNECTIONS = 64  # at a time; each may hold a body in memory
 MOST_BODY = 15 * 1024 * 1024  # two images of 5 MB as base64, and their frame
 MOST_HEADERS = 16 * 1024
-PATIENCE = 30  # seconds that a connection may say nothing
+PATIENCE = 10  # seconds that a connection may say nothing
 TOKEN = "CONGRESS_TEST_TOKEN"
 ABOUT = """The Congress Test: face search on open models, speaking Amazon Rekognition's protocol.
 
@@ -200,7 +200,7 @@ def serve(
                 threads=THREADS,
                 connection_limit=CONNECTIONS,
                 channel_timeout=PATIENCE,
-                cleanup_interval=PATIENCE // 3,
+                cleanup_interval=PATIENCE // 2,
                 max_request_body_size=MOST_BODY,
                 max_request_header_size=MOST_HEADERS,
                 inbuf_overflow=2 * MOST_BODY,  # never to a file: images are not stored
@@ -208,7 +208,7 @@ def serve(
             )
         except OSError as error:
             raise UserError(f"port {port} of {host}: {error.strerror}") from error
-        logging.getLogger("waitress").setLevel(logging.ERROR)
+        logging.getLogger("waitress").setLevel(logging.CRITICAL)
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{server.effective_port}"
         place["app"] = make_app(Service(store, model, buckets(bucket, model)), url, token, rate)
