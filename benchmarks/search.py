@@ -9,6 +9,8 @@ the portraits of the queried members: the cache or CONGRESS_TEST_MIRROR.
 """
 
 import argparse
+import hashlib
+import itertools
 import json
 import os
 import resource
@@ -31,7 +33,10 @@ CANDIDATES = 20  # at the threshold of the benchmark each queried member has at 
 
 
 def make_gallery(model: str, size: int, out: Path) -> tuple[list[str], np.ndarray]:
-    """Write a gallery of real and made-up faces as a Parquet file; return ids and embeddings."""
+    """Write a gallery of real and made-up faces as a Parquet file; return ids and embeddings.
+
+    A made-up face has the box and the quality of a real one, and no image.
+    """
     from helpers import shipping
 
     real = shipping.load_dataset("legislators", model)
@@ -44,8 +49,13 @@ def make_gallery(model: str, size: int, out: Path) -> tuple[list[str], np.ndarra
         ids += [f"made-up-{i:06d}" for i in range(missing)]
         embeddings = np.concatenate([embeddings, drawn])
     embeddings = embeddings.astype(np.float32)
-    empty = dict.fromkeys(enrolment.COLUMNS)
-    rows = [empty | {"id": i, "embedding": e} for i, e in zip(ids, embeddings, strict=True)]
+    faces = itertools.cycle(
+        enrolment.read_faces(shipping.faces_path("legislators", model)).to_dict("records")
+    )
+    rows = [
+        face | {"id": i, "embedding": e, "image_sha256": hashlib.sha256(i.encode()).hexdigest()}
+        for face, i, e in zip(faces, ids, embeddings, strict=False)
+    ]
     table = pa.Table.from_pylist(rows, schema=pa.schema(enrolment.COLUMNS))
     enrolment.write_faces(table, out, real.description)
     return ids, embeddings

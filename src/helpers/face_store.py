@@ -27,8 +27,9 @@ from helpers.errors import UserError
 
 FILE = "faces.sqlite"
 VERSION = 1  # of the tables, in the file's own user_version
-MOST_FACES = 1_000_000  # in one collection: 1 GB of memory at 128 numbers a face
+MOST_FACES = 1_000_000  # in one collection; some GB of memory
 MOST_COLLECTIONS = 1_000
+ROUGH = 1e-3  # of float32 and of rounding, as a share of squared lengths; generous
 METADATA = tuple(c for c in enrolment.COLUMNS if c != "embedding")
 OWN = ("collection", "face_id", "image_id", "external_image_id")
 TYPES = {"string": "TEXT", "int32": "INTEGER", "float": "REAL"}
@@ -88,8 +89,8 @@ class _Index(NamedTuple):
 
     faces: list[dict]  # in the order of their numbers
     position: dict[str, int]  # of a face_id
-    vectors: np.ndarray  # (capacity, d), normalised
-    squared: np.ndarray  # (capacity,)
+    vectors: np.ndarray  # (capacity, d) float32, normalised
+    squared: np.ndarray  # (capacity,) float32, squared lengths
     metric: str
     count: int
 
@@ -315,10 +316,10 @@ class FaceStore:
     # ------------------------------------------------------------ search
 
     def embedding(self, name: str, face_id: str) -> np.ndarray | None:
-        """The embedding (d,) float64 of a stored face, normalised, or None where there is none."""
+        """The embedding (d,) float32 of a stored face, or None where there is none."""
         index = self._snapshot(name)
-        at = index.position.get(face_id)
-        return None if at is None or at >= index.count else index.vectors[at]
+        at = index.position.get(face_id, index.count)
+        return index.faces[at]["embedding"] if at < index.count else None
 
     def search(
         self, name: str, embedding: np.ndarray, limit: float, top: int, leave_out: str | None = None
@@ -332,17 +333,28 @@ class FaceStore:
         if index.count == 0:
             return []
         probe = collection.normalised(np.asarray(embedding, dtype=np.float64)[None], index.metric)
-        scores = collection.distances(
-            probe, index.vectors[: index.count], index.squared[: index.count], index.metric
-        )[0]
+        # first squared distances of all, in float32 and in half the time, then those that may be
+        # near enough exactly; of vectors of length 1 they are twice the cosine distances
+        squared = index.squared[: index.count]
+        length = float(probe[0] @ probe[0])
+        rough = length + squared - 2 * (index.vectors[: index.count] @ probe[0].astype(np.float32))
+        slack = ROUGH * (length + float(squared.max()))
         if (left_out := index.position.get(leave_out, index.count)) < index.count:
-            scores[left_out] = np.nan  # at or below no limit
-        near = np.flatnonzero(scores <= limit + 1e-9)
+            rough[left_out] = np.nan  # at or below no limit
+        near = np.flatnonzero(
+            rough <= (2 * limit if index.metric == "cosine" else limit**2) + slack
+        )
         if len(near) > top:
-            last = np.partition(scores[near], top - 1)[top - 1]
-            near = near[scores[near] <= last]
-        near = near[np.argsort(scores[near], kind="stable")][:top]
-        return [(index.faces[i], float(scores[i])) for i in near]
+            last = np.partition(rough[near], top - 1)[top - 1]
+            near = near[rough[near] <= last + 2 * slack]
+        if len(near) == 0:
+            return []
+        vectors = _vectors([index.faces[i] for i in near], index.metric)
+        scores = collection.distances(
+            probe, vectors, (vectors * vectors).sum(axis=1), index.metric
+        )[0]
+        best = np.argsort(scores, kind="stable")[:top]
+        return [(index.faces[near[i]], float(scores[i])) for i in best if scores[i] <= limit + 1e-9]
 
     def _snapshot(self, name: str) -> _Index:
         # no lock where the index is there: a search must not wait for somebody's disk
@@ -375,6 +387,9 @@ class FaceStore:
         collection.make_collection(frame)  # refuses what cannot be compared
         if len(frame) > MOST_FACES:
             raise UserError(f"{path} has {len(frame):,} faces; at most {MOST_FACES:,} fit")
+        needed = ["image_sha256", "width", "height", "box_x", "box_y", "box_w", "box_h"]
+        if frame[needed].isna().any(axis=None):
+            raise UserError(f"{path} lacks the image or the box of a face")
         external = frame["id"].map(external_id)
         if external.duplicated().any():
             raise UserError(
@@ -431,14 +446,20 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
+def _vectors(faces: list[dict], metric: str) -> np.ndarray:
+    """The normalised embeddings (n, d) float64 of stored faces."""
+    vectors = np.stack([face["embedding"] for face in faces]).astype(np.float64)
+    return collection.normalised(vectors, metric)
+
+
 def _grown(index: _Index, faces: list[dict], metric: str) -> _Index:
     """The index with more faces at its end; those who search in the old one are not disturbed."""
-    vectors = np.stack([face["embedding"] for face in faces]).astype(np.float64)
-    vectors = collection.normalised(vectors, metric)
+    vectors = _vectors(faces, metric)
     start, stop = index.count, index.count + len(faces)
     if stop > len(index.squared):
         capacity = max(stop, 2 * start, 64)
-        grown = np.zeros((capacity, vectors.shape[1])), np.zeros(capacity)
+        shapes = (capacity, vectors.shape[1]), capacity
+        grown = [np.zeros(shape, dtype=np.float32) for shape in shapes]
         for new, old in zip(grown, (index.vectors, index.squared), strict=True):
             if start:
                 new[:start] = old[:start]
