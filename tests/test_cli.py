@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import images
 import synthetic
 
-COMMANDS = ("fetch", "enrol", "search", "run", "reproduce", "verify", "rebuild")
+COMMANDS = ("fetch", "enrol", "search", "run", "reproduce", "verify", "rebuild", "cite")
+COMMANDS += ("serve", "import", "export", "similarity")
 NOT_FOR_WHAT_SHIPS = ("deepface", "onnx", "onnxruntime", "cv2", "dlib", "matplotlib", "h5py")
 
 
@@ -60,8 +61,8 @@ def test_every_command_explains_itself(command):
     for needed in COMMANDS if not command else ():
         assert needed in text
     if command:
-        function = next(c for c in cli.app.registered_commands if c.callback.__name__ == command[0])
-        first = function.callback.__doc__.splitlines()[0].split(":")[0]
+        names = {c.name or c.callback.__name__: c.callback for c in cli.app.registered_commands}
+        first = names[command[0]].__doc__.splitlines()[0].split(":")[0]
         assert first[:40] in text
 
 
@@ -417,3 +418,32 @@ def test_another_congress_needs_a_roster_and_portraits_and_no_code(mirror, tmp_p
     assert {g["group"] for g in answer["groups"]} >= set(labels["group"])
     flagged = sum(g["flagged"] for g in answer["groups"] if g["group"] in set(labels["group"]))
     assert flagged == 4
+
+
+# ---- collections of the service
+
+
+def test_a_collection_goes_in_and_out(files, tmp_path):
+    store = ("--store", tmp_path / "store")
+    assert call("import", "people", files / "gallery.parquet", *store) == "40 faces in people\n"
+    assert "already" in refused("import", "people", files / "gallery.parquet", *store)
+    assert "does not exist" in refused("import", "others", files / "missing.parquet", *store)
+    out = tmp_path / "out.parquet"
+    assert call("export", "people", out, *store) == f"40 faces in {out}\n"
+    assert "no collection" in refused("export", "others", out, *store)
+    pd.testing.assert_frame_equal(
+        enrolment.read_faces(out), enrolment.read_faces(files / "gallery.parquet")
+    )
+
+
+def test_the_scale_is_shown_with_its_errors():
+    lines = call("similarity").splitlines()
+    assert len(lines) == 17  # four models at four percentages
+    assert all("95 % interval" in line for line in lines[1:])
+
+
+def test_a_service_that_cannot_start_says_why(tmp_path):
+    place = ("--store", tmp_path, "--port", 0)
+    assert "ArcFace" in refused("serve", "--model", "ArcFace", *place)
+    assert "CONGRESS_TEST_TOKEN" in refused("serve", "--host", "0.0.0.0", *place)
+    assert "NAME=PATH" in refused("serve", "--bucket", "photos", *place)

@@ -3,6 +3,7 @@
 import errno
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -269,7 +270,8 @@ def import_collection(
     """Make a collection of the service from face metadata, without any image."""
     from helpers.face_store import FaceStore
 
-    typer.echo(f"{FaceStore(store).import_faces(name, faces):,} faces in {name}")
+    with closing(FaceStore(store)) as opened:
+        typer.echo(f"{opened.import_faces(name, faces):,} faces in {name}")
 
 
 @app.command("export")
@@ -281,16 +283,20 @@ def export_collection(
     """Write a collection of the service as face metadata, for `search` and `run`."""
     from helpers.face_store import FaceStore
 
-    typer.echo(f"{FaceStore(store).export_faces(name, out):,} faces in {out}")
+    with closing(FaceStore(store)) as opened:
+        typer.echo(f"{opened.export_faces(name, out):,} faces in {out}")
 
 
 @app.command()
 def similarity() -> None:
-    """Show what the service's Similarity means: false matches and misses at 80, 90, 95 and 99 %."""
+    """Show what the service's Similarity means: false matches and misses at 80, 90, 95 and 99 %.
+
+    False matches: pairs of a former legislator and a stranger. Misses: a member's two portraits.
+    """
     from helpers import similarity as scale
 
-    with pd.option_context("display.width", 160, "display.max_columns", None):
-        typer.echo(scale.table().to_string(index=False, float_format="%.3g"))
+    with pd.option_context("display.width", None, "display.max_colwidth", None):
+        typer.echo(scale.shown().to_string(index=False))
 
 
 @app.command()

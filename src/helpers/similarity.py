@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from helpers import calibration, shipping
+from helpers import calibration, rates, shipping
 from helpers.errors import UserError
 from helpers.models import MODELS
 
@@ -72,3 +72,23 @@ def table(models=MODELS) -> pd.DataFrame:
                 | {c: found[c] for c in columns}
             )
     return pd.DataFrame(rows)
+
+
+def shown(models=MODELS) -> pd.DataFrame:
+    """`table` as text for readers: model, similarity, distance, false matches and misses."""
+    found = table(models)
+    return pd.DataFrame(
+        {
+            "model": found["model"],
+            "similarity": [f"{s:.0f} %" for s in found["similarity"]],
+            "distance": [f"{d:.4f}" for d in found["distance"]],
+            "false matches among pairs of different people": [
+                rates.format_rate(r.errors, r.comparisons, r.low, r.high)
+                for r in found.itertuples()
+            ],
+            "misses among pairs of the same person": [
+                rates.format_rate(r.missed, r.pairs, r.fnmr_low, r.fnmr_high)
+                for r in found.itertuples()
+            ],
+        }
+    )

@@ -156,6 +156,8 @@ def prepare(source: Path = SOURCE) -> None:
             f"{name[:2]} · {title} <notebooks/{name}>" for name, title in titles.items()
         ),
         "model-card": site_pages.model_card,
+        "similarity": site_pages.similarity_table,
+        "service-speed": site_pages.service_speed,
         "cite": citation.collection,
         "bibtex": citation.bibtex,
         "version": lambda: str(citation.cff()["version"]),

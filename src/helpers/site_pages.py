@@ -14,7 +14,7 @@ import pandas as pd
 
 from helpers import citation
 from helpers.figures import GROUP_ORDER
-from helpers.paths import DATA, FIGURES
+from helpers.paths import DATA, FIGURES, ROOT
 
 KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "CSV", "tex": "LaTeX"}
 MOST_ROWS = 200  # of a data table on a page; the CSV has all
@@ -313,6 +313,36 @@ def model_card(model: str) -> str:
             rate_text(row.flagged, row.searched, row.low, row.high)
         )
     lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
+    return "\n".join(lines)
+
+
+def similarity_table() -> str:
+    """What the service's Similarity means, as a Markdown table."""
+    from helpers import similarity
+    from helpers.figures import MODEL_LABELS
+
+    table = similarity.shown()
+    table["model"] = table["model"].map(MODEL_LABELS)
+    rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def service_speed() -> str:
+    """The measured throughput of the service, in a sentence a kind of client."""
+    found = pd.read_csv(ROOT / "benchmarks" / "results-service.csv")
+    names = {"boto": "`boto3`", "plain": "a client without boto3's own work"}
+    first = found.iloc[0]
+    lines = [
+        f"In a collection of {first['gallery']:,} faces, on 2 cores that the clients share with "
+        f"the service; the same search in process took {first['in_process_ms']:.1f} ms."
+    ]
+    for r in found.itertuples():
+        many = "1 client" if r.clients == 1 else f"{r.clients} clients"
+        lines.append(
+            f"- {many}, {names[r.client]}: {r.searches_a_second:.0f} searches a second, half of "
+            f"them within {r.p50_ms:.0f} ms, 99 of 100 within {r.p99_ms:.0f} ms; "
+            f"{r.ratio_to_in_process:.1f} times the in-process rate."
+        )
     return "\n".join(lines)
 
 
