@@ -349,25 +349,6 @@ def test_an_ordinary_palette_would_not_pass():
     assert gap < 7 and distance < 18
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ((33, 529, 0.0449, 0.0861), "33 of 529 (6.2 %, 95 % interval 4.5-8.6)"),
-        ((28, 535), "28 of 535 (5.2 %)"),
-        ((1234, 23700, 0.05, 0.0524), "1,234 of 23,700 (5.2 %, 95 % interval 5.0-5.2)"),
-        ((0, 3, 0.0, 0.5615), "0 of 3 (0.0 %, 95 % interval 0.0-56.1)"),
-    ],
-)
-def test_a_rate_is_written_in_one_way(arguments, text):
-    assert figures.rate_text(*arguments) == text
-
-
-@pytest.mark.parametrize("arguments", [(0, 0), (1, 2, 0.1), (1, 2, None, 0.1)])
-def test_a_rate_without_people_or_with_half_an_interval_is_refused(arguments):
-    with pytest.raises(ValueError):
-        figures.rate_text(*arguments)
-
-
 # ---------------------------------------------------------------- plots
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
-from helpers import figures, headline, site, site_pages
+from helpers import figures, headline, site, site_pages, wording
 from helpers.paths import NOTEBOOKS, ROOT
 from helpers.site import SITE
 
@@ -127,6 +127,11 @@ def test_glossary_terms_are_linked_once_a_page(all_pages):
     text = (SITE / "notebooks" / "02-the-congress-test.html").read_text("utf-8")
     links = re.findall(r'<a class="term[^"]*" href="\.\./glossary\.html#(term-[^"]+)"', text)
     assert "term-FPIR" in links and len(links) == len(set(links))
+
+
+def test_numbers_are_written_in_one_way(all_pages):
+    odd = {path: wording.odd_numbers((SITE / path).read_text("utf-8")) for path in all_pages}
+    assert {path: found for path, found in odd.items() if found} == {}
 
 
 def test_no_photograph_is_in_the_site_and_the_site_is_never_committed(all_pages):

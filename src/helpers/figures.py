@@ -140,20 +140,6 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
-def rate_text(count: int, n: int, low: float | None = None, high: float | None = None) -> str:
-    """The one way to write a rate: '33 of 529 (6.2 %, 95 % interval 4.5-8.6)'.
-
-    `low` and `high` are shares; leave them out where the count is fixed by design. Raises
-    ValueError if nobody was counted (n = 0) or only one end of the interval is given.
-    """
-    if n <= 0:
-        raise ValueError(f"a rate needs n of at least 1, not {n}")
-    if (low is None) != (high is None):
-        raise ValueError("give both ends of the interval, or neither")
-    interval = "" if low is None else f", 95 % interval {100 * low:.1f}-{100 * high:.1f}"
-    return f"{count:,} of {n:,} ({percent(count / n)}{interval})"
-
-
 # ---------------------------------------------------------------- saving
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from helpers import citation
+from helpers import citation, rates
 from helpers.figures import GROUP_ORDER
 from helpers.paths import DATA, FIGURES
 
@@ -258,11 +258,11 @@ def questions(notebooks: dict[str, tuple[str, str]]) -> str:
 def at_the_default() -> str:
     """FPIR at the library defaults by group, adult strangers, as an HTML table."""
     from helpers import headline
-    from helpers.figures import MODEL_LABELS, rate_text
+    from helpers.figures import MODEL_LABELS
 
     table = headline.by_group("default")
     table["rate"] = [
-        rate_text(r.flagged, r.searched, r.low, r.high).replace("95 % interval ", "")
+        rates.format_rate(r.flagged, r.searched, r.low, r.high).replace("95 % interval ", "")
         for r in table.itertuples()
     ]
     shown = table.pivot(index="group", columns="model", values="rate")
@@ -291,7 +291,6 @@ def register_page(register: pd.DataFrame) -> str:
 def model_card(model: str) -> str:
     """What decides a model's scores, its weights, and how it fared, as a Markdown table."""
     from helpers import headline
-    from helpers.figures import rate_text
     from helpers.models import WEIGHT_FILES, configuration
 
     config = configuration(model)
@@ -310,7 +309,7 @@ def model_card(model: str) -> str:
     names = {"legislators": "former legislators", "utkface": "adult strangers"}
     for row in headline.defaults().query("model == @model").itertuples():
         rows[f"Members falsely matched at the default, {row.faces:,} {names[row.gallery]}"] = (
-            rate_text(row.flagged, row.searched, row.low, row.high)
+            rates.format_rate(row.flagged, row.searched, row.low, row.high)
         )
     lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
     return "\n".join(lines)
