@@ -21,6 +21,10 @@ def test_a_p_value(value, said):
     assert wording.p_text(value) == said
 
 
+def test_a_change_has_a_sign():
+    assert (wording.signed(0.3), wording.signed(-1.26, 1)) == ("+0.30", "−1.3")
+
+
 @pytest.mark.parametrize(
     ("page", "odd"),
     [

@@ -241,7 +241,7 @@ def table(
     entry = _entry("table", id, title, caption, notebook, folder)
     _write_all(folder, entry, {"csv": _csv(df), "tex": _tex(df, entry)})
     saved = _saved(entry, folder)
-    saved.html = df.to_html(
+    saved.html = df.rename_axis(columns=None).to_html(  # a name would become a column
         index=False, border=0, justify="left", na_rep="", float_format=lambda v: f"{v:,.6g}"
     )
     return saved

@@ -10,7 +10,7 @@ from helpers import photo_quality_tables as tables
 from helpers.figures import INK, MODEL_LABELS, MUTED, percent
 from helpers.models import PRIMARY_MODELS
 from helpers.photo_quality import EYES, LEVELS, SCALED, UNDEGRADED, conditions
-from helpers.wording import listed, p_text
+from helpers.wording import listed, p_text, signed
 
 KIND_LABELS = {
     UNDEGRADED: "As published",
@@ -72,7 +72,8 @@ def _only(table: pd.DataFrame, wanted: list[tuple[str, float]]) -> pd.DataFrame:
 
 
 def _points(change, low, high) -> str:
-    return f"{100 * change:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    change, low, high = (signed(100 * value, 1) for value in (change, low, high))
+    return f"{change} ({low} to {high})"
 
 
 # ---------------------------------------------------------------- tables

@@ -24,6 +24,11 @@ def p_text(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A change with its sign: +0.30, or −0.30 with a minus that is no hyphen."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def odd_numbers(page: str) -> list[str]:
     """What a page (text, Markdown or HTML) does not write as the project writes numbers.
 
