@@ -187,6 +187,12 @@ def test_committed_figures_agree_with_their_index():
         assert entry["cite"] == figures.how_to_cite(entry["id"], entry["title"].rstrip("."))
 
 
+def test_committed_figures_are_vectors():
+    pictures = [p.name for p in FIGURES.glob("*.svg") if "<image" in p.read_text("utf-8")]
+    pictures += [p.name for p in FIGURES.glob("*.pdf") if b"/Subtype /Image" in p.read_bytes()]
+    assert pictures == []
+
+
 # ---------------------------------------------------------------- guards
 
 

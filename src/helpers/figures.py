@@ -58,6 +58,12 @@ MODEL_LABELS = {
     "Facenet": "Facenet",
     "Dlib": "Dlib (deepface)",
 }
+MODEL_LINES = {  # apart in greyscale and for the colour blind, as the groups' colours are
+    "dlib-native": {"color": "#001A80", "ls": "-"},
+    "SFace": {"color": "#A03F14", "ls": (0, (5, 1.5))},
+    "Facenet": {"color": "#1DB9D6", "ls": "-"},
+    "Dlib": {"color": "#7A7A7A", "ls": (0, (1.5, 1.2))},
+}
 INK, MUTED, GRID = "#1A1A1A", "#5F5F5F", "#E3E3E3"
 IMPOSTOR_COLOUR, GENUINE_COLOUR = "#A03F14", "#7FA8C9"
 

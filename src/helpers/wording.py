@@ -5,9 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 
-HYPHENATED = re.compile(
-    r"interval \d[\d.,]*-\d[\d.,]*|(?<![\w.,-])\d+\.\d+-\d+\.\d+(?![\w-])"
-)
+HYPHENATED = re.compile(r"interval \d[\d.,]*-\d[\d.,]*|(?<![\w.,-])\d+\.\d+-\d+\.\d+(?![\w-])")
 UNSEPARATED = re.compile(r"(?<![\w.,/#:=+-])\d{5,}(?![\w/-]|\.\w)")
 
 
