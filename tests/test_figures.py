@@ -185,6 +185,9 @@ def test_committed_figures_agree_with_their_index():
         csv = pd.read_csv(FIGURES / entry["data"])
         assert len(csv), entry["id"]
         assert entry["cite"] == figures.how_to_cite(entry["id"], entry["title"].rstrip("."))
+        # these texts also stand in LaTeX, in an alternative text and in a citation
+        texts = entry["title"] + entry["caption"] + entry.get("alt", "")
+        assert "](" not in texts and "**" not in texts, entry["id"]
 
 
 def test_committed_figures_are_vectors():

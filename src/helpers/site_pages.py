@@ -71,6 +71,7 @@ def scrolling(table: str, label: str) -> str:
     Its columns are no narrower than they can be read.
     """
     widths = iter(_least_widths(cells_of(table)))
+    table = re.sub(r"[\d.,]+–[\d.,]+", r'<span class="whole">\g<0></span>', table)
     table = table.replace(" %", "\u00a0%")
     table = re.sub(r"<th>", lambda _: f'<th style="min-width: {next(widths)}ch">', table)
     return (
