@@ -297,7 +297,7 @@ def alt_ranks() -> str:
 def show_ranks() -> pd.DataFrame:
     """Hit rates: a row a model and gallery, a column a list size."""
     rows = []
-    for gallery, word in (("utkface", "adult strangers"), ("legislators", "former legislators")):
+    for gallery, word in figures.GALLERY_LABELS.items():
         table = c.hit_rates(gallery)
         for model, part in table.groupby("model", sort=False):
             row = {"Gallery": word, "Model": MODEL_LABELS[model]}

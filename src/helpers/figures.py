@@ -64,6 +64,7 @@ MODEL_LINES = {  # apart in greyscale and for the colour blind, as the groups' c
     "Facenet": {"color": "#1DB9D6", "ls": "-"},
     "Dlib": {"color": "#7A7A7A", "ls": (0, (1.5, 1.2))},
 }
+GALLERY_LABELS = {"utkface": "adult strangers", "legislators": "former legislators"}
 INK, MUTED, GRID = "#1A1A1A", "#5F5F5F", "#E3E3E3"
 IMPOSTOR_COLOUR, GENUINE_COLOUR = "#A03F14", "#7FA8C9"
 

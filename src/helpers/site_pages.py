@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import citation, rates
-from helpers.figures import GROUP_ORDER
+from helpers.figures import GALLERY_LABELS, GROUP_ORDER
 from helpers.paths import DATA, FIGURES
 
 KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "CSV", "tex": "LaTeX"}
@@ -330,10 +330,10 @@ def model_card(model: str) -> str:
     for source in manifest[WEIGHT_FILES[config.recogniser]]:
         where = source.get("installed") or source.get("distribution") or "publisher"
         rows[f"Weights, {source['what']}, from {where}"] = f"`{source['sha256']}`"
-    names = {"legislators": "former legislators", "utkface": "adult strangers"}
     for row in headline.defaults().query("model == @model").itertuples():
-        rows[f"Members falsely matched at the default, {row.faces:,} {names[row.gallery]}"] = (
-            rates.format_rate(row.flagged, row.searched, row.low, row.high)
+        faces = f"{row.faces:,} {GALLERY_LABELS[row.gallery]}"
+        rows[f"Members falsely matched at the default, {faces}"] = rates.format_rate(
+            row.flagged, row.searched, row.low, row.high
         )
     lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
     return "\n".join(lines)
