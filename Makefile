@@ -69,7 +69,7 @@ serve: $(STAMP) ## show site/ at http://localhost:8000
 	@echo "http://localhost:$(PORT), until Ctrl-C"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory site $(PORT) 2>/dev/null
 
-pdf: $(STAMP) ## print the collection: site/congress-test.pdf
+pdf: $(STAMP) ## print only site/congress-test.pdf (make site does it, too)
 	@$(BIN)/python -m helpers.print
 
 test-site: $(STAMP) ## build the site and test it in a headless Chromium

@@ -63,4 +63,5 @@ def name_the_level(app, page, template, context, doctree):
 
 def setup(app):
     app.connect("doctree-resolved", site_pages.link_terms)
+    app.connect("doctree-resolved", site_pages.keep_percent_signs)
     app.connect("html-page-context", name_the_level, priority=900)  # after Furo

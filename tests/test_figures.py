@@ -185,6 +185,15 @@ def test_committed_figures_agree_with_their_index():
         csv = pd.read_csv(FIGURES / entry["data"])
         assert len(csv), entry["id"]
         assert entry["cite"] == figures.how_to_cite(entry["id"], entry["title"].rstrip("."))
+        # these texts also stand in LaTeX, in an alternative text and in a citation
+        texts = entry["title"] + entry["caption"] + entry.get("alt", "")
+        assert "](" not in texts and "**" not in texts, entry["id"]
+
+
+def test_committed_figures_are_vectors():
+    pictures = [p.name for p in FIGURES.glob("*.svg") if "<image" in p.read_text("utf-8")]
+    pictures += [p.name for p in FIGURES.glob("*.pdf") if b"/Subtype /Image" in p.read_bytes()]
+    assert pictures == []
 
 
 # ---------------------------------------------------------------- guards
@@ -347,25 +356,6 @@ def test_the_palette_survives_greyscale_and_colour_blindness():
 def test_an_ordinary_palette_would_not_pass():
     gap, distance = lightness_and_distances(["#D62728", "#2CA02C", "#1F77B4", "#9467BD"])
     assert gap < 7 and distance < 18
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ((33, 529, 0.0449, 0.0861), "33 of 529 (6.2 %, 95 % interval 4.5-8.6)"),
-        ((28, 535), "28 of 535 (5.2 %)"),
-        ((1234, 23700, 0.05, 0.0524), "1,234 of 23,700 (5.2 %, 95 % interval 5.0-5.2)"),
-        ((0, 3, 0.0, 0.5615), "0 of 3 (0.0 %, 95 % interval 0.0-56.1)"),
-    ],
-)
-def test_a_rate_is_written_in_one_way(arguments, text):
-    assert figures.rate_text(*arguments) == text
-
-
-@pytest.mark.parametrize("arguments", [(0, 0), (1, 2, 0.1), (1, 2, None, 0.1)])
-def test_a_rate_without_people_or_with_half_an_interval_is_refused(arguments):
-    with pytest.raises(ValueError):
-        figures.rate_text(*arguments)
 
 
 # ---------------------------------------------------------------- plots

@@ -11,6 +11,7 @@ import re
 import nbformat
 import pytest
 
+from helpers import wording
 from helpers.paths import NOTEBOOKS, ROOT
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -102,6 +103,26 @@ def test_a_loose_number_is_found():
     assert [found.split()[0] for found in loose_numbers(nb)] == ["6.2"]
     nb.cells[1].outputs[0].data["text/markdown"] = "34 of 529 (6.4 %)"
     assert [found.split()[0] for found in loose_numbers(nb)] == ["33", "6.2"]
+
+
+def committed_texts() -> dict[str, list[str]]:
+    """The documents, the texts of figures, and what each notebook says and shows."""
+    names = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "data/README.md"]
+    names += ["figures/index.json", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+    texts = {name: [(ROOT / name).read_text("utf-8")] for name in names}
+    for path in PATHS:
+        nb = nbformat.read(path, as_version=4)
+        said = [c.source for c in nb.cells if c.cell_type == "markdown"]
+        texts[path.stem] = [*said, said_by_outputs(nb)]
+    return texts
+
+
+def test_numbers_are_written_in_one_way():
+    odd = {
+        name: [found for text in said for found in wording.odd_numbers(text)]
+        for name, said in committed_texts().items()
+    }
+    assert {name: found for name, found in odd.items() if found} == {}
 
 
 def test_the_readmes_findings_are_what_the_notebooks_say():

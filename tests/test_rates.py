@@ -249,3 +249,11 @@ def test_rates_are_written_one_way():
     assert rates.format_interval(0.36, 2.2, percent=False) == "0.36–2.20"
     assert rates.format_interval(30.3, np.inf, percent=False) == "30.30 or more"
     assert rates.format_interval(np.nan, np.nan) == "not defined"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(-1, 5), (6, 5), (1, -1), (1, 2, 0.1), (1, 2, None, 0.1), (0, 0, 0.1)]
+)
+def test_what_is_no_rate_or_has_half_an_interval_is_refused(arguments):
+    with pytest.raises(ValueError):
+        rates.format_rate(*arguments)

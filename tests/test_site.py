@@ -6,12 +6,14 @@ import subprocess
 import sys
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from helpers import citation, figures, precommit, site, site_pages
+from helpers import print as printing
 from helpers.cli import app
 from helpers.errors import UserError
 from helpers.paths import FIGURES, ROOT
@@ -113,7 +115,7 @@ def test_a_notebook_page_has_svg_folded_code_and_links_to_figure_pages(tmp_path)
 def test_terms_are_found_as_words():
     terms = site_pages.term_pattern(["FMR", "gallery", "false match share", "probe", "rank"])
     found = [m[1] for m in terms.finditer("Galleries, a Gallery; probes, reprobe; FMR fmr, ranked")]
-    assert found == ["Gallery", "probe", "FMR"]
+    assert found == ["Galleries", "Gallery", "probe", "FMR"]
     assert [m[1] for m in terms.finditer("A false match share")] == ["false match share"]
 
 
@@ -128,6 +130,60 @@ def test_what_a_title_says_is_shown_as_it_is():
         assert re.sub("<[^>]*>", "", shown) == re.sub("&(?!quot)", "&amp;", text).replace(
             "<", "&lt;"
         ).replace(">", "&gt;").replace('"', "&quot;")
+
+
+def test_columns_are_as_wide_as_they_can_be_read():
+    frame = pd.DataFrame(
+        {"Model": ["Dlib (native)"] * 2, "FPIR": ["33 of 529 (6.2 %, 95 % interval 4.5–8.6)"] * 2}
+    )
+    box = site_pages.scrolling(frame.to_html(index=False, border=0), "T")
+    widths = [int(w) for w in re.findall(r"min-width: (\d+)ch", box)]
+    assert len("(native)") < widths[0] <= 14 <= widths[1] < 43
+    assert "6.2\u00a0%" in box and 'tabindex="0"' in box
+
+
+def test_the_register_names_every_id_with_its_columns():
+    register = site.read_register()
+    register.loc[len(register)] = ["fig-99-retired", "0.1.0", "a, b", "0.2.0"]
+    page = site_pages.register_page(register, set(entries()))
+    assert all(f"`{id}`" in page for id in register["id"])
+    assert f"[`{PRIMARY}`](figures/{PRIMARY}.md)\n: since 0.1.0: `section, model" in page
+    assert "\n`fig-99-retired`\n: since 0.1.0, retired in 0.2.0: `a, b`" in page
+
+
+# ---------------------------------------------------------------- print
+
+
+def test_columns_of_a_printed_table_follow_their_content():
+    cells = np.array(
+        [["Model", "Note"], ["SFace", "a long note " * 12], ["Dlib", ""]], dtype=object
+    )
+    widths, lines = printing.column_widths(cells, 60)
+    assert widths.sum() == 60 and widths[0] < 12 and 3 < lines < 8
+    assert printing.column_widths(cells, 200)[1] == 3
+
+
+def test_only_tables_with_little_room_lie_across_the_page():
+    wide = np.array([[f"column {i}" for i in range(25)]] * 3, dtype=object)
+    assert printing.is_wide(wide) and not printing.is_wide(wide[:, :5])
+
+
+def test_print_keeps_rates_whole_and_drops_the_way_to_other_pages(tmp_path):
+    rate = "33 of 529 (6.2 %, 95 % interval 4.5–8.6)"
+    frame = pd.DataFrame({"FPIR": [rate], "At": ["https://example.org/" + "a/" * 30]})
+    data = {"text/html": frame.to_html(index=False), "text/plain": "tab-02-primary: T"}
+    cells = [
+        nbformat.v4.new_code_cell(
+            "1", outputs=[nbformat.v4.new_output("display_data", data)], execution_count=1
+        ),
+        nbformat.v4.new_markdown_cell(
+            "Next: [the people](01-the-people.ipynb). Back to [x](y.ipynb)."
+        ),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "02-x.ipynb")
+    text = printing.collected([tmp_path / "02-x.ipynb"], entries())
+    assert "6.2\u00a0%" in text and "4.5–\u20608.6" in text and "a/\u200ba/" in text
+    assert text.count("<col ") == 2 and "the people" not in text
 
 
 def test_an_unknown_placeholder_is_an_error():

@@ -19,3 +19,34 @@ def test_a_list_of_texts(texts, said):
 )
 def test_a_p_value(value, said):
     assert wording.p_text(value) == said
+
+
+def test_a_change_has_a_sign():
+    assert (wording.signed(0.3), wording.signed(-1.26, 1)) == ("+0.30", "−1.3")
+
+
+@pytest.mark.parametrize(
+    ("page", "odd"),
+    [
+        ("6.2 %, 95 % interval 4.5-8.6", "interval 4.5-8.6"),
+        ("6.2 %, 95 % interval 5-9", "interval 5-9"),
+        ("<td>101 of 102 (99.0 %, 94.7-99.8)</td>", "94.7-99.8"),
+        ('<img alt="A ratio, 95 % interval <b>0.4-2.0">', "0.4-2.0"),
+        ("a gallery of <b>25000</b> faces", "25000"),
+        ('<img alt="25000 faces">', "25000"),
+    ],
+)
+def test_a_number_in_another_style_is_found(page, odd):
+    assert wording.odd_numbers(page)[0].endswith(odd)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "33 of 529 (6.2 %, 95 % interval 4.5–8.6) of 25,000; ISO/IEC 19795-1; men of 18-34",
+        "`2.9e-03` of 0.10000, commit `1234567`, file 020301.jpg, 2018-07-26, 1.0-alpha",
+        "<code>12345</code><script>12345; '1.2-3.4'</script>[x](y/12345.csv)",
+    ],
+)
+def test_other_numbers_are_left_alone(page):
+    assert wording.odd_numbers(page) == []

@@ -24,6 +24,19 @@ def pytest_addoption(parser):
     parser.addoption("--keep-site", action="store_true", help="test site/ as it is, do not build")
 
 
+MEASURED = {}  # what is said at the end of the run
+
+
+def pytest_terminal_summary(terminalreporter):
+    for what, value in MEASURED.items():
+        terminalreporter.write_line(f"{what}: {value}")
+
+
+@pytest.fixture
+def measured() -> dict:
+    return MEASURED
+
+
 @pytest.fixture(scope="session")
 def build_seconds(pytestconfig) -> float | None:
     """Builds the site; how long that took."""
@@ -31,7 +44,9 @@ def build_seconds(pytestconfig) -> float | None:
         return None
     start = time.perf_counter()
     subprocess.run([sys.executable, "-m", "helpers.site"], cwd=ROOT, check=True)
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    MEASURED["build, seconds"] = round(seconds)
+    return seconds
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -15,11 +15,6 @@ from helpers.inference import wilson
 from helpers.models import PRIMARY_MODELS
 from helpers.wording import listed
 
-LINES = {
-    "dlib-native": {"color": INK, "ls": "-"},
-    "SFace": {"color": "#A03F14", "ls": (0, (5, 1.5))},
-    "Facenet": {"color": "#3E78A8", "ls": (0, (1.5, 1.2))},
-}
 STRICT = "fmr:1e-05"  # the rule in the sentences; the tables hold all
 LIST = 10  # the list in the sentences
 SMALL = 10  # people; groups of fewer say little
@@ -248,12 +243,12 @@ def plot_ranks(table: pd.DataFrame) -> figures.Figure:
         for model, part in table.groupby("model", sort=False):
             x = [*part["rank"], c.hubs()["faces"].max()]
             steps = {k: [*(100 * part[k]), 100 * part[k].iloc[-1]] for k in ("rate", "low", "high")}
-            colour = LINES[model]["color"]
+            colour = figures.MODEL_LINES[model]["color"]
             ax.fill_between(
                 x, steps["low"], steps["high"], step="post", color=colour, alpha=0.13, lw=0
             )
-            ax.step(x, steps["rate"], where="post", lw=1.8, **LINES[model])
-            figures.direct_label(ax, 1.08, steps["rate"][0] - 2.7, MODEL_LABELS[model], colour)
+            ax.step(x, steps["rate"], where="post", lw=1.8, **figures.MODEL_LINES[model])
+            figures.direct_label(ax, 1.08, steps["rate"][0] - 2.7, MODEL_LABELS[model], INK)
         ax.set_xscale("log")
         ax.set_xlim(1, c.hubs()["faces"].max())
         ax.set_ylim(50, 100.5)
@@ -302,7 +297,7 @@ def alt_ranks() -> str:
 def show_ranks() -> pd.DataFrame:
     """Hit rates: a row a model and gallery, a column a list size."""
     rows = []
-    for gallery, word in (("utkface", "adult strangers"), ("legislators", "former legislators")):
+    for gallery, word in figures.GALLERY_LABELS.items():
         table = c.hit_rates(gallery)
         for model, part in table.groupby("model", sort=False):
             row = {"Gallery": word, "Model": MODEL_LABELS[model]}
@@ -415,10 +410,12 @@ def plot_tradeoff(table: pd.DataFrame) -> figures.Figure:
                 ax.errorbar(
                     x, y, yerr=bars, color=colour, marker=marker, ms=4.2, lw=1.2, elinewidth=0.8
                 )
+            sides = {5: (2, "right"), 10: (-2, "left")}  # these two stand close
             for _, r in none.iterrows():
+                shift, side = sides.get(r["list_size"], (0, "center"))
                 ax.annotate(
-                    f"{r['list_size']}", (r["mean"], 100), xytext=(0, 4),
-                    textcoords="offset points", ha="center", fontsize=7.5, color="#A03F14",
+                    f"{r['list_size']}", (r["mean"], 100), xytext=(shift, 4),
+                    textcoords="offset points", ha=side, fontsize=7.5, color="#A03F14",
                     weight="bold",
                 )  # fmt: skip
             for _, r in cut[cut["mean"] > 0].iterrows():

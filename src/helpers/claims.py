@@ -35,7 +35,7 @@ def searches() -> pd.DataFrame:
     table = published.published_results()
     people = table["quantity"].str.extract(r"^((?:\w+ )?\w+) falsely matched$")[0]
     table = table.assign(people=people)[people.notna()].reset_index(drop=True)
-    size = table["note"].str.extract(r"gallery of (\d+)")[0]
+    size = table["note"].str.extract(r"gallery of ([\d,]+)")[0].str.replace(",", "")
     first = published.number(ACLU, "gallery size (arrest photos)")
     table["gallery"] = pd.to_numeric(size).where(table["study"] != ACLU, first)
     if table["gallery"].isna().any():

@@ -100,13 +100,19 @@ def plot_heat(df, groups, races, own):
     for ax, model in zip(axes[:, 0], models, strict=True):
         part = df[df["model"] == model].set_index(["group", "race"])
         grid = np.array([[part.loc[(g, r), "fmr"] for r in races] for g in groups])
-        ax.imshow(np.ma.masked_equal(grid, 0), norm=norm, cmap="Blues", aspect="auto", alpha=0.85)
+        # a mesh, not an image: the figure stays one of vectors
+        edges = [np.arange(n + 1) - 0.5 for n in grid.shape[::-1]]
+        cells = np.ma.masked_equal(grid, 0)
+        ax.pcolormesh(
+            *edges, cells, norm=norm, cmap="Blues", alpha=0.85, edgecolors="white", lw=0.5
+        )
+        ax.invert_yaxis()
         for i, group in enumerate(groups):
             for j, race in enumerate(races):
                 row = part.loc[(group, race)]
                 light = row["fmr"] > 0 and norm(row["fmr"]) > 0.62
                 ax.text(
-                    j, i, _cell(row), ha="center", va="center", fontsize=7.5,
+                    j, i, _cell(row), ha="center", va="center", fontsize=7,
                     color="white" if light else INK,
                 )  # fmt: skip
                 if own.get(group) == race:
@@ -133,4 +139,4 @@ def _cell(row) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"

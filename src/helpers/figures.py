@@ -58,6 +58,13 @@ MODEL_LABELS = {
     "Facenet": "Facenet",
     "Dlib": "Dlib (deepface)",
 }
+MODEL_LINES = {  # apart in greyscale and for the colour blind, as the groups' colours are
+    "dlib-native": {"color": "#001A80", "ls": "-"},
+    "SFace": {"color": "#A03F14", "ls": (0, (5, 1.5))},
+    "Facenet": {"color": "#1DB9D6", "ls": "-"},
+    "Dlib": {"color": "#7A7A7A", "ls": (0, (1.5, 1.2))},
+}
+GALLERY_LABELS = {"utkface": "adult strangers", "legislators": "former legislators"}
 INK, MUTED, GRID = "#1A1A1A", "#5F5F5F", "#E3E3E3"
 IMPOSTOR_COLOUR, GENUINE_COLOUR = "#A03F14", "#7FA8C9"
 
@@ -138,20 +145,6 @@ def number(value: float, digits: int = 0) -> str:
 def percent(value: float, digits: int = 1) -> str:
     """A share as a percentage, e.g. 0.0624 -> '6.2 %'."""
     return f"{100 * value:.{digits}f} %"
-
-
-def rate_text(count: int, n: int, low: float | None = None, high: float | None = None) -> str:
-    """The one way to write a rate: '33 of 529 (6.2 %, 95 % interval 4.5-8.6)'.
-
-    `low` and `high` are shares; leave them out where the count is fixed by design. Raises
-    ValueError if nobody was counted (n = 0) or only one end of the interval is given.
-    """
-    if n <= 0:
-        raise ValueError(f"a rate needs n of at least 1, not {n}")
-    if (low is None) != (high is None):
-        raise ValueError("give both ends of the interval, or neither")
-    interval = "" if low is None else f", 95 % interval {100 * low:.1f}-{100 * high:.1f}"
-    return f"{count:,} of {n:,} ({percent(count / n)}{interval})"
 
 
 # ---------------------------------------------------------------- saving
@@ -255,7 +248,7 @@ def table(
     entry = _entry("table", id, title, caption, notebook, folder)
     _write_all(folder, entry, {"csv": _csv(df), "tex": _tex(df, entry)})
     saved = _saved(entry, folder)
-    saved.html = df.to_html(
+    saved.html = df.rename_axis(columns=None).to_html(  # a name would become a column
         index=False, border=0, justify="left", na_rep="", float_format=lambda v: f"{v:,.6g}"
     )
     return saved

@@ -12,7 +12,7 @@ import pandas as pd
 
 from helpers import congress_test, inference, published, rates
 from helpers.congress_test import ACLU_COUNT, Result
-from helpers.figures import GROUP_ORDER, MODEL_LABELS, percent
+from helpers.figures import GALLERY_LABELS, GROUP_ORDER, MODEL_LABELS, percent
 from helpers.models import MODELS, PRIMARY_MODELS
 from helpers.rosters import load_delegates
 from helpers.scores import Scores
@@ -400,7 +400,7 @@ def show_defaults() -> pd.DataFrame:
     table = defaults()
     return pd.DataFrame(
         {
-            "Gallery": table["gallery"],
+            "Gallery": table["gallery"].map(GALLERY_LABELS),
             "Model": table["model"].map(MODEL_LABELS),
             "Faces": table["faces"].map("{:,}".format),
             "Threshold (distance)": table["threshold"].map("{:g}".format) + " " + table["metric"],

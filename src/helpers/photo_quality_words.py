@@ -10,7 +10,7 @@ from helpers import photo_quality_tables as tables
 from helpers.figures import INK, MODEL_LABELS, MUTED, percent
 from helpers.models import PRIMARY_MODELS
 from helpers.photo_quality import EYES, LEVELS, SCALED, UNDEGRADED, conditions
-from helpers.wording import listed, p_text
+from helpers.wording import listed, p_text, signed
 
 KIND_LABELS = {
     UNDEGRADED: "As published",
@@ -35,9 +35,8 @@ WHAT = {
 COVER_LABELS = {1: "mouth", 2: "mask", 3: "eyes"}
 COVER_WORDS = {1: "mouth and chin", 2: "from the middle of the nose down", 3: "a band of the eyes"}
 MODEL_STYLES = {
-    "dlib-native": {"color": INK, "marker": "o", "ls": "-"},
-    "SFace": {"color": "#2F7D5B", "marker": "s", "ls": (0, (5, 1.5))},
-    "Facenet": {"color": "#D08A1D", "marker": "^", "ls": (0, (1.5, 1))},
+    model: figures.MODEL_LINES[model] | {"marker": marker}
+    for model, marker in zip(PRIMARY_MODELS, "os^", strict=True)
 }
 SIDES = {"1": ("of colour", "#A03F14", "D"), "0": ("white", "#4A4A4A", "o")}
 POLICY_WORDS = {"28": "28 flagged", "default": "library default", "fmr_1e_4": "FMR 1e-4"}
@@ -72,7 +71,8 @@ def _only(table: pd.DataFrame, wanted: list[tuple[str, float]]) -> pd.DataFrame:
 
 
 def _points(change, low, high) -> str:
-    return f"{100 * change:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    change, low, high = (signed(100 * value, 1) for value in (change, low, high))
+    return f"{change} ({low} to {high})"
 
 
 # ---------------------------------------------------------------- tables
@@ -219,6 +219,7 @@ def plot_rates(table: pd.DataFrame, rate: str, fte: bool = False) -> Figure:
             ax.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
             ax.set_ylim(0, 104)
             ax.yaxis.set_major_locator(FixedLocator([0, 2, 5, 10, 20, 50, 100]))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} %"))
     last = axes.flat[len(LEVELS)]
     last.set_axis_off()
     key = last.inset_axes([0, 0, 1, 1])  # a scale of its own

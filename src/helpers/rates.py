@@ -355,11 +355,16 @@ def _digits(rate):
 def format_rate(k, n, low=None, high=None):
     """A rate with its counts, as text: "33 of 529 (6.2 %, 95 % interval 4.5–8.6)".
 
-    low, high: the interval as fractions; left out where the policy fixes the count.
+    low, high: the interval as fractions; left out where the policy fixes the count. Raises
+    ValueError for a count that is no part of n, or if one end of the interval is missing.
     """
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is no rate")
+    if (low is None) != (high is None):
+        raise ValueError("give both ends of the interval, or neither")
     if n == 0:
         return "0 of 0 (not defined)"
     text = f"{k:,} of {n:,} ({100 * k / n:.{_digits(k / n)}f} %"
-    if low is None or high is None:
+    if low is None:
         return text + ")"
     return f"{text}, 95 % interval {format_interval(low, high)})"

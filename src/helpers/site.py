@@ -18,6 +18,7 @@ import nbformat
 import pandas as pd
 
 from helpers import citation, figures, site_pages
+from helpers import print as printing
 from helpers.errors import UserError
 from helpers.paths import FIGURES, NOTEBOOKS, ROOT
 
@@ -135,6 +136,8 @@ def prepare(source: Path = SOURCE) -> None:
     index = site_pages.figure_index(list(entries.values()), titles)
     (source / "figures" / "index.md").write_text(index, "utf-8")
 
+    printing.make(extra / printing.OUT.name)
+
     for page, (name, title) in DOCUMENTS.items():
         text = (ROOT / name).read_text("utf-8")
         if title:
@@ -142,7 +145,7 @@ def prepare(source: Path = SOURCE) -> None:
         text = _local_links(text, (ROOT / name).parent, ".", extra)
         (source / f"{page}.md").write_text(text, "utf-8")
 
-    page = site_pages.register_page(read_register())
+    page = site_pages.register_page(read_register(), set(entries))
     (source / "figure-ids.md").write_text(page, "utf-8")
 
     values = {
@@ -174,8 +177,7 @@ def _answer() -> str:
     """The answer of the README, a paragraph a sentence."""
     from helpers import headline
 
-    text = headline.answer().replace(" %", "\u00a0%")  # no line break before the sign
-    return text.replace("** **", "**\n\n**").replace("** ", "**\n\n")
+    return headline.answer().replace("** **", "**\n\n**").replace("** ", "**\n\n")
 
 
 def _local_links(text: str, folder: Path, up: str, extra: Path, resolved: bool = True) -> str:

@@ -10,10 +10,11 @@ import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 
-from helpers import citation
-from helpers.figures import GROUP_ORDER
+from helpers import citation, rates
+from helpers.figures import GALLERY_LABELS, GROUP_ORDER
 from helpers.paths import DATA, FIGURES, ROOT
 
 KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "CSV", "tex": "LaTeX"}
@@ -47,8 +48,32 @@ def picture(entry: dict, up: str, link: str, folder: Path = FIGURES) -> str:
     )
 
 
+def cells_of(table: str) -> np.ndarray:
+    """The cells of a dataframe's HTML as text, its head first: shape (rows, columns)."""
+    rows = re.findall(r"<tr.*?</tr>", table, flags=re.S)
+    texts = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.S) for row in rows]
+    return np.array([[html.unescape(cell).strip() for cell in row] for row in texts], dtype=object)
+
+
+def _least_widths(cells: np.ndarray) -> list[int]:
+    """Letters that each column needs: words unbroken, short cells in two lines, long in three."""
+    longest = np.vectorize(len)(cells).max(axis=0)
+    words = np.vectorize(lambda text: max(map(len, text.split()), default=1))(cells).max(axis=0)
+    return [
+        int(max(1.1 * min(w, 20) + 1, min(-(-n // 2), 14), min(-(-n // 3), 36)))
+        for n, w in zip(longest, words, strict=True)
+    ]
+
+
 def scrolling(table: str, label: str) -> str:
-    """An HTML table in a box that scrolls by itself, also from the keyboard."""
+    """A dataframe's HTML in a box that scrolls by itself, also from the keyboard.
+
+    Its columns are no narrower than they can be read.
+    """
+    widths = iter(_least_widths(cells_of(table)))
+    table = re.sub(r"[\d.,]+–[\d.,]+", r'<span class="whole">\g<0></span>', table)
+    table = table.replace(" %", "\u00a0%")
+    table = re.sub(r"<th>", lambda _: f'<th style="min-width: {next(widths)}ch">', table)
     return (
         f'<div class="table-scroll" role="region" tabindex="0" aria-label="{html.escape(label)}">'
         f"{table}</div>"
@@ -258,40 +283,38 @@ def questions(notebooks: dict[str, tuple[str, str]]) -> str:
 def at_the_default() -> str:
     """FPIR at the library defaults by group, adult strangers, as an HTML table."""
     from helpers import headline
-    from helpers.figures import MODEL_LABELS, rate_text
+    from helpers.figures import MODEL_LABELS
 
     table = headline.by_group("default")
     table["rate"] = [
-        rate_text(r.flagged, r.searched, r.low, r.high).replace("95 % interval ", "")
+        rates.format_rate(r.flagged, r.searched, r.low, r.high).replace("95 % interval ", "")
         for r in table.itertuples()
     ]
     shown = table.pivot(index="group", columns="model", values="rate")
     order = ["Members of colour", "Members of colour, not Asian", *GROUP_ORDER]
     shown = shown.loc[order, [m for m in MODEL_LABELS if m in shown]].rename(columns=MODEL_LABELS)
-    shown = shown.rename_axis("", axis="columns").rename_axis("Recorded group").reset_index()
+    shown = shown.rename_axis(index="Recorded group", columns=None).reset_index()
     return scrolling(
         shown.to_html(index=False, border=0, justify="left"), "At the default, by group"
     )
 
 
-def register_page(register: pd.DataFrame) -> str:
-    """The register of figure ids as Markdown: id, version, columns of its data."""
-    lines = [
-        "# Register of figure ids",
-        "",
-        "| id | since | columns of its data |",
-        "|---|---|---|",
-    ]
-    lines += [
-        f"| `{r.id}` | {r.since} | {escape(r.data)} |" for r in register.itertuples(index=False)
-    ]
-    return "---\norphan: true\n---\n\n" + "\n".join(lines) + "\n"
+def register_page(register: pd.DataFrame, current: set[str]) -> str:
+    """The register of figure ids as Markdown: id, versions, columns of its data.
+
+    current: the ids that have a page.
+    """
+    lines = ["# Register of figure ids", "", "Each id with the columns of its data, in order.", ""]
+    for r in register.itertuples(index=False):
+        name = f"[`{r.id}`](figures/{r.id}.md)" if r.id in current else f"`{r.id}`"
+        until = f", retired in {r.retired}" if r.retired else ""
+        lines += [name, f": since {r.since}{until}: `{r.data}`", ""]
+    return "---\norphan: true\n---\n\n" + "\n".join(lines)
 
 
 def model_card(model: str) -> str:
     """What decides a model's scores, its weights, and how it fared, as a Markdown table."""
     from helpers import headline
-    from helpers.figures import rate_text
     from helpers.models import WEIGHT_FILES, configuration
 
     config = configuration(model)
@@ -307,10 +330,10 @@ def model_card(model: str) -> str:
     for source in manifest[WEIGHT_FILES[config.recogniser]]:
         where = source.get("installed") or source.get("distribution") or "publisher"
         rows[f"Weights, {source['what']}, from {where}"] = f"`{source['sha256']}`"
-    names = {"legislators": "former legislators", "utkface": "adult strangers"}
     for row in headline.defaults().query("model == @model").itertuples():
-        rows[f"Members falsely matched at the default, {row.faces:,} {names[row.gallery]}"] = (
-            rate_text(row.flagged, row.searched, row.low, row.high)
+        faces = f"{row.faces:,} {GALLERY_LABELS[row.gallery]}"
+        rows[f"Members falsely matched at the default, {faces}"] = rates.format_rate(
+            row.flagged, row.searched, row.low, row.high
         )
     lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
     return "\n".join(lines)
@@ -383,6 +406,7 @@ def link_terms(app, doctree, docname: str) -> None:
         pieces, at = [], 0
         for found in wanted.finditer(str(text)):
             key = found[1].lower()
+            key = key if key in by_key else re.sub("ies$", "y", key.replace("’", "'"))
             if key not in left:
                 continue
             left.discard(key)
@@ -397,10 +421,20 @@ def link_terms(app, doctree, docname: str) -> None:
             text.parent.replace(text, [p for p in pieces if len(p.astext())])
 
 
+def keep_percent_signs(app, doctree, docname: str) -> None:
+    """Sphinx event: no line breaks between a number and its percent sign."""
+    from docutils import nodes
+
+    for text in list(doctree.findall(nodes.Text)):
+        if " %" in text and not _inside(text, (nodes.literal, nodes.literal_block, nodes.raw)):
+            text.parent.replace(text, nodes.Text(text.replace(" %", "\u00a0%")))
+
+
 def term_pattern(terms) -> re.Pattern:
     """A pattern that finds glossary terms: acronyms as they stand, words in any case and plural."""
     longest = sorted(terms, key=len, reverse=True)
     words = [re.escape(t) if t.isupper() else "(?i:" + re.escape(t) + ")" for t in longest]
+    words = [re.sub(r"y\)$", "(?:y|ies))", word).replace("'", "['’]") for word in words]
     return re.compile(r"(?<![\w-])(" + "|".join(words) + r")s?(?![\w-])")
 
 

@@ -8,15 +8,17 @@ from helpers import figures, headline
 from helpers import thresholds as t
 from helpers import thresholds_words as w
 from helpers.congress_test import ACLU_COUNT
-from helpers.figures import GENUINE_COLOUR, IMPOSTOR_COLOUR, INK, MODEL_LABELS, MUTED, percent
+from helpers.figures import (
+    GENUINE_COLOUR,
+    IMPOSTOR_COLOUR,
+    INK,
+    MODEL_LABELS,
+    MODEL_LINES,
+    MUTED,
+    percent,
+)
 from helpers.models import MODELS, PRIMARY_MODELS
 
-LINES = {  # colour, line: apart in greyscale and for the colour blind
-    "dlib-native": ("#001A80", "-"),
-    "SFace": ("#A03F14", (0, (5, 1.5))),
-    "Facenet": ("#1DB9D6", "-"),
-    "Dlib": ("#7A7A7A", (0, (1.5, 1.2))),
-}
 SHORT = {1e-2: "100", 1e-3: "1k", 1e-4: "10k", 1e-5: "100k", 1e-6: "1M"}
 
 
@@ -243,9 +245,8 @@ def plot_errors():
     fig, axes = figures.new_figure(3.6, 1, 2, sharey=True)
     left, right = axes[0]
     for model in MODELS:
-        colour, dash = LINES[model]
         table = t.tradeoff(model)
-        style = {"color": colour, "ls": dash, "lw": 1.6, "label": MODEL_LABELS[model]}
+        style = MODEL_LINES[model] | {"lw": 1.6, "label": MODEL_LABELS[model]}
         kept = table.dropna(subset="fmr")
         left.plot(kept["fmr"], 100 * kept["fnmr"], **style)
         some = table[table["fpir"] > 0]
@@ -253,7 +254,7 @@ def plot_errors():
         for policy, marker in (("default", "s"), (headline.PRIMARY, "o")):
             at = t.threshold_of(model, policy)
             found, fmr = t.errors_at(model, at), t.fmr_at(model, at)
-            look = {"color": colour, "ms": 5, "mec": "white", "mew": 0.7, "zorder": 5}
+            look = {"color": style["color"], "ms": 5, "mec": "white", "mew": 0.7, "zorder": 5}
             left.plot(fmr["fmr"], 100 * found["fnmr"], marker, **look)
             right.plot(100 * found["fpir"], 100 * found["fnir"], marker, **look)
     for ax in (left, right):
@@ -336,7 +337,7 @@ def plot_published():
         ticks.append((y, f"{name}: {rate}", True))
         y += 1
         for row in part.to_dict("records"):
-            colour, _ = LINES[row["model"]]
+            colour = MODEL_LINES[row["model"]]["color"]
             low = row["range_low"] if np.isfinite(row["range_low"]) else left
             ax.plot([low, row["range_high"]], [y, y], color=colour, lw=2.2, alpha=0.55)
             ax.plot(row["implied_fmr"], y, "D", color=colour, mfc="white", ms=4.2, zorder=2.5)

@@ -689,10 +689,9 @@ def caption_table_errors() -> str:
 def caption_table_stated() -> str:
     """Caption of the table of what the reports state."""
     return (
-        "Wilson intervals are ours. Sources: [results.csv](../data/published/results.csv) and, for "
-        "thresholds and what other reports say, "
-        "[thresholds.csv](../data/published/thresholds.csv), each with its address and whether the "
-        "publisher's own page or a press report was read."
+        "Wilson intervals are ours. Sources: data/published/results.csv and, for thresholds and "
+        "what other reports say, data/published/thresholds.csv, each with its address and whether "
+        "the publisher's own page or a press report was read."
     )
 
 

@@ -8,7 +8,7 @@ from helpers.congress_test import ACLU_COUNT, people_searched
 from helpers.figures import MODEL_LABELS, percent
 from helpers.models import PRIMARY_MODELS
 from helpers.who import COLOUR, COUNTS, HEADLINE_N, NOT_ASIAN
-from helpers.wording import listed, p_text
+from helpers.wording import listed, p_text, signed
 
 STRATA_WORDS = (
     "recorded gender for ethnicity, white or of colour for gender, both for party, chamber and age"
@@ -40,11 +40,6 @@ def with_interval(row, name: str) -> str:
 def each(table: pd.DataFrame, words) -> str:
     """One phrase a model: "Dlib (native) ..., SFace ... and Facenet ..."."""
     return listed([f"{MODEL_LABELS[r['model']]} {words(r)}" for r in table.to_dict("records")])
-
-
-def signed(value: float) -> str:
-    """A change with its sign."""
-    return f"{value:+.2f}".replace("-", "−")
 
 
 def one_group(group: str) -> pd.DataFrame:

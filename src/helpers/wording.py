@@ -1,7 +1,12 @@
 """Small pieces of sentences that every notebook's module needs."""
 
+import html
 import math
+import re
 from collections.abc import Iterable
+
+HYPHENATED = re.compile(r"interval \d[\d.,]*-\d[\d.,]*|(?<![\w.,-])\d+\.\d+-\d+\.\d+(?![\w-])")
+UNSEPARATED = re.compile(r"(?<![\w.,/#:=+-])\d{5,}(?![\w/-]|\.\w)")
 
 
 def listed(texts: Iterable[str]) -> str:
@@ -15,3 +20,24 @@ def p_text(value: float) -> str:
     if math.isnan(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A change with its sign: +0.30, or −0.30 with a minus that is no hyphen."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def odd_numbers(page: str) -> list[str]:
+    """What a page (text, Markdown or HTML) does not write as the project writes numbers.
+
+    Intervals with a hyphen instead of a dash, also in alternative texts, and, outside of code and
+    scripts, numbers of five digits or more without separators; each with the words before it.
+    """
+    text = re.sub(r"<(script|style)\b.*?</\1>", " ", page, flags=re.S)
+    prose = re.sub(r"<(pre|code)\b.*?</\1>|```.*?```|`[^`\n]+`|\]\([^)]*\)", " ", text, flags=re.S)
+    found = []
+    for pattern, where in ((HYPHENATED, text), (UNSEPARATED, prose)):
+        where = " ".join([re.sub(r"<[^>]*>", " ", where), *re.findall(r'alt="([^"]*)"', where)])
+        where = html.unescape(where)
+        found += [where[max(m.start() - 30, 0) : m.end()] for m in pattern.finditer(where)]
+    return found
