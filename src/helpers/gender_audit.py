@@ -31,6 +31,7 @@ MEMBERS, STRANGERS = "gender-members.csv", "gender-utkface.csv"
 PORTRAITS = {"probes": "first", "second-portraits": "second"}
 DECIMALS = 4
 GENDERS = ("female", "male")
+WORDS = {"female": "Women", "male": "Men"}
 RACES = ["White", "Black", "Asian", "Indian", "Others"]
 # A guess is as confident as the larger of its two probabilities. One of 0.5 calls every face.
 CONFIDENCES = (0.5, 0.6, 0.8, 0.9, 0.95, 0.99)
@@ -167,32 +168,29 @@ def portraits(portrait: str = "first", classifier: str | None = None) -> pd.Data
 
 
 def member_cells() -> pd.DataFrame:
-    """The cells in which members are counted, in order: cell -> function of `members` to mask.
+    """The cells in which members are counted, in order.
 
-    Columns cell, kind (all | gender | group | intersection), gender, and of_group (a list of the
-    groups that belong to it).
+    Columns cell (its name), kind ("all" | "gender" | "group" | "intersection"), genders and groups
+    (lists of the labels that belong to it).
     """
-    colour = [g for g in GROUP_ORDER if g != "White"]
-    asian = ["East Asian", "South Asian"]
+    colour = GROUP_ORDER[1:]
     sets = {
         "White": ["White"],
         "of colour": colour,
-        "of colour, not Asian": [g for g in colour if g not in asian],
+        "of colour, not Asian": [g for g in colour if "Asian" not in g],
         **{group: [group] for group in colour},
     }
     rows = [("All", "all", list(GENDERS), GROUP_ORDER)]
-    rows += [(w, "gender", [g], GROUP_ORDER) for g, w in WORDS.items()]
-    rows += [(_capital(name), "group", list(GENDERS), groups) for name, groups in sets.items()]
+    rows += [(word, "gender", [gender], GROUP_ORDER) for gender, word in WORDS.items()]
+    rows += [(_cell("Members", s), "group", list(GENDERS), groups) for s, groups in sets.items()]
     for gender, word in WORDS.items():
-        rows += [(f"{word}, {name}", "intersection", [gender], g) for name, g in sets.items()]
+        rows += [(_cell(word, s), "intersection", [gender], groups) for s, groups in sets.items()]
     return pd.DataFrame(rows, columns=["cell", "kind", "genders", "groups"])
 
 
-WORDS = {"female": "Women", "male": "Men"}
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+def _cell(word: str, group: str) -> str:
+    """A cell's name: "Women of colour", "White women"."""
+    return f"{word} {group}" if group.startswith("of ") else f"{group} {word.lower()}"
 
 
 def member_errors(portrait: str = "first") -> pd.DataFrame:
@@ -212,10 +210,9 @@ def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
     """Add rate, low, high (Wilson, 95 %) to columns wrong and n; missing where n is 0."""
     some = table["n"].to_numpy() > 0
     low, high = wilson(table["wrong"], table["n"])
-    rate = np.divide(table["wrong"], table["n"].where(some))
-    return table.assign(
-        rate=rate, low=np.where(some, low, np.nan), high=np.where(some, high, np.nan)
-    )
+    rate = table["wrong"] / table["n"].where(some)
+    low, high = (np.where(some, bound, np.nan) for bound in (low, high))
+    return table.assign(rate=rate, low=low, high=high)
 
 
 def wrong_members() -> pd.DataFrame:
@@ -226,10 +223,10 @@ def wrong_members() -> pd.DataFrame:
 
 
 def two_portraits() -> pd.DataFrame:
-    """Both guesses on members who have two: classifier, both (members), wrong_first, wrong_second,
+    """Both guesses on members with two portraits, a row a classifier.
 
-    wrong_both, changed (the two guesses differ), and apart, the median absolute difference of
-    p_female.
+    Columns classifier, both (members), wrong_first, wrong_second, wrong_both, changed (the two
+    guesses differ), apart (median absolute difference of p_female).
     """
     rows = []
     for classifier in CLASSIFIERS:
@@ -269,8 +266,8 @@ def member_tests() -> pd.DataFrame:
     cells = member_errors().set_index(["classifier", "cell"])
     pairs = {
         "women against men": ("Women", "Men"),
-        "women: of colour against White": ("Women, of colour", "Women, White"),
-        "men: of colour against White": ("Men, of colour", "Men, White"),
+        "women: of colour against White": ("Women of colour", "White women"),
+        "men: of colour against White": ("Men of colour", "White men"),
     }
     rows = []
     for classifier in CLASSIFIERS:
