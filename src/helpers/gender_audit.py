@@ -193,6 +193,7 @@ def _cell(word: str, group: str) -> str:
     return f"{word} {group}" if group.startswith("of ") else f"{group} {word.lower()}"
 
 
+@cache
 def member_errors(portrait: str = "first") -> pd.DataFrame:
     """Errors in every cell: classifier, cell, kind, wrong, n, rate, low, high (Wilson), failed."""
     rows = []
@@ -234,7 +235,7 @@ def two_portraits() -> pd.DataFrame:
             portraits(p, classifier).set_index("member_id").query("guessed")
             for p in PORTRAITS.values()
         )
-        both = first.join(second, rsuffix="_2", how="inner")
+        both = first.merge(second, on="member_id", suffixes=("", "_2"))
         rows.append(
             {
                 "classifier": classifier,
@@ -257,6 +258,7 @@ def paired_members() -> PairedChange:
     return paired_change(first, second.reindex(first.index))
 
 
+@cache
 def member_tests() -> pd.DataFrame:
     """Fisher's exact tests on the members, within each classifier, Holm over all of them.
 
@@ -291,7 +293,8 @@ def stranger_counts() -> pd.DataFrame:
     return table.assign(guessed=called, wrong=called & table["guess"].ne(table["gender"]))
 
 
-def stranger_errors(by: list[str], threshold: float = CONFIDENCES[0]) -> pd.DataFrame:
+@cache
+def stranger_errors(*by: str, threshold: float = CONFIDENCES[0]) -> pd.DataFrame:
     """Errors among the decided, by columns of the table (`by` may be empty), at a threshold.
 
     Columns classifier, those of `by`, faces (with a face found), n (decided: as confident as the
@@ -308,7 +311,7 @@ def stranger_errors(by: list[str], threshold: float = CONFIDENCES[0]) -> pd.Data
     }
     sums = table.assign(**values).groupby(["classifier", *by], sort=False)[list(values)].sum()
     sums = _with_rates(sums.astype(int).reset_index())
-    return _with_undecided(_ordered(sums, by))
+    return _with_undecided(_ordered(sums, list(by)))
 
 
 def _with_undecided(table: pd.DataFrame) -> pd.DataFrame:
@@ -327,14 +330,15 @@ def _ordered(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return table.loc[place].reset_index(drop=True)
 
 
+@cache
 def stranger_ratios() -> pd.DataFrame:
     """Ratios of error rates by published label: score intervals and Fisher's p, Holm over all.
 
     Columns classifier, comparison, part, wrong1, n1, wrong0, n0, ratio, low, high, p, holm_p. Women
     against men, in all and within each published race; each race against White within gender.
     """
-    cells = stranger_errors(["gender", "race"]).set_index(["classifier", "gender", "race"])
-    whole = stranger_errors(["gender"]).set_index(["classifier", "gender"])
+    cells = stranger_errors("gender", "race").set_index(["classifier", "gender", "race"])
+    whole = stranger_errors("gender").set_index(["classifier", "gender"])
     rows = []
 
     def add(classifier, comparison, part, a, b):
@@ -362,24 +366,29 @@ def stranger_ratios() -> pd.DataFrame:
     return table.assign(holm_p=holm(table["p"]))
 
 
-def hse_rule() -> pd.DataFrame:
+def hse_rule(by: list[str]) -> pd.DataFrame:
     """faceres by its author's own rule, "male" from 0.6 on instead of 0.5, on `utkface`.
 
-    Columns gender, n, wrong (at 0.5), wrong_author, rate, rate_author. Faces between are called
-    female: the guess "male" with a confidence below 0.6.
+    Columns those of `by`, n, wrong (at 0.5), wrong_author, rate, rate_author. Faces between are
+    called female: the guess "male" with a confidence below 0.6.
     """
     table = stranger_counts().query("classifier == 'faceres' and guessed")
     between = table["guess"].eq("male") & table["confidence"].lt(HSE_MALE)
-    wrong = np.where(between, table["gender"].eq("male"), table["wrong"])
-    values = {"n": table["faces"], "wrong": table["faces"] * table["wrong"]}
-    values["wrong_author"] = table["faces"] * wrong
-    sums = pd.DataFrame(values).groupby(table["gender"]).sum().astype(int).reset_index()
-    return sums.assign(rate=sums["wrong"] / sums["n"], rate_author=sums["wrong_author"] / sums["n"])
+    author = np.where(between, table["gender"].eq("male"), table["wrong"])
+    values = {
+        "n": table["faces"],
+        "wrong": table["faces"] * table["wrong"],
+        "wrong_author": table["faces"] * author,
+    }
+    sums = table.assign(**values).groupby(by)[list(values)].sum().astype(int).reset_index()
+    rates = {"rate": sums["wrong"] / sums["n"], "rate_author": sums["wrong_author"] / sums["n"]}
+    return sums.assign(**rates)
 
 
 # ---------------------------------------------------------------- the confidence threshold
 
 
+@cache
 def member_curve(portrait: str = "first") -> pd.DataFrame:
     """Errors among the decided and share left undecided, by recorded gender and of colour or not.
 
@@ -404,9 +413,9 @@ def member_curve(portrait: str = "first") -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def stranger_curve(by: list[str]) -> pd.DataFrame:
+def stranger_curve(*by: str) -> pd.DataFrame:
     """`stranger_errors` at every threshold, with the column threshold."""
-    tables = [stranger_errors(by, t).assign(threshold=t) for t in CONFIDENCES]
+    tables = [stranger_errors(*by, threshold=t).assign(threshold=t) for t in CONFIDENCES]
     return pd.concat(tables, ignore_index=True)
 
 
