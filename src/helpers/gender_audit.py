@@ -323,7 +323,7 @@ def _with_undecided(table: pd.DataFrame) -> pd.DataFrame:
 
 def _ordered(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     order = {"classifier": list(CLASSIFIERS), "gender": list(GENDERS), "race": RACES}
-    order |= {"age_band": BANDS, "group": GROUP_ORDER}
+    order |= {"age_band": BANDS}
     columns = ["classifier", *by]
     ranks = [table[c].map({v: i for i, v in enumerate(order[c])}) for c in columns]
     place = pd.concat(ranks, axis=1).set_axis(columns, axis=1).sort_values(columns).index
@@ -395,22 +395,16 @@ def member_curve(portrait: str = "first") -> pd.DataFrame:
     Columns as of `stranger_errors`, after classifier, gender, part ("all" | "of colour" |
     "White") and threshold.
     """
-    tables = []
-    for threshold in CONFIDENCES:
-        table = portraits(portrait).query("guessed")
-        table["decided"] = table["confidence"].ge(threshold - 1e-9)
-        table["wrong"] &= table["decided"]
-        for part, rows in {
-            "all": table,
-            "White": table[~table["of_colour"]],
-            "of colour": table[table["of_colour"]],
-        }.items():
-            sums = rows.groupby(["classifier", "gender"]).agg(
-                faces=("guessed", "size"), n=("decided", "sum"), wrong=("wrong", "sum")
-            )
-            sums = _with_undecided(_with_rates(sums.reset_index()))
-            tables.append(_ordered(sums, ["gender"]).assign(part=part, threshold=threshold))
-    return pd.concat(tables, ignore_index=True)
+    table = portraits(portrait).query("guessed")
+    colour = table["of_colour"].map({True: "of colour", False: "White"})
+    table = pd.concat([table.assign(part="all"), table.assign(part=colour)])
+    table = table.merge(pd.DataFrame({"threshold": CONFIDENCES}), how="cross")
+    table["decided"] = table["confidence"].ge(table["threshold"] - 1e-9)
+    table["wrong"] &= table["decided"]
+    keys = ["classifier", "gender", "part", "threshold"]
+    values = table[keys].assign(faces=1, n=table["decided"], wrong=table["wrong"])
+    sums = values.groupby(keys).sum().astype(int).reset_index()
+    return _with_undecided(_with_rates(_ordered(sums, ["gender"])))
 
 
 def stranger_curve(*by: str) -> pd.DataFrame:
