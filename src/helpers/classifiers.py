@@ -14,6 +14,8 @@ from helpers import models
 from helpers.errors import UserError
 
 CLASSIFIERS = ("gender-v1", "faceres")
+# deepface's own, for whoever can get its weights; they could not be had here, so it was never run
+UNTESTED = "deepface"
 
 # https://github.com/davisking/dlib-models, as its example programs feed the two networks
 CYDRAL_MEAN = np.array([122.782, 117.001, 104.298], dtype=np.float32)  # RGB
@@ -39,9 +41,11 @@ def load(name: str) -> Callable[[np.ndarray, models.Face], Guess]:
     `image` is (height, width, 3) uint8 BGR, `face` one that a detector found in it. Both
     classifiers are read as their publishers do: "gender-v1" on dlib's chip of five landmarks, its
     age from its sister network age-v1 as the expected value; "faceres" on the box with a margin,
-    its age from the two likeliest years. Raises UserError for an unknown name and missing weights.
+    its age from the two likeliest years. "deepface" is read as deepface reads it, from the face's
+    aligned crop and without an age; it was never run here on real weights. Raises UserError for an
+    unknown name and missing weights.
     """
-    loaders = dict(zip(CLASSIFIERS, (_gender_v1, _faceres), strict=True))
+    loaders = dict(zip((*CLASSIFIERS, UNTESTED), (_gender_v1, _faceres, _deepface), strict=True))
     if name not in loaders:
         raise UserError(f"unknown gender classifier {name!r}; known are {', '.join(CLASSIFIERS)}")
     return loaders[name]()
@@ -72,6 +76,18 @@ def _faceres():
     def guess(image, face):
         male, ages = session.run(["male", "age"], {"images": hse_input(image, face.box)})
         return Guess(1 - float(male[0, 0]), hse_age(ages[0]))
+
+    return guess
+
+
+def _deepface():
+    client, _ = models._build("facial_attribute", "Gender")
+    models._one_thread(client)
+    from deepface.modules.preprocessing import resize_image
+
+    def guess(_, face):
+        woman, _man = client.predict(resize_image(face.crop / 255, (HSE_SIZE, HSE_SIZE)))
+        return Guess(float(woman), None)
 
     return guess
 

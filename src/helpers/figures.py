@@ -598,17 +598,18 @@ def plot_dots_with_intervals(
     log: bool = False,
     xmax: float | None = None,
     emphasise: tuple[str, ...] = (),
+    counted: str = "flagged",
 ) -> Figure:
     """Horizontal dots with intervals, a row of `df` each, top to bottom in the order of `df`.
 
     `label`, `estimate`, `low`, `high` name columns; a row whose `low` is missing gets a dot
     without interval (a rate fixed by design), one whose `estimate` is missing says "none".
     `count` and `n` (columns) are written at the right as "33 of 529", with the estimate and its
-    interval in numbers beside it. `section` (column) puts bold headings between blocks, `group`
-    (column) gives each row its group's colour and marker. `unit` is "percent" (shares, drawn as
-    per cent) or "ratio"; ratios are usually drawn with `log=True` and `reference=1`. Labels in
-    `emphasise` are bold. Raises ValueError for an empty frame, a missing column, an unknown unit
-    or a log scale with values at or below zero.
+    interval in numbers beside it; `counted` heads the counts. `section` (column) puts bold headings
+    between blocks, `group` (column) gives each row its group's colour and marker. `unit` is
+    "percent" (shares, drawn as per cent) or "ratio"; ratios are usually drawn with `log=True` and
+    `reference=1`. Labels in `emphasise` are bold. Raises ValueError for an empty frame, a missing
+    column, an unknown unit or a log scale with values at or below zero.
     """
     _need(df, [label, estimate, low, high, count, n, section, group])
     if unit not in ("percent", "ratio"):
@@ -662,7 +663,7 @@ def plot_dots_with_intervals(
                     fontsize=7.5, color=MUTED,
                 )  # fmt: skip
         _left_align(fig, ax)
-        _number_columns(fig, ax, numbers, unit)
+        _number_columns(fig, ax, numbers, unit, counted)
     return fig
 
 
@@ -866,14 +867,14 @@ def _interval_text(value: float, low: float, high: float, unit: str) -> str:
     return f"{value:,.{digits}f}{sign} ({low:,.{digits}f}–{high:,.{digits}f})"
 
 
-def _number_columns(fig, ax, rows: list[tuple[float, str, str]], unit: str) -> None:
+def _number_columns(fig, ax, rows: list[tuple[float, str, str]], unit: str, counted: str) -> None:
     """Write counts and estimates in columns at the right of the axes, with headings."""
     renderer = _renderer(fig)
     heading = "estimate (95 % interval)" if unit == "ratio" else "rate (95 % interval)"
     if not any("(" in numbers for _, _, numbers in rows):
         heading = heading.split(" (")[0]
     offset = 8.0  # points from the right edge of the axes
-    for column, title in ((1, "flagged"), (2, heading)):
+    for column, title in ((1, counted), (2, heading)):
         texts = {row[0]: row[column] for row in rows if row[column]}
         if not texts:
             continue

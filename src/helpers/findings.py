@@ -7,6 +7,7 @@ from helpers import (
     candidate_lists_words,
     composition_words,
     gallery_size_words,
+    gender_audit_words,
     headline,
     photo_quality_words,
     specification_words,
@@ -23,6 +24,7 @@ NOTEBOOKS = {
     "07-which-model": specification_words,
     "08-how-good-is-the-photo": photo_quality_words,
     "09-what-the-officer-sees": candidate_lists_words,
+    "12-what-gender-does-it-see": gender_audit_words,
 }
 
 

@@ -17,6 +17,7 @@ from helpers import (
     detectors,
     explorer,
     gallery_size,
+    gender_audit,
     headline,
     models,
     photo_quality,
@@ -28,7 +29,7 @@ from helpers.paths import DATA
 
 RESULTS = DATA / "results"
 
-# in the order of the notebooks; the last two of the list start from the photographs
+# in the order of the notebooks; the last three of the list start from the photographs
 MAKERS = (
     thresholds.make,
     who.make,
@@ -38,6 +39,7 @@ MAKERS = (
     explorer.make,
     detectors.make,
     photo_quality.make,
+    gender_audit.make,
 )
 
 
