@@ -58,8 +58,8 @@ test: $(STAMP) ## run all tests, then check every notebook's outputs; both alway
 notebooks: $(STAMP) ## execute the committed notebooks again, in place
 	@$(BIN)/python -m helpers.notebooks $(NOTEBOOKS)
 
-bench: $(STAMP) ## measure enrolment, search and run; write benchmarks/ (needs the images)
-	@set -e; for name in enrolment search run; do $(BIN)/python benchmarks/$$name.py; done
+bench: $(STAMP) ## measure enrolment, search, the service and run; write benchmarks/ (needs the images)
+	@set -e; for name in enrolment search service run; do $(BIN)/python benchmarks/$$name.py; done
 
 site: $(STAMP) ## build the pages into site/ (PORTRAITS=1: with members' portraits, for local reading)
 	@$(BIN)/python -m helpers.site $(if $(filter-out 0,$(PORTRAITS)),--portraits)
