@@ -302,10 +302,9 @@ def plot_curves(table: pd.DataFrame) -> figures.Figure:
         for model, part in table.groupby("model", sort=False):
             left.plot(part["similarity"], part["fmr"], color=colours[model], lw=1.6)
             right.plot(part["similarity"], 100 * part["fnmr"], color=colours[model], lw=1.6)
-            at = part.iloc[(part["similarity"] - 90).abs().argmin()]
-            figures.direct_label(
-                right, 89.5, 100 * at["fnmr"], MODEL_LABELS[model], colours[model], ha="right"
-            )
+            x, above = {"dlib-native": (79, 7), "SFace": (78, 13), "Facenet": (87, -11)}[model]
+            y = 100 * part.loc[part["similarity"] == x, "fnmr"].item() + above
+            figures.direct_label(right, x, y, MODEL_LABELS[model], colours[model])
         left.set_yscale("log")
         left.yaxis.set_major_formatter(
             figures.FuncFormatter(lambda v, _: f"1 in {1 / v:,.0f}" if v > 0 else "")
