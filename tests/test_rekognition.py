@@ -190,7 +190,7 @@ def test_a_run_gives_the_result_of_any_run(amazon, sides, tmp_path):
     assert members["flagged"].sum() == 7
     report = call(amazon, *sides, "--labels", labels, text=True)
     assert "Amazon Rekognition, face model 7.0" in report
-    assert "threshold 20.0000: library default (Amazon's, a similarity of 80 %)" in report
+    assert "threshold 20.0000: a similarity of 80 %, Amazon's default" in report
     assert "7 of 12 (58.3 %" in report and "Person 0; Person 1" in report
     assert "not looked for" in report and "no face found: 1" in report
     assert "stays at Amazon" in report and "--delete-collection" in report
@@ -204,6 +204,7 @@ def test_other_thresholds(amazon, sides, policy, matched, similarity):
     s = call(amazon, *sides, "--threshold", policy, "--json")["summary"]
     assert (s["falsely_matched"], s["similarity_threshold"]) == (matched, similarity)
     assert s["policy"] == policy
+    assert s["threshold_origin"].startswith(f"a similarity of {similarity:g} %, ")
 
 
 def test_an_answer_is_paid_once(amazon, sides, tmp_path):
@@ -432,7 +433,10 @@ def test_no_credentials_no_region_no_connection(amazon, sides, monkeypatch):
     assert "could not be reached" in call(amazon, *sides, status=2)
 
 
-@pytest.mark.parametrize("policy", ["fmr:1e-5", "101", "-1", "nan", "80%", "fast"])
+BAD = ["fmr:1e-5", "101", "-1", "nan", "80%", "fast", "count:0", "count:x"]
+
+
+@pytest.mark.parametrize("policy", BAD)
 def test_bad_thresholds_cost_nothing(amazon, sides, policy):
     text = call(amazon, *sides, "--threshold", policy, status=2)
     assert "nothing is calibrated" in text or "a similarity in percent" in text
@@ -469,7 +473,7 @@ def test_a_gallery_without_a_face(amazon, sides, tmp_path):
 
 
 def test_the_local_service_and_the_open_engine_agree(mirror, tmp_path, monkeypatch):
-    """Both see the same portraits with SFace: by Amazon's protocol, and without it."""
+    """Both see the same portraits with SFace: by Amazon's protocol, slowed down, and without it."""
     portraits = images.portraits(mirror, 15)
     probes, gallery = tmp_path / "probes", tmp_path / "gallery"
     for folder, paths in ((probes, portraits[:5]), (gallery, portraits[5:])):
@@ -478,10 +482,23 @@ def test_the_local_service_and_the_open_engine_agree(mirror, tmp_path, monkeypat
             shutil.copy(path, folder / path.name)
     images.Image.open(portraits[0]).resize((300, 300)).save(gallery / "again.png")
     images.scene().save(probes / "landscape.png")
+    monkeypatch.setattr(rekognition, "ATTEMPTS", 8)
+    make, codes = rekognition.make_client, []
+
+    def heard(response, **_):
+        codes.append(response[1].get("Error", {}).get("Code") if response else None)
+
+    def watched(*where):
+        client = make(*where)
+        client.meta.events.register_first("needs-retry.rekognition", heard)
+        return client
+
+    monkeypatch.setattr(rekognition, "make_client", watched)
     both = ("--probes", str(probes), "--gallery", str(gallery), "--json")
-    with server.running("--model", "SFace") as url:
+    with server.running("--model", "SFace", "--rate", "4") as url:
         local = type("Local", (), {"url": url})()
         theirs = {p: call(local, *both, "--threshold", p) for p in ("default", "count:3", "60")}
+    assert "ThrottlingException" in codes
     said = CliRunner().invoke(app, ["run", *both, "--model", "SFace", "--workers", "1"]).stdout
     ours = json.loads(said[said.index("{\n") :])["summary"]
     s = theirs["default"]["summary"]
@@ -491,17 +508,3 @@ def test_the_local_service_and_the_open_engine_agree(mirror, tmp_path, monkeypat
     assert s["engine"].startswith("Amazon Rekognition, face model SFace/yunet")
     assert theirs["count:3"]["summary"]["falsely_matched"] == 3
     assert theirs["60"]["summary"]["falsely_matched"] >= s["falsely_matched"] >= 1
-
-
-def test_the_local_service_slows_a_client_down(mirror, tmp_path, monkeypatch):
-    """Its ThrottlingException is what Amazon's client knows: it waits and tries again."""
-    monkeypatch.setattr(rekognition, "ATTEMPTS", 6)
-    for side, paths in zip(("probes", "gallery"), (slice(2), slice(2, 6)), strict=True):
-        (tmp_path / side).mkdir()
-        for path in images.portraits(mirror, 6)[paths]:
-            shutil.copy(path, tmp_path / side)
-    both = ("--probes", tmp_path / "probes", "--gallery", tmp_path / "gallery", "--json")
-    with server.running("--model", "SFace", "--rate", "2") as url:
-        found = call(type("Local", (), {"url": url})(), *both)
-    assert found["summary"]["searched"] == 2 and found["summary"]["gallery_faces"] == 4
-    assert found["summary"]["failure_reasons"] == {}

@@ -9,6 +9,7 @@ from helpers import (
     gallery_size_words,
     headline,
     photo_quality_words,
+    script_2018,
     specification_words,
     thresholds_words,
     who_words,
@@ -23,6 +24,7 @@ NOTEBOOKS = {
     "07-which-model": specification_words,
     "08-how-good-is-the-photo": photo_quality_words,
     "09-what-the-officer-sees": candidate_lists_words,
+    "11-the-2018-script": script_2018,
 }
 
 

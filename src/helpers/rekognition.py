@@ -53,7 +53,7 @@ AMAZON = Configuration(
     padding="Amazon's",
     metric="100 - similarity",
     default_threshold=100 - DEFAULT,
-    threshold_source=f"Amazon's, a similarity of {DEFAULT:g} %",
+    threshold_source="Amazon's",
 )
 # What stops a run, and what to do about it. The text of these errors is not shown: it can hold
 # the request, with a session's token.
@@ -127,7 +127,8 @@ def check_policy(policy: str) -> str:
     policy = policy.strip()
     if policy.startswith("fmr:"):
         raise UserError("nothing is calibrated for Amazon: no FMR is known for any similarity")
-    if policy == "default" or policy.startswith("count:"):
+    kind, _, count = policy.partition(":")
+    if policy == "default" or (kind == "count" and count.isdecimal() and int(count)):
         return policy
     with contextlib.suppress(ValueError):
         percent = float(policy)
@@ -313,7 +314,7 @@ def estimate(job: Job, todo: Todo, address: str, price: float = PRICE, rate: flo
             f"  not sent     {before:,} answered before, {refused:,} that it cannot read",
             f"  costs about  {cost} US dollars, at {price:g} a photograph (--price)",
             f"  then         {kept} US dollars a month, as long as the collection is kept",
-            f"  takes about  {calls / rate / 60:,.0f} minutes, at {rate:g} a second (--rate)",
+            f"  takes about  {calls / rate / 60:,.0f} min, at {rate:g} a second (--rate)",
             "Prices are from general record: see aws.amazon.com/rekognition/pricing for yours.",
             "The photographs are sent to Amazon, which may keep them to improve its services "
             "unless your account has opted out. Send only what you may.",
@@ -518,10 +519,13 @@ def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -
     lists = [a for a in journal.searched.values() if isinstance(a, list)]
     full = [a for a in lists if len(a) == CANDIDATES < found.faces]
     complete = not any(100 - answer[-1][1] <= threshold for answer in full)
+    similarity = round(100 - threshold, 4)
+    origin = {"default": "Amazon's default"}.get(policy, run.summary["threshold_origin"])
     run.summary.update(
         engine=f"Amazon Rekognition, face model {journal.made.get('face_model', 'unknown')}; "
         "the threshold is 100 less the similarity in percent",
-        similarity_threshold=round(100 - threshold, 4),
+        threshold_origin=f"a similarity of {similarity:g} %, {origin}",
+        similarity_threshold=similarity,
         pairs_complete=complete,
         failure_reasons=_reasons(job.probes, "sha256", journal.searched, later),
         gallery_photographs=len(job.gallery),
@@ -564,8 +568,8 @@ def postscript(run: Result, job: Job, deleted: bool) -> str:
         return "\n".join([*lines, f"  The collection {job.collection} is deleted."])
     cost = _dollars(s["gallery_faces"] * STORAGE)
     lines.append(
-        f"  The collection {job.collection} stays at Amazon, for about {cost} US dollars a "
-        "month;\n  the same command with --delete-collection deletes it and asks for nothing else."
+        f"  The collection {job.collection} stays at Amazon, for {cost} US dollars a month "
+        "or so;\n  the same command with --delete-collection deletes it and asks for nothing else."
     )
     return "\n".join(lines)
 

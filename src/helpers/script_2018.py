@@ -161,8 +161,9 @@ def agreement(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """
     rows = []
     for model, found in results.items():
-        score = headline.result(GALLERY, model, "default", "any").members.set_index("member_id")
-        both = people(found, SETTINGS[0]).set_index("member_id").join(score, rsuffix="_02")
+        theirs = headline.result(GALLERY, model, "default", "any").members
+        theirs = theirs[["member_id", "score", "flagged"]].rename(columns={"flagged": "flagged_02"})
+        both = people(found, SETTINGS[0]).merge(theirs, on="member_id", validate="1:1")
         expected = similarity.from_distance(model, both["score"].to_numpy())
         agreed = both["flagged"] & both["flagged_02"]
         rows.append(
