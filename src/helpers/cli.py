@@ -1,6 +1,7 @@
 """Command line: congress-test fetch / enrol / run / reproduce / verify ..."""
 
 import errno
+import functools
 import json
 import sys
 from pathlib import Path
@@ -174,7 +175,8 @@ def run(
         if (model, detector) != ("dlib-native", "yunet"):
             raise UserError("--model and --detector are for open models; Amazon has its own")
         account = rekognition.Account(region, endpoint_url, price, rate, yes, delete_collection)
-        result, more = rekognition.run(probes, gallery, threshold, labels, account, typer.confirm)
+        agree = functools.partial(typer.confirm, err=True)  # stdout may be for a machine
+        result, more = rekognition.run(probes, gallery, threshold, labels, account, agree)
     elif engine == "open":
         people, scores = congress_test.gather(probes, gallery, model, detector, labels, workers)
         result, more = congress_test.run(people, scores, threshold), ""
