@@ -244,7 +244,7 @@ def test_comparison_against_statsmodels():
 def test_people_without_a_recorded_group_are_in_neither_group():
     table = people()
     table.loc[:3, "group"] = None
-    labelled = congress_test._labelled(table.drop(columns="of_colour"))
+    labelled = congress_test.labelled(table.drop(columns="of_colour"))
     assert list(labelled.loc[:3, "group"]) == ["not recorded"] * 4
     s = congress_test.run(labelled, scores(BEST), "0.35").summary
     assert s["colour_searched"] + s["white_searched"] == 8 and s["searched"] == 12
@@ -263,7 +263,7 @@ def test_sexes_that_never_meet_have_no_ratio_within_sex():
 def test_groups_without_the_reference_are_not_compared():
     table = people().drop(columns="of_colour").assign(group="Labour")
     table.loc[0, "group"] = "Tory"
-    result = congress_test.run(congress_test._labelled(table), scores(BEST), "0.35")
+    result = congress_test.run(congress_test.labelled(table), scores(BEST), "0.35")
     assert "ratio" not in result.summary and list(result.groups.index) == ["Labour", "Tory"]
 
 

@@ -1,6 +1,7 @@
 """Command line: congress-test fetch / enrol / run / reproduce / verify ..."""
 
 import errno
+import functools
 import json
 import sys
 from contextlib import closing
@@ -128,9 +129,9 @@ def run(
     ] = "legislators",
     model: Model = "dlib-native",
     detector: Detector = "yunet",
-    threshold: Annotated[str, typer.Option(help="default, a distance, fmr:1e-5, count:28")] = (
-        "default"
-    ),
+    threshold: Annotated[
+        str, typer.Option(help="default, a distance (rekognition: percent), fmr:1e-5, count:28")
+    ] = "default",
     labels: Annotated[
         Path | None, typer.Option(help="CSV for a folder of probes: id, name, group, gender")
     ] = None,
@@ -139,6 +140,19 @@ def run(
         Path | None, typer.Option("--csv", help="Write one row a person searched")
     ] = None,
     workers: Workers = None,
+    engine: Annotated[str, typer.Option(help="open: open models; rekognition: Amazon's")] = "open",
+    region: Annotated[str | None, typer.Option(help="rekognition: where, e.g. us-east-1")] = None,
+    endpoint_url: Annotated[
+        str | None, typer.Option(help="rekognition: another address, e.g. of the local service")
+    ] = None,
+    price: Annotated[float, typer.Option(min=0, help="rekognition: US dollars a photograph")] = (
+        0.001
+    ),
+    rate: Annotated[float, typer.Option(min=0.1, help="rekognition: calls a second")] = 5.0,
+    yes: Annotated[bool, typer.Option("--yes", help="rekognition: agree to the estimate")] = False,
+    delete_collection: Annotated[
+        bool, typer.Option("--delete-collection", help="rekognition: leave nothing at Amazon")
+    ] = False,
 ) -> None:
     """Run the Congress test and print how many people are falsely matched, and who they are.
 
@@ -149,18 +163,33 @@ def run(
     With your own photographs (a folder each, and a CSV of labels if you have one):
 
       congress-test run --probes councillors/ --labels councillors.csv --gallery mugshots/
+
+    Against Amazon itself, with your own account and after you agreed to what it costs:
+
+      congress-test run --engine rekognition --region us-east-1
     """
     from helpers import congress_test
 
-    people, scores = congress_test.gather(probes, gallery, model, detector, labels, workers)
-    result = congress_test.run(people, scores, threshold)
+    if engine == "rekognition":
+        from helpers import rekognition
+
+        if (model, detector) != ("dlib-native", "yunet"):
+            raise UserError("--model and --detector are for open models; Amazon has its own")
+        account = rekognition.Account(region, endpoint_url, price, rate, yes, delete_collection)
+        agree = functools.partial(typer.confirm, err=True)  # stdout may be for a machine
+        result, more = rekognition.run(probes, gallery, threshold, labels, account, agree)
+    elif engine == "open":
+        people, scores = congress_test.gather(probes, gallery, model, detector, labels, workers)
+        result, more = congress_test.run(people, scores, threshold), ""
+    else:
+        raise UserError(f"--engine is open or rekognition, not {engine!r}")
     if csv_out:
         # the gallery side is never written: it may hold private people
         result.members.to_csv(csv_out, index=False, float_format="%.4f")
     if json_out:
         typer.echo(json.dumps(congress_test.as_json(result), indent=1, allow_nan=False))
     else:
-        typer.echo(congress_test.report(result, f"{probes} searched in {gallery}"))
+        typer.echo(congress_test.report(result, f"{probes} searched in {gallery}") + more)
 
 
 @app.command()

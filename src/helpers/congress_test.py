@@ -168,7 +168,7 @@ def _side(what, config, labels, workers, progress):
         path = _folder_cache(people, config)
         enrolment.enrol(people, path, config.model, config.detector, workers, progress)
     if people is not None and "id" in people:
-        people = _labelled(people.rename(columns={"id": "member_id"}))
+        people = labelled(people.rename(columns={"id": "member_id"}))
     faces = collection.load_collection(path)
     made = faces.description["configuration"]
     if (made["model"], made["detector"]) != (config.model, config.detector):
@@ -185,8 +185,11 @@ def _folder_cache(images: pd.DataFrame, config) -> Path:
     return cache_dir() / "folders" / f"{key}-{config.model}-{config.detector}.parquet"
 
 
-def _labelled(people: pd.DataFrame) -> pd.DataFrame:
-    """Drop label columns nobody filled, name what is missing, compare with REFERENCE if present."""
+def labelled(people: pd.DataFrame) -> pd.DataFrame:
+    """People as `run` wants them, from a folder's labels: a row a person with their member_id.
+
+    Drops label columns nobody filled, names what is missing, compares with REFERENCE if present.
+    """
     people = people.drop(columns=["path"], errors="ignore").dropna(axis="columns", how="all")
     for column in ("group", "gender"):
         if column in people:
@@ -315,7 +318,9 @@ def report(result: Result, title: str) -> str:
     low = s["fpir_low"], s["fpir_high"]
     lines = [
         title,
-        f"  {s['model']} ({s['recogniser']}, detector {s['detector']}, {s['alignment']}, "
+        f"  {s['engine']}"
+        if "engine" in s
+        else f"  {s['model']} ({s['recogniser']}, detector {s['detector']}, {s['alignment']}, "
         f"padding {s['padding']}, {s['metric']} distance)",
         f"  threshold {s['threshold']:.4f}: {s['threshold_origin']}",
         f"  searched                 {s['searched']:,} people in a gallery of "
@@ -323,7 +328,8 @@ def report(result: Result, title: str) -> str:
         f"  failures to enrol        {s['failures_to_enrol']:,} (counted as no match)",
         f"  falsely matched (FPIR)   "
         f"{rates.format_rate(s['falsely_matched'], s['searched'], *low)}",
-        f"  implied FMR              {s['pairs_at_threshold']:,} of {s['comparisons']:,} "
+        f"  implied FMR              {'' if s.get('pairs_complete', True) else 'at least '}"
+        f"{s['pairs_at_threshold']:,} of {s['comparisons']:,} "
         f"comparisons ({_small(s['implied_fmr'])})",
         f"  probable same person     {s['same_person_pairs']} pairs, "
         f"{s['gallery_faces_left_out']} gallery faces left out; "

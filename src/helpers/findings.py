@@ -10,6 +10,7 @@ from helpers import (
     gender_audit_words,
     headline,
     photo_quality_words,
+    script_2018,
     specification_words,
     thresholds_words,
     who_words,
@@ -24,6 +25,7 @@ NOTEBOOKS = {
     "07-which-model": specification_words,
     "08-how-good-is-the-photo": photo_quality_words,
     "09-what-the-officer-sees": candidate_lists_words,
+    "11-the-2018-script": script_2018,
     "12-what-gender-does-it-see": gender_audit_words,
 }
 

@@ -1,0 +1,187 @@
+"""The script of 2018 as a stranger runs it, and what notebook 11 makes of its answers."""
+
+import ast
+import csv
+import re
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+import pytest
+
+from helpers import collection, congress_test, headline, rates, server, shipping, similarity
+from helpers import script_2018 as s
+from helpers.models import PRIMARY_MODELS
+from helpers.paths import DATA, NOTEBOOKS, ROOT
+
+
+@pytest.fixture
+def results():
+    return {model: s.from_scores(model) for model in PRIMARY_MODELS}
+
+
+# ---------------------------------------------------------------- the script
+
+
+def test_readme_and_notebook_show_the_script_as_it_is():
+    assert s.source() in (ROOT / "README.md").read_text("utf-8")
+    nb = nbformat.read(NOTEBOOKS / "11-the-2018-script.ipynb", as_version=4)
+    shown = [o.data.get("text/markdown") for c in nb.cells for o in c.get("outputs", ())
+             if "data" in o]  # fmt: skip
+    assert s.source() in shown
+    (printed,) = [o.text for c in nb.cells for o in c.get("outputs", ()) if "text" in o]
+    assert f"```text\n{printed}```" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_script_needs_boto3_alone_and_is_short():
+    tree = ast.parse(s.SCRIPT.read_text("utf-8"))
+    names = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in names} - sys.stdlib_module_names == {"boto3"}
+    assert len([line for line in s.SCRIPT.read_text("utf-8").splitlines() if line.strip()]) <= 36
+    assert "FaceMatchThreshold=" not in s.SCRIPT.read_text("utf-8")  # the default is the point
+
+
+def part_of(source, out, keep):
+    """A table of the repository with some of its rows, where the script looks for it."""
+    out.parent.mkdir(parents=True)
+    with source.open(encoding="utf-8") as file, out.open("w", encoding="utf-8") as small:
+        rows = list(csv.DictReader(file))[keep]
+        writer = csv.DictWriter(small, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def test_a_stranger_runs_it_twice(tmp_path):
+    """In another folder with a part of the gallery, as a process; the table is what it must be."""
+    model = "SFace"
+    gallery = part_of(DATA / "galleries" / "legislators.csv",
+                      tmp_path / "data" / "galleries" / "legislators.csv",
+                      slice(0, None, 23))  # fmt: skip
+    members = part_of(DATA / "roster" / "members.csv", tmp_path / "data" / "roster" / "members.csv",
+                      slice(1, None, 4))  # fmt: skip
+    faces = {d: shipping.load_dataset(d, model) for d in ("probes", "legislators")}
+    known = set(faces["legislators"].ids)
+    enrolled = [row["gallery_id"] for row in gallery if row["gallery_id"] in known]
+    near = collection.search(
+        faces["probes"],
+        collection.subset(faces["legislators"], enrolled),
+        shipping.configuration(model).default_threshold,
+    )
+    matched = set(near["probe_id"])
+    expected = [f"gallery: {len(enrolled)} faces in {len(gallery)} photographs"]
+    for name, wanted in (("all", (True, False)), ("White", (True,)), ("of colour", (False,))):
+        ids = [m["member_id"] for m in members if (m["ethnicity"] == "White") in wanted]
+        failed = len(set(ids) - set(faces["probes"].ids))
+        expected.append(
+            f"{name}: {len(matched & set(ids))} of {len(ids)} falsely matched, "
+            f"{failed} without a face"
+        )
+    assert matched and len(enrolled) < len(gallery)
+    with server.running("--model", model) as url:
+        for _ in range(2):  # nothing is indexed twice, at Amazon neither
+            run = subprocess.run(
+                [sys.executable, s.SCRIPT, url], cwd=tmp_path, capture_output=True, text=True
+            )
+            assert run.stdout.splitlines() == expected, run.stderr
+
+
+def test_the_service_answers_as_notebook_02_does():
+    """At 80 %, the library's default: the same members, with the similarity of their score."""
+    found = s.imported("Facenet")
+    expected = s.from_scores("Facenet")
+    assert found["member_id"].equals(expected["member_id"])
+    assert found["enrolled"].equals(expected["enrolled"]) and (~found["enrolled"]).sum() == 2
+    assert (s.flagged(found, 80) == s.flagged(expected, 80)).all()
+    assert s.flagged(found, 80).sum() == headline.result(
+        "legislators", "Facenet", "default", "any"
+    ).summary["falsely_matched"]  # fmt: skip
+    assert np.nanmax(np.abs(found["similarity"] - expected["similarity"])) < 1e-4
+    table = s.agreement({"Facenet": found})
+    assert table["differ"].item() == 0 and table["furthest"].item() < 1e-4
+
+
+# ---------------------------------------------------------------- counting
+
+
+def test_answers_and_who_is_flagged():
+    found = s.answers({"a": [{"Similarity": 99.0}, {"Similarity": 81.0}], "b": [], "c": None})
+    assert found["enrolled"].to_list() == [True, True, False]
+    assert s.flagged(found, 99).tolist() == [True, False, False]
+    assert s.flagged(found, 99.1).sum() == 0
+
+
+def test_counts_are_the_distances_of_the_scale(results):
+    table = s.counts(results).set_index(["model", "similarity"])
+    for model in PRIMARY_MODELS:
+        score = headline.result("legislators", model, "default", "any").members["score"]
+        for percent in s.SETTINGS:
+            limit = float(similarity.to_distance(model, percent))
+            row = table.loc[(model, percent)]
+            assert row["flagged"] == rates.at_or_below(score, limit).sum()
+            assert row["fpir_low"] <= row["fpir"] <= row["fpir_high"]
+        flags = [table.loc[(model, p), "flagged"] for p in s.SETTINGS]
+        misses = [table.loc[(model, p), "missed"] for p in s.SETTINGS]
+        assert flags == sorted(flags, reverse=True) and misses == sorted(misses)
+
+
+def test_a_disagreement_is_seen_and_said(results):
+    assert s.agreement(results)["differ"].eq(0).all()
+    assert "the very members" in s.answer(results)
+    other = results["SFace"].copy()
+    first = other["similarity"].first_valid_index()
+    other.loc[first, "similarity"] = np.nan
+    wrong = results | {"SFace": other}
+    assert s.agreement(wrong)["differ"].to_list() == [0, 1, 0]
+    assert "but not those" in s.answer(wrong)
+    assert "one of them is wrong" in s.words_agreement(wrong, {95: results[s.MODEL]})
+
+
+def test_the_first_answer_is_enough_only_if_it_is(results):
+    first = results[s.MODEL]
+    asked = {p: first.assign(similarity=first["similarity"].where(s.flagged(first, p)))
+             for p in (95, 99)}  # fmt: skip
+    assert s.same_answer(results, asked) and "enough" in s.words_agreement(results, asked)
+    lost = asked[99].assign(similarity=np.nan)
+    assert not s.same_answer(results, asked | {99: lost})
+    loose = asked | {99: first}  # a service that forgot the threshold
+    assert not s.same_answer(results, loose)
+    assert "does not flag" in s.words_agreement(results, loose)
+
+
+def test_groups_add_up(results):
+    table = s.groups(results).set_index(["model", "gender", "group"]).sort_index()
+    members = congress_test.people_searched()
+    for model in PRIMARY_MODELS:
+        flagged = int(s.flagged(results[model], 80).sum())
+        every = table.loc[(model, "all")]
+        assert every.loc[["White", "Members of colour"], "searched"].sum() == len(members)
+        assert every.loc[["White", "Members of colour"], "flagged"].sum() == flagged
+        parts = every.drop(["White", "Members of colour", "Members of colour, not Asian"])
+        assert parts["flagged"].sum() == every.loc["Members of colour", "flagged"]
+        for column in ("searched", "flagged"):
+            sexes = table.loc[(model, "female"), column] + table.loc[(model, "male"), column]
+            assert (sexes == every[column]).all()
+
+
+def test_words_have_their_numbers(results):
+    theirs = headline.aclu()
+    assert f"{theirs['flagged']} of {theirs['searched']}" in s.answer(results)
+    for model in PRIMARY_MODELS:
+        flagged = int(s.flagged(results[model], 80).sum())
+        for text in (s.answer(results), s.finding()):
+            assert f"{flagged} of 529 (" in text
+    assert not re.search(r"\d\.0 (of|to)|nan", s.words_settings(results) + s.words_scale())
+    assert "where nobody is found" in s.words_settings(results)
+    kept = {s.MODEL: results[s.MODEL]}
+    assert "where nobody is found" not in s.words_settings(kept)
+
+
+def test_the_curves_go_through_the_table():
+    curves = s.curves(("SFace",)).set_index("similarity")
+    for row in similarity.table(("SFace",)).to_dict("records"):
+        assert curves.loc[row["similarity"], "fmr"] == pytest.approx(row["fmr"])
+        assert curves.loc[row["similarity"], "fnmr"] == pytest.approx(row["fnmr"])
+    assert curves["fmr"].is_monotonic_decreasing and curves["fnmr"].is_monotonic_increasing
