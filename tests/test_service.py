@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -519,6 +520,27 @@ def test_another_address_wants_a_token(tmp_path, monkeypatch):
     assert server.is_loopback("127.0.0.1") and server.is_loopback("localhost")
     assert server.is_loopback("::1") and not server.is_loopback("192.0.2.1")
     assert not server.is_loopback(None) and not server.is_loopback("localhost.evil.example")
+
+
+def test_a_service_ends_with_whoever_started_it(tmp_path):
+    script = (
+        "import time\nfrom helpers import server\n"
+        f"with server.running(store={str(tmp_path)!r}) as url:\n"
+        "    print(url, flush=True)\n    time.sleep(60)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    address = owner.stdout.readline().strip()
+    assert raw(address)[0] == 200
+    owner.kill()
+    owner.wait()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            raw(address)
+        except urllib.error.URLError:
+            return
+        time.sleep(0.2)
+    pytest.fail("the service is still there")
 
 
 def test_one_store_one_process_and_one_port(url, tmp_path):

@@ -10,7 +10,7 @@ published labels.
 import numpy as np
 import pandas as pd
 
-from helpers import collection, identities, inference, rates
+from helpers import collection, identities
 from helpers.errors import UserError
 from helpers.models import Configuration
 from helpers.paths import DATA
@@ -56,6 +56,8 @@ def calibrate(
     target with fewer than 30 errors is not offered.
     """
     config = legislators.description["configuration"]
+    from helpers import inference, rates  # SciPy takes a second, which most commands do not need
+
     near = collection.search(legislators, gallery, top=identities.DEPTH)
     same = identities.same_person_alone(near, clusters, identities.MARGIN_ALONE[config["model"]])
     people = sorted(set(legislators.ids) - set(same["probe_id"]))

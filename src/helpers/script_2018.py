@@ -425,8 +425,9 @@ def words_settings(results: dict) -> str:
     all_missed = [MODEL_LABELS[m] for m in results if table.loc[(m, 99), "fnmr"] == 1]
     text = (
         f"From 80 over 95 to 99, of {searched} members and {pairs} genuine pairs: "
-        f"{'; '.join(parts)}. Both replies do what they promise, and both have a price, which the "
-        "reports of them that we read do not mention."
+        f"{'; '.join(parts)}. On these scales, which are not Amazon's, a higher number has the "
+        "effect that its replies promise, and a price, which the reports of them that we read do "
+        "not mention."
     )
     text += f" At 99 nobody is falsely matched by {listed(zero)}." if zero else ""
     if all_missed:
@@ -448,9 +449,10 @@ def words_scale() -> str:
     return (
         "Each model's scale is fixed at three points: 100 % is distance 0, 80 % the library's own "
         f"default threshold, and 99 % the threshold calibrated to an FMR of "
-        f"{one_in(similarity.STRICT_FMR)} on people who take no part here; straight lines join "
-        f"them. So at 80 % the models' FMRs differ ({fmr}), because the libraries chose their "
-        f"defaults, and at 99 % the misses do ({missed})."
+        f"{one_in(similarity.STRICT_FMR)}, without any member, on former legislators (this "
+        "gallery) against strangers; straight lines join them. So at 80 % the models' FMRs differ "
+        f"({fmr}), because the libraries chose their defaults, and at 99 % the misses do "
+        f"({missed})."
     )
 
 

@@ -43,6 +43,7 @@ MOST_BODY = 15 * 1024 * 1024  # two images of 5 MB as base64, and their frame
 MOST_HEADERS = 16 * 1024
 PATIENCE = 10  # seconds that a connection may say nothing
 TOKEN = "CONGRESS_TEST_TOKEN"
+OWNER = "CONGRESS_TEST_OWNER"  # the process that `running` was called in
 ABOUT = """The Congress Test: face search on open models, speaking Amazon Rekognition's protocol.
 
   boto3.client("rekognition", endpoint_url="{url}", region_name="us-east-1",
@@ -212,10 +213,20 @@ def serve(
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{server.effective_port}"
         place["app"] = make_app(Service(store, model, buckets(bucket, model)), url, token, rate)
+        if OWNER in os.environ:
+            owner = int(os.environ[OWNER])
+            threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
         ready(url)
         server.run()
     finally:
         store.close()
+
+
+def _end_with(owner: int) -> None:
+    # a killed notebook would leave its service behind
+    while os.getppid() == owner:
+        time.sleep(1)
+    os._exit(1)
 
 
 @contextlib.contextmanager
@@ -228,18 +239,21 @@ def running(*options: str, store: Path | None = None) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         folder = store or stack.enter_context(tempfile.TemporaryDirectory())
         command = [sys.executable, "-m", "helpers.cli", "serve", "--port", "0"]
+        said = stack.enter_context(tempfile.TemporaryFile("w+"))  # a full pipe would stop it
         process = subprocess.Popen(
             [*command, "--store", str(folder), *options],
             cwd=ROOT,
+            env={**os.environ, OWNER: str(os.getpid())},
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=said,
             text=True,
         )
         try:
             line = process.stdout.readline()
             if not line.startswith("http"):
                 process.wait()
-                raise UserError(f"the service did not start: {process.stderr.read().strip()}")
+                said.seek(0)
+                raise UserError(f"the service did not start: {said.read().strip()}")
             yield line.split()[0]
         finally:
             process.terminate()

@@ -457,7 +457,10 @@ def _difference(one: dict, other: dict) -> str:
 
 
 def _unlike(name: str, why) -> ServiceError:
-    return invalid(f"faces of this service cannot be compared with those of {name}: {why}")
+    return invalid(
+        f"faces of this service cannot be compared with those of {name}: {why}. Serve that model "
+        "(--model), or another store (--store)"
+    )
 
 
 def list_faces(service: Service, request: dict) -> dict:

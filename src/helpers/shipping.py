@@ -5,16 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import (
-    calibration,
-    collection,
-    enrolment,
-    galleries,
-    identities,
-    models,
-    scores,
-    sources,
-)
+from helpers import collection, enrolment, identities, models, scores, sources
 from helpers.paths import DATA, cache_dir
 
 PUBLIC = ("probes", "second-portraits", "delegates", "legislators")
@@ -61,6 +52,9 @@ def ship(model_names=models.MODELS, out: Path = DATA, path=faces_path) -> None:
     Needs the face metadata of all named datasets (`enrol_dataset`), found at `path(dataset,
     model)`; writes scores/ and calibration/ in `out`. Deterministic.
     """
+
+    # here: the service and most commands only ask where files lie
+    from helpers import calibration, galleries
 
     def load(dataset, model):
         return load_dataset(dataset, model, path)

@@ -14,7 +14,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from helpers import calibration, rates, shipping
+from helpers import calibration, shipping
 from helpers.errors import UserError
 from helpers.models import MODELS
 
@@ -76,6 +76,8 @@ def table(models=MODELS) -> pd.DataFrame:
 
 def shown(models=MODELS) -> pd.DataFrame:
     """`table` as text for readers: model, similarity, distance, false matches and misses."""
+    from helpers import rates
+
     found = table(models)
     return pd.DataFrame(
         {
