@@ -33,7 +33,7 @@ with open("data/roster/members.csv", encoding="utf-8") as file:
     members = {row["member_id"]: row["ethnicity"] == "White" for row in csv.DictReader(file)}
 with suppress(client.exceptions.ResourceAlreadyExistsException):
     client.create_collection(CollectionId="gallery")
-with ThreadPoolExecutor(8) as pool:
+with ThreadPoolExecutor(4) as pool:
     indexed = sum(map(bool, pool.map(index, gallery)))
     found = dict(zip(members, pool.map(search, members), strict=True))
 

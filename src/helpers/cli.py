@@ -219,7 +219,9 @@ def reproduce(
             typer.echo(congress_test.report(result, f"Congress searched in {gallery}") + "\n")
     if notebooks:
         typer.echo("Executing the notebooks, which write figures/ ...")
-        execute_all(sorted(NOTEBOOKS.glob("*.ipynb")), ROOT / "build" / "notebooks", typer.echo)
+        # the last ones first: among them is the longest, which would keep the others' core idle
+        paths = sorted(NOTEBOOKS.glob("*.ipynb"), reverse=True)
+        execute_all(paths, ROOT / "build" / "notebooks", typer.echo)
 
 
 @app.command()

@@ -31,7 +31,6 @@ MOST_FACES = 1_000_000  # in one collection; some GB of memory
 MOST_COLLECTIONS = 1_000
 ROUGH = 1e-3  # of float32 and of rounding, as a share of squared lengths; generous
 METADATA = tuple(c for c in enrolment.COLUMNS if c != "embedding")
-OWN = ("collection", "face_id", "image_id", "external_image_id")
 TYPES = {"string": "TEXT", "int32": "INTEGER", "float": "REAL"}
 EXTERNAL_ID = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:"
 
@@ -225,38 +224,34 @@ class FaceStore:
         return [face for face, _ in stored]
 
     def _add_one(self, db, name, row, external, image_id) -> tuple[dict, bool]:
-        box = [row[c] for c in ("box_x", "box_y", "box_w", "box_h")]
-        same = db.execute(
+        box = ("box_x", "box_y", "box_w", "box_h")
+        of_image = db.execute(
             "SELECT * FROM faces WHERE collection = ? AND image_sha256 = ? "
-            "AND external_image_id = ? AND box_x = ? AND box_y = ? AND box_w = ? AND box_h = ?",
-            (name, row["image_sha256"], external, *box),
-        ).fetchone()
-        if same:
-            return _face(same), False
-        # the faces of an image that was indexed before, with fewer of them, keep its id
-        again = db.execute(
-            "SELECT image_id FROM faces WHERE collection = ? AND image_sha256 = ? "
             "AND external_image_id = ?",
             (name, row["image_sha256"], external),
-        ).fetchone()
+        ).fetchall()
+        for face in of_image:
+            if all(face[c] == row[c] for c in box):
+                return _face(face), False
         face_id = str(uuid.uuid4())
-        own = (name, face_id, again["image_id"] if again else image_id, external)
-        wanted = row.get("id") or external or face_id
-        taken = db.execute(
-            "SELECT 1 FROM faces WHERE collection = ? AND id = ?", (name, wanted)
-        ).fetchone()
-        values = {**row, "id": face_id if taken else wanted}
-        columns = (*OWN, *METADATA, "embedding")
-        db.execute(
-            f"INSERT INTO faces ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-            (
-                *own,
-                *(_plain(values[c]) for c in METADATA),
-                np.asarray(row["embedding"], dtype="<f4").tobytes(),
-            ),
+        values = {c: _plain(row.get(c)) for c in METADATA} | {
+            "collection": name,
+            "face_id": face_id,
+            # an image that was indexed before, with fewer of its faces, keeps its id
+            "image_id": of_image[0]["image_id"] if of_image else image_id,
+            "external_image_id": external,
+            "id": row.get("id") or external or face_id,
+            "embedding": np.asarray(row["embedding"], dtype="<f4").tobytes(),
+        }
+        insert = (
+            f"INSERT INTO faces ({', '.join(values)}) "
+            f"VALUES ({', '.join(f':{c}' for c in values)}) ON CONFLICT (collection, id) DO NOTHING"
         )
-        stored = db.execute("SELECT * FROM faces WHERE face_id = ?", (face_id,)).fetchone()
-        return _face(stored), True
+        done = db.execute(insert, values)
+        if not done.rowcount:  # somebody else's face has this id already
+            values["id"] = face_id
+            done = db.execute(insert, values)
+        return _face(values | {"number": done.lastrowid}), True
 
     def _agree(self, name: str, description: dict) -> None:
         row = self._database.execute(
