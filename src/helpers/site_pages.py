@@ -269,6 +269,7 @@ QUESTIONS = {
     "Does a bad photograph matter?": "08-how-good-is-the-photo",
     "What does an officer get to see?": "09-what-the-officer-sees",
     "May I turn the knobs myself?": "10-explore",
+    "May I run the script of 2018?": "11-the-2018-script",
     "And software that guesses gender?": "12-what-gender-does-it-see",
 }
 
