@@ -278,26 +278,6 @@ def show_groups(results: dict) -> pd.DataFrame:
     return shown.reset_index().rename(columns={"gender": "Recorded gender", "group": "Group"})
 
 
-def show_similarity() -> pd.DataFrame:
-    """`similarity.table` of the three models with names and rates written out."""
-    table = similarity.table(PRIMARY_MODELS)
-    return pd.DataFrame(
-        {
-            "Model": table["model"].map(MODEL_LABELS),
-            "Similarity": table["similarity"].map("{:g} %".format),
-            "Distance": table["distance"].map("{:.4f}".format),
-            "FMR": table.apply(
-                lambda r: (
-                    f"{one_in(r['fmr'])} (95 % interval {one_in(r['high'])[5:]} to "
-                    f"{one_in(r['low'])[5:]})"
-                ),
-                axis=1,
-            ),
-            "Genuine pairs missed (FNMR)": table.apply(fnmr_of, axis=1),
-        }
-    )
-
-
 def plot_curves(table: pd.DataFrame) -> figures.Figure:
     """FMR and FNMR over the similarity, a panel each, a line a model."""
     colours = dict(zip(PRIMARY_MODELS, ("#1A1A1A", "#A03F14", "#5C8FB8"), strict=True))

@@ -54,9 +54,9 @@ def to_distance(model: str, percent):
 def table(models=MODELS) -> pd.DataFrame:
     """What a similarity means: false matches and misses, a row a model and percentage.
 
-    Columns: model, similarity (of SHOWN), distance; errors, comparisons, fmr, low, high (impostor
-    pairs, see `thresholds.fmr_at`); missed, pairs, fnmr, fnmr_low, fnmr_high (members' second
-    portraits, see `thresholds.errors_at`).
+    Columns: model, similarity (of SHOWN), distance; errors, comparisons, fmr, low, high, offered
+    (impostor pairs, see `thresholds.fmr_at`); missed, pairs, fnmr, fnmr_low, fnmr_high (members'
+    second portraits, see `thresholds.errors_at`).
     """
     from helpers import thresholds  # the service uses this module without its tables
 
@@ -65,7 +65,7 @@ def table(models=MODELS) -> pd.DataFrame:
         for percent in SHOWN:
             distance = round(float(to_distance(model, percent)), DECIMALS)
             found = thresholds.fmr_at(model, distance) | thresholds.errors_at(model, distance)
-            columns = ("errors", "comparisons", "fmr", "low", "high")
+            columns = ("errors", "comparisons", "fmr", "low", "high", "offered")
             columns += ("missed", "pairs", "fnmr", "fnmr_low", "fnmr_high")
             rows.append(
                 {"model": model, "similarity": percent, "distance": distance}
@@ -75,22 +75,17 @@ def table(models=MODELS) -> pd.DataFrame:
 
 
 def shown(models=MODELS) -> pd.DataFrame:
-    """`table` as text for readers: model, similarity, distance, false matches and misses."""
-    from helpers import rates
+    """`table` for readers: model by its label, percentage, distance, FMR and FNMR as text."""
+    from helpers.figures import MODEL_LABELS
+    from helpers.thresholds_words import fmr_text, fnmr_of
 
     found = table(models)
     return pd.DataFrame(
         {
-            "model": found["model"],
-            "similarity": [f"{s:.0f} %" for s in found["similarity"]],
-            "distance": [f"{d:.4f}" for d in found["distance"]],
-            "false matches among pairs of different people": [
-                rates.format_rate(r.errors, r.comparisons, r.low, r.high)
-                for r in found.itertuples()
-            ],
-            "misses among pairs of the same person": [
-                rates.format_rate(r.missed, r.pairs, r.fnmr_low, r.fnmr_high)
-                for r in found.itertuples()
-            ],
+            "Model": found["model"].map(MODEL_LABELS),
+            "Similarity": found["similarity"].map("{:g} %".format),
+            "Distance": found["distance"].map("{:.4f}".format),
+            "FMR": found.apply(fmr_text, axis=1, low="low", high="high"),
+            "Genuine pairs missed (FNMR)": found.apply(fnmr_of, axis=1),
         }
     )

@@ -344,10 +344,8 @@ def model_card(model: str) -> str:
 def similarity_table() -> str:
     """What the service's Similarity means, as a Markdown table."""
     from helpers import similarity
-    from helpers.figures import MODEL_LABELS
 
     table = similarity.shown()
-    table["model"] = table["model"].map(MODEL_LABELS)
     rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
