@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -252,6 +253,33 @@ def test_limits_of_a_search(amazon, name, change):
 def test_an_empty_collection_holds_nobody(amazon, name, ids):
     image = boto.held("probes", ids[0])
     assert amazon.search_faces_by_image(CollectionId=name, Image=image)["FaceMatches"] == []
+
+
+def test_clients_that_index_and_search_at_once(url, name, ids):
+    """Every search sees whole faces of the collection, and in the end every face is found."""
+    clients = [boto.client(url) for _ in range(6)]
+
+    def indexes(client, part):
+        index(client, name, part)
+
+    def searches(client, part):
+        for probe in part:
+            found = client.search_faces_by_image(
+                CollectionId=name, Image=boto.held("probes", probe), FaceMatchThreshold=0
+            )["FaceMatches"]
+            seen = [match["Face"]["ExternalImageId"] for match in found]
+            assert len(seen) == len(set(seen)) and set(seen) <= set(ids[:90])
+
+    with ThreadPoolExecutor(6) as pool:
+        jobs = [pool.submit(indexes, clients[i], ids[30 * i : 30 * i + 30]) for i in range(3)]
+        jobs += [pool.submit(searches, clients[3 + i], ids[i:60:3]) for i in range(3)]
+        for job in jobs:
+            job.result()
+    for probe in ids[:90]:
+        best = clients[0].search_faces_by_image(
+            CollectionId=name, Image=boto.held("probes", probe), MaxFaces=1
+        )["FaceMatches"][0]
+        assert (best["Face"]["ExternalImageId"], best["Similarity"]) == (probe, 100)
 
 
 def test_faces_of_two_models_are_never_compared(tmp_path, ids):

@@ -160,6 +160,7 @@ def prepare(source: Path = SOURCE) -> None:
         ),
         "model-card": site_pages.model_card,
         "similarity": site_pages.similarity_table,
+        "not-here": site_pages.operations_not_here,
         "service-speed": site_pages.service_speed,
         "cite": citation.collection,
         "bibtex": citation.bibtex,

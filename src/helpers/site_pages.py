@@ -350,6 +350,13 @@ def similarity_table() -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def operations_not_here() -> str:
+    """The operations of Amazon Rekognition that the service does not know, by name."""
+    from helpers.service_protocol import OPERATIONS, service_model
+
+    return ", ".join(f"`{o}`" for o in sorted(set(service_model()["operations"]) - set(OPERATIONS)))
+
+
 def service_speed() -> str:
     """The measured throughput of the service, in a sentence a kind of client."""
     found = pd.read_csv(ROOT / "benchmarks" / "results-service.csv")
