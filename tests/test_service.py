@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -608,6 +609,22 @@ def test_a_secret_is_never_said(tmp_path):
     said = "".join(process.communicate())
     stored = b"".join(p.read_bytes() for p in tmp_path.iterdir())
     assert canary not in said and canary.encode() not in stored
+
+
+def test_the_example_of_the_page_runs(amazon, url, mirror, tmp_path):
+    page = (server.ROOT / "docs" / "face-search.md").read_text("utf-8")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    assert f"http://127.0.0.1:{server.PORT}" in code
+    for name in ("photo.jpg", "other.jpg"):
+        (tmp_path / name).write_bytes(images.portraits(mirror, 1)[0].read_bytes())
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace(f"http://127.0.0.1:{server.PORT}", url)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "a 100.0\n", done.stderr
+    amazon.delete_collection(CollectionId="photos")
 
 
 def test_members_are_found_under_their_names(amazon, name):

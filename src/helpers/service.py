@@ -530,7 +530,9 @@ def search_faces_by_image(service: Service, request: dict) -> dict:
 def _matches(service, info: Info, embedding, request: dict, leave_out: str | None = None):
     threshold = request.get("FaceMatchThreshold", similarity.DEFAULT)
     top = request.get("MaxFaces", MOST_FACES_SEARCHED)
-    limit = math.inf if threshold == 0 else float(similarity.to_distance(info.model, threshold))
+    limit = math.inf
+    if threshold > 0:  # one step of a score farther: the rounded percentages decide, below
+        limit = float(similarity.to_distance(info.model, threshold)) + 10**-collection.DECIMALS
     found = service.store.search(info.id, embedding, limit, top, leave_out)
     percent = similarity.from_distance(info.model, [distance for _, distance in found])
     return [
