@@ -5,6 +5,7 @@ Nothing here holds a real face; images with faces are made from portraits of the
 
 import fcntl
 import os
+import shutil
 import struct
 import time
 import zlib
@@ -152,6 +153,18 @@ def tile(paths: list[Path], sizes: list[int]) -> Image.Image:
         canvas.paste(Image.open(path).resize((size, size)), (left, 0))
         left += size
     return canvas
+
+
+def two_folders(portraits: list[Path], searched: int, folder: Path) -> tuple[Path, Path]:
+    """Folders of probes and gallery: the first person in both, one probe without a face."""
+    probes, gallery = folder / "probes", folder / "gallery"
+    for place, paths in ((probes, portraits[:searched]), (gallery, portraits[searched:])):
+        place.mkdir()
+        for path in paths:
+            shutil.copy(path, place / path.name)
+    Image.open(portraits[0]).resize((300, 300)).save(gallery / "again.png")
+    scene().save(probes / "landscape.png")
+    return probes, gallery
 
 
 def fake_weights(config) -> dict[str, str]:

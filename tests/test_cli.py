@@ -362,13 +362,7 @@ def test_what_ships_runs_without_loading_models(gallery):
 def test_two_folders_of_portraits_end_to_end(mirror, tmp_path, monkeypatch):
     """Eight portraits against twelve others, one person in both, with labels, by SFace."""
     found = images.portraits(mirror, 20)
-    probes, gallery = tmp_path / "probes", tmp_path / "gallery"
-    for folder, paths in ((probes, found[:8]), (gallery, found[8:])):
-        folder.mkdir()
-        for path in paths:
-            shutil.copy(path, folder / path.name)
-    images.Image.open(found[0]).resize((300, 300)).save(gallery / "again.png")
-    images.scene().save(probes / "landscape.png")
+    probes, gallery = images.two_folders(found, 8, tmp_path)
     rows = [f"{p.name},{p.stem.title()},{'White' if i % 2 else 'Black'},{'fm'[i % 2]}\n"
             for i, p in enumerate(found[:8])]  # fmt: skip
     (tmp_path / "labels.csv").write_text("file,name,group,gender\n" + "".join(rows))

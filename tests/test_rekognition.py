@@ -475,13 +475,7 @@ def test_a_gallery_without_a_face(amazon, sides, tmp_path):
 def test_the_local_service_and_the_open_engine_agree(mirror, tmp_path, monkeypatch):
     """Both see the same portraits with SFace: by Amazon's protocol, slowed down, and without it."""
     portraits = images.portraits(mirror, 15)
-    probes, gallery = tmp_path / "probes", tmp_path / "gallery"
-    for folder, paths in ((probes, portraits[:5]), (gallery, portraits[5:])):
-        folder.mkdir()
-        for path in paths:
-            shutil.copy(path, folder / path.name)
-    images.Image.open(portraits[0]).resize((300, 300)).save(gallery / "again.png")
-    images.scene().save(probes / "landscape.png")
+    probes, gallery = images.two_folders(portraits, 5, tmp_path)
     monkeypatch.setattr(rekognition, "ATTEMPTS", 8)
     make, codes = rekognition.make_client, []
 

@@ -67,14 +67,20 @@ def check_comparable(probes: Collection, gallery: Collection) -> None:
     """Raise UserError unless both were enrolled with one configuration and the same weights."""
     if len(probes.ids) == 0 or len(gallery.ids) == 0:
         raise UserError(f"the {'gallery' if len(probes.ids) else 'probe set'} is empty")
-    for key in ("configuration", "weights_sha256"):
-        a, b = probes.description[key], gallery.description[key]
-        if a != b:
-            differing = [k for k in a | b if a.get(k) != b.get(k)]
-            differs = ", ".join(f"{k}: {a.get(k)} / {b.get(k)}" for k in differing)
-            raise UserError(f"probes and gallery were enrolled differently ({differs})")
+    if differs := difference(probes.description, gallery.description):
+        raise UserError(f"probes and gallery were enrolled differently ({differs})")
     if probes.embeddings.shape[1] != gallery.embeddings.shape[1]:
         raise UserError("probes and gallery have embeddings of different length")
+
+
+def difference(one: dict, other: dict) -> str:
+    """What keeps faces of two descriptions from being compared; "" where nothing does."""
+    for key in ("configuration", "weights_sha256"):
+        a, b = one[key], other[key]
+        if a != b:
+            differing = [k for k in a | b if a.get(k) != b.get(k)]
+            return ", ".join(f"{k}: {a.get(k)} / {b.get(k)}" for k in differing)
+    return ""
 
 
 def score_blocks(probes: Collection, gallery: Collection):

@@ -12,6 +12,7 @@ external_image_id, all of them UUIDs or the client's own words.
 
 import contextlib
 import json
+import re
 import sqlite3
 import threading
 import time
@@ -32,7 +33,6 @@ MOST_COLLECTIONS = 1_000
 ROUGH = 1e-3  # of float32 and of rounding, as a share of squared lengths; generous
 METADATA = tuple(c for c in enrolment.COLUMNS if c != "embedding")
 TYPES = {"string": "TEXT", "int32": "INTEGER", "float": "REAL"}
-EXTERNAL_ID = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:"
 
 TABLES = f"""
 CREATE TABLE collections (
@@ -260,17 +260,15 @@ class FaceStore:
         if row is None:
             raise NoSuchCollection(name)
         if row["model"] != description["configuration"]["model"]:
-            raise Unlike(f"the collection is of {row['model']}")
+            raise Unlike(f"model: {row['model']} / {description['configuration']['model']}")
         if row["description"] is None:
             self._database.execute(
                 "UPDATE collections SET description = ? WHERE id = ?",
                 (json.dumps(description, sort_keys=True), name),
             )
             return
-        stored = json.loads(row["description"])
-        for key in ("configuration", "weights_sha256"):
-            if stored[key] != description[key]:
-                raise Unlike(f"the collection was made with another {key.split('_')[0]}")
+        if differs := collection.difference(json.loads(row["description"]), description):
+            raise Unlike(differs)
 
     def description(self, name: str) -> dict | None:
         """How the faces of a collection were made (`enrolment.describe`); None while it is empty.
@@ -425,7 +423,7 @@ class FaceStore:
 
 def external_id(text: str) -> str:
     """A text as an external image id: at most 255 of the characters that Amazon allows."""
-    return "".join(c if c in EXTERNAL_ID else "_" for c in text)[:255]
+    return re.sub(r"[^a-zA-Z0-9_.\-:]", "_", text)[:255]
 
 
 def _face(row) -> dict:

@@ -280,16 +280,16 @@ def show_groups(results: dict) -> pd.DataFrame:
 
 def plot_curves(table: pd.DataFrame) -> figures.Figure:
     """FMR and FNMR over the similarity, a panel each, a line a model."""
-    colours = dict(zip(PRIMARY_MODELS, ("#1A1A1A", "#A03F14", "#5C8FB8"), strict=True))
     with figures._styled():
         fig, axes = figures.new_figure(3.1, 1, 2)
         left, right = axes[0]
         for model, part in table.groupby("model", sort=False):
-            left.plot(part["similarity"], part["fmr"], color=colours[model], lw=1.6)
-            right.plot(part["similarity"], 100 * part["fnmr"], color=colours[model], lw=1.6)
+            line = figures.MODEL_LINES[model]
+            left.plot(part["similarity"], part["fmr"], lw=1.6, **line)
+            right.plot(part["similarity"], 100 * part["fnmr"], lw=1.6, **line)
             x, above = {"dlib-native": (79, 7), "SFace": (78, 13), "Facenet": (87, -11)}[model]
             y = 100 * part.loc[part["similarity"] == x, "fnmr"].item() + above
-            figures.direct_label(right, x, y, MODEL_LABELS[model], colours[model])
+            figures.direct_label(right, x, y, MODEL_LABELS[model], line["color"])
         left.set_yscale("log")
         left.yaxis.set_major_formatter(
             figures.FuncFormatter(lambda v, _: f"1 in {1 / v:,.0f}" if v > 0 else "")

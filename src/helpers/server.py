@@ -30,7 +30,6 @@ from helpers.service_protocol import (
     CONTENT_TYPE,
     OPERATIONS,
     ServiceError,
-    Signed,
     check_signature,
     operation_of,
     read_request,
@@ -128,7 +127,7 @@ def make_app(service: Service, url: str, token: str | None = None, rate: float |
         body = request.get_data(cache=False)
         if token:
             headers = {name.lower(): value for name, value in request.headers}
-            check_signature(Signed("POST", "/", "", headers, body), token)
+            check_signature(headers, body, token)
         return respond(answer(service, operation, read_request(operation, body)))
 
     return app

@@ -45,6 +45,7 @@ BARS = {
 BARS["AUTO"] = BARS["LOW"]
 SHARP = 100.0  # variance of the Laplacian that is written as a sharpness of 50
 GENDER_CLASSIFIER = "gender-v1"
+AGE_MARGIN = 10  # years
 
 
 class Service(NamedTuple):
@@ -64,10 +65,10 @@ class Seen(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """The faces of an image, largest first, and how their embeddings are made."""
+    """The faces of an image, largest first, and how their embeddings were or are made."""
 
     faces: list[Seen]
-    description: Callable[[], dict]
+    description: dict
 
 
 # ---------------------------------------------------------------- looking at images
@@ -107,11 +108,11 @@ def look(service: Service, image: dict) -> Picture:
     if place.suffix == ".parquet":
         faces, failures, description = _metadata(place)
         if name in failures:
-            return Picture([], lambda: description)
+            return Picture([], description)
         if name in faces:
             row = faces[name]
             seen = Seen(_without(row, "embedding"), lambda: row["embedding"], _no_pixels)
-            return Picture([seen], lambda: description)
+            return Picture([seen], description)
     else:
         content = _file(place, name)
         if content is not None:
@@ -195,7 +196,7 @@ def _look_at(model: str, content: bytes, most: int, name: str = "") -> Picture:
         )
         for row in enrolment.face_rows(image, found)
     ]
-    return Picture(faces, lambda: description)
+    return Picture(faces, description)
 
 
 def _labels(guess) -> dict:
@@ -211,9 +212,9 @@ def _labels(guess) -> dict:
     return labels
 
 
-def age_range(age: float, half_width: float = 10.0) -> tuple[int, int]:
-    """An age in years -> whole years below and above it."""
-    return max(0, math.floor(age - half_width)), max(0, math.ceil(age + half_width))
+def age_range(age: float) -> tuple[int, int]:
+    """An age in years -> whole years below and above it, a convention and no interval."""
+    return max(0, math.floor(age - AGE_MARGIN)), math.ceil(age + AGE_MARGIN)
 
 
 # ---------------------------------------------------------------- faces as Amazon writes them
@@ -431,7 +432,7 @@ def index_faces(service: Service, request: dict) -> dict:
     stored = []
     if rows:
         try:
-            stored = service.store.add(name, rows, picture.description(), external)
+            stored = service.store.add(name, rows, picture.description, external)
         except NoSuchCollection as error:
             raise _missing(name) from error
         except StoreFull as error:
@@ -446,14 +447,6 @@ def index_faces(service: Service, request: dict) -> dict:
         "FaceModelVersion": _version(info.model),
         "UnindexedFaces": left_out,
     }
-
-
-def _difference(one: dict, other: dict) -> str:
-    """What keeps faces of two descriptions from being compared; nothing where nothing does."""
-    for key in ("configuration", "weights_sha256"):
-        if one[key] != other[key]:
-            return f"another {key.split('_')[0]}"
-    return ""
 
 
 def _unlike(name: str, why) -> ServiceError:
@@ -517,7 +510,7 @@ def search_faces_by_image(service: Service, request: dict) -> dict:
     picture = look(service, request["Image"])
     seen = _largest(picture, request.get("QualityFilter", "NONE"))
     made = service.store.description(name)
-    if made is not None and (why := _difference(made, picture.description())):
+    if made is not None and (why := collection.difference(made, picture.description)):
         raise _unlike(name, why)
     return {
         "SearchedFaceBoundingBox": _box(seen.row),
@@ -550,12 +543,12 @@ def compare_faces(service: Service, request: dict) -> dict:
     quality_filter = request.get("QualityFilter", "NONE")
     threshold = request.get("SimilarityThreshold", similarity.DEFAULT)
     first, second = (look(service, request[k]) for k in ("SourceImage", "TargetImage"))
-    model = first.description()["configuration"]["model"]
-    if why := _difference(first.description(), second.description()):
+    model = first.description["configuration"]["model"]
+    if why := collection.difference(first.description, second.description):
         raise invalid(f"the two faces cannot be compared: {why}")
     source = _largest(first, quality_filter)
     _largest(second, quality_filter)
-    metric = first.description()["configuration"]["metric"]
+    metric = first.description["configuration"]["metric"]
     compared = [f for f in second.faces if not _reasons(f.row, quality_filter)]
     one, many = (
         collection.normalised(np.stack([f.embed() for f in faces]).astype(np.float64), metric)

@@ -12,7 +12,6 @@ import math
 import re
 from datetime import UTC, datetime
 from functools import cache
-from typing import NamedTuple
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET = "RekognitionService."
@@ -150,19 +149,10 @@ def _under(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
-class Signed(NamedTuple):
-    """What a signature covers."""
+def check_signature(headers: dict[str, str], body: bytes, token: str) -> None:
+    """Raise ServiceError unless a POST to / is signed (AWS Signature Version 4) with the token.
 
-    method: str
-    path: str
-    query: str
-    headers: dict  # lower-case name -> value
-    body: bytes
-
-
-def check_signature(request: Signed, token: str) -> None:
-    """Raise ServiceError unless the request is signed (AWS Signature Version 4) with the token.
-
+    headers: by lower-case name.
     The token is the client's secret access key; its access key id may be anything. Source: the
     algorithm is botocore's own, run on the request that came.
     """
@@ -173,14 +163,14 @@ def check_signature(request: Signed, token: str) -> None:
     found = re.fullmatch(
         r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/(\d{8})/([\w-]+)/([\w-]+)/aws4_request, ?"
         r"SignedHeaders=([\w;-]+), ?Signature=([0-9a-f]{64})",
-        request.headers.get("authorization", ""),
+        headers.get("authorization", ""),
     )
     if not found:
         raise ServiceError(
             "MissingAuthenticationTokenException", "this service wants signed requests", 403
         )
     key, day, region, service, names, signature = found.groups()
-    date = request.headers.get("x-amz-date", "")
+    date = headers.get("x-amz-date", "")
     try:
         sent = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError as error:
@@ -192,10 +182,10 @@ def check_signature(request: Signed, token: str) -> None:
         raise ServiceError("InvalidSignatureException", "the signature covers too little", 403)
     auth = SigV4Auth(Credentials(key, token), service, region)
     copy = AWSRequest(
-        request.method,
-        f"http://{request.headers.get('host', '')}{request.path}",
-        headers={name: request.headers.get(name, "") for name in covered},
-        data=request.body,
+        "POST",
+        f"http://{headers.get('host', '')}/",
+        headers={name: headers.get(name, "") for name in covered},
+        data=body,
     )
     copy.context["timestamp"] = date
     text = auth.string_to_sign(copy, auth.canonical_request(copy))

@@ -74,12 +74,12 @@ def table(models=MODELS) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def shown(models=MODELS) -> pd.DataFrame:
+def shown() -> pd.DataFrame:
     """`table` for readers: model by its label, percentage, distance, FMR and FNMR as text."""
     from helpers.figures import MODEL_LABELS
     from helpers.thresholds_words import fmr_text, fnmr_of
 
-    found = table(models)
+    found = table()
     return pd.DataFrame(
         {
             "Model": found["model"].map(MODEL_LABELS),
