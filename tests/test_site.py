@@ -200,8 +200,7 @@ def test_every_question_leads_to_a_notebook_that_exists():
 # ---------------------------------------------------------------- portraits
 
 
-@pytest.mark.mirror
-def test_contact_sheets_show_members_only(tmp_path):
+def test_contact_sheets_show_members_only(mirror, tmp_path):
     from helpers import contact_sheets, rosters
 
     assert contact_sheets.DATASET == "probes"
