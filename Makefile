@@ -56,13 +56,13 @@ test: $(STAMP) ## run all tests, then check every notebook's outputs; both alway
 	exit $$status
 
 notebooks: $(STAMP) ## execute the committed notebooks again, in place
-	@$(BIN)/python -m helpers.notebooks $(NOTEBOOKS)
+	@$(BIN)/python -m helpers.rebuild.notebooks $(NOTEBOOKS)
 
 bench: $(STAMP) ## measure enrolment, search, the service and run; write benchmarks/ (needs the images)
 	@set -e; for name in enrolment search service run; do $(BIN)/python benchmarks/$$name.py; done
 
 site: $(STAMP) ## build the pages into site/ (PORTRAITS=1: with members' portraits, for local reading)
-	@$(BIN)/python -m helpers.site $(if $(filter-out 0,$(PORTRAITS)),--portraits)
+	@$(BIN)/python -m helpers.site.build $(if $(filter-out 0,$(PORTRAITS)),--portraits)
 
 serve: $(STAMP) ## show site/ at http://localhost:8000
 	@test -f site/index.html || $(MAKE) --no-print-directory site
@@ -70,13 +70,13 @@ serve: $(STAMP) ## show site/ at http://localhost:8000
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory site $(PORT) 2>/dev/null
 
 pdf: $(STAMP) ## print only site/congress-test.pdf (make site does it, too)
-	@$(BIN)/python -m helpers.print
+	@$(BIN)/python -m helpers.site.pdf
 
 test-site: $(STAMP) ## build the site and test it in a headless Chromium
 	@$(BIN)/python -m pytest tests_site
 
 register: $(STAMP) ## add the ids of new figures to docs/figure-ids.csv
-	@$(BIN)/python -m helpers.site --register
+	@$(BIN)/python -m helpers.site.build --register
 
 lint: $(STAMP) ## check the style of the code
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

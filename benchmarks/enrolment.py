@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers import enrolment, models
 from helpers.errors import UserError
+from helpers.faces import enrolment, pipelines
 
 HERE = Path(__file__).parent
 MODELS = ("Dlib", "SFace", "Facenet")
@@ -29,7 +29,7 @@ FEW = 2
 
 def loop(paths: list[str], model: str, out: Path) -> None:
     """What a user of deepface writes: one image after the other, the largest face of each."""
-    os.environ["DEEPFACE_HOME"] = str(models.deepface_home())
+    os.environ["DEEPFACE_HOME"] = str(pipelines.deepface_home())
     os.environ["DEEPFACE_BACKEND_ENGINE"] = "onnx"
     os.environ["DEEPFACE_LOG_LEVEL"] = "50"
     from deepface import DeepFace
@@ -79,7 +79,7 @@ def agreement(model: str, count: int, folder: Path) -> dict:
 
 
 def compare(model: str, paths: list[str], workers: int, repeats: int, folder: Path) -> dict:
-    models.weights(models.configuration(model))  # none of the two has to download
+    pipelines.weights(pipelines.configuration(model))  # none of the two has to download
     for way in ("loop", "ours"):  # so that files are in memory and modules compiled, for both
         measure(way, paths[:FEW], model, workers, folder)
     seconds = {(way, n): [] for way in ("loop", "ours") for n in (FEW, len(paths))}
@@ -116,9 +116,9 @@ def main() -> None:
         else:
             ours(task["paths"], task["model"], Path(task["out"]), task["workers"])
         return
-    from helpers import sources  # not at the top: what is measured needs it not
+    from helpers.sources import fetch
 
-    both = (sources.local_files(name)["path"] for name in ("probes", "second-portraits"))
+    both = (fetch.local_files(name)["path"] for name in ("probes", "second-portraits"))
     paths = pd.concat(both).astype(str).tolist()[: arguments.images]
     with tempfile.TemporaryDirectory() as folder:
         rows = [

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from helpers import collection, enrolment, models
 from helpers.errors import UserError
+from helpers.faces import collection, enrolment, pipelines
 
 HERE = Path(__file__).parent
 DETECTOR = "yunet"
@@ -37,7 +37,7 @@ def make_gallery(model: str, size: int, out: Path) -> tuple[list[str], np.ndarra
 
     A made-up face has the box and the quality of a real one, and no image.
     """
-    from helpers import shipping
+    from helpers.protocol import shipping
 
     real = shipping.load_dataset("legislators", model)
     ids, embeddings = list(real.ids[:size]), real.embeddings[:size]
@@ -152,12 +152,13 @@ def main() -> None:
         return
 
     # not at the top: the process that is measured needs neither
-    from helpers import shipping, sources
+    from helpers.protocol import shipping
+    from helpers.sources import fetch
 
     model = arguments.model
     probes = shipping.faces_path("probes", model)
-    models.weights(models.configuration(model, DETECTOR))
-    os.environ["DEEPFACE_HOME"] = str(models.deepface_home())
+    pipelines.weights(pipelines.configuration(model, DETECTOR))
+    os.environ["DEEPFACE_HOME"] = str(pipelines.deepface_home())
     os.environ["DEEPFACE_LOG_LEVEL"] = "50"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "images"
@@ -181,7 +182,7 @@ def main() -> None:
 
         from deepface import DeepFace
 
-        images = sources.local_files("probes").set_index("id")["path"].astype(str)
+        images = fetch.local_files("probes").set_index("id")["path"].astype(str)
         DeepFace.represent(images[picked[0]], model_name=model, detector_backend=DETECTOR)
         seconds = {"find": [], "fast_find": [], "embed": []}
         different, largest, candidates = 0, 0.0, 0

@@ -21,9 +21,10 @@ import numpy as np
 import pandas as pd
 import search
 
-from helpers import collection, server, similarity
 from helpers.errors import UserError
-from helpers.face_store import FaceStore
+from helpers.faces import collection
+from helpers.service import server, similarity
+from helpers.service.store import FaceStore
 
 HERE = Path(__file__).parent
 NAME = "benchmark"

@@ -1,6 +1,7 @@
-"""Sphinx: how the pages look. What is on them is prepared by helpers.site (`make site`)."""
+"""Sphinx: how the pages look. What is on them is prepared by helpers.site.build (`make site`)."""
 
-from helpers import citation, site_pages
+from helpers.site import citation
+from helpers.site import pages as site_pages
 
 cff = citation.cff()
 project = "The Congress Test"

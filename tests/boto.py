@@ -9,7 +9,7 @@ import re
 import boto3
 from botocore.config import Config
 
-from helpers.service_protocol import service_model
+from helpers.service.protocol import service_model
 
 ANY = "any"
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from helpers import models
+from helpers.faces import pipelines
 
 HEADSHOTS = "raw.githubusercontent.com/CivilServiceUSA/us-house/983dd805*/**/512x512/*.jpg"
 DELAY = 0.0  # seconds the stand-in takes for an image
@@ -172,9 +172,9 @@ def fake_weights(config) -> dict[str, str]:
     return {f"{config.detector}-{config.recogniser}.onnx": "0" * 64}
 
 
-def fake_configuration(model: str, detector: str) -> models.Configuration:
+def fake_configuration(model: str, detector: str) -> pipelines.Configuration:
     """Stands in for `models.configuration`."""
-    return models.Configuration(model, model, detector, "none", "none", "cosine", 0.5, "made up")
+    return pipelines.Configuration(model, model, detector, "none", "none", "cosine", 0.5, "made up")
 
 
 def fake_load(config):
@@ -192,7 +192,7 @@ def fake_load(config):
             time.sleep(0.01)
         height, width = image.shape[:2]
         box = (width // 4, height // 4, width // 2, height // 2)
-        face = models.Face(box, (width // 2, height // 3), None, 0.5, image)
+        face = pipelines.Face(box, (width // 2, height // 3), None, 0.5, image)
         return [face] if image.std() > 1 else []
 
     def embed(image, face):

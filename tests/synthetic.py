@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from helpers import enrolment
-from helpers.collection import Collection
-from helpers.models import Configuration
+from helpers.faces import enrolment
+from helpers.faces.collection import Collection
+from helpers.faces.pipelines import Configuration
 
 METRICS = {"dlib-native": "euclidean", "SFace": "cosine", "Facenet": "cosine", "Dlib": "cosine"}
 

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import calibration, identities, rates
-from helpers.collection import score_blocks
 from helpers.errors import UserError
+from helpers.faces import same_person
+from helpers.faces.collection import score_blocks
+from helpers.protocol import calibration
+from helpers.statistics import rates
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -37,7 +39,7 @@ def world(rng, n_legislators, n_gallery, model="SFace", d=256):
 def calibrated():
     former, gallery, clusters, labels = world(np.random.default_rng(21), 500, 900)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(identities.MARGIN_ALONE, "SFace", 1.0)  # nobody stands apart
+        patch.setitem(same_person.MARGIN_ALONE, "SFace", 1.0)  # nobody stands apart
         tables = calibration.calibrate(former, gallery, clusters, labels)
     return former, gallery, clusters, labels, *tables
 
@@ -126,7 +128,7 @@ def test_what_is_not_on_offer_is_said_in_a_sentence(tmp_path, monkeypatch):
 
 
 def test_what_ships_keeps_the_rule_of_30_and_fits_itself():
-    from helpers.models import PRIMARY_MODELS
+    from helpers.faces.pipelines import PRIMARY_MODELS
 
     table = calibration.thresholds()
     groups = pd.read_csv(calibration.FOLDER / "by-group.csv")

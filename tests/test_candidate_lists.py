@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import candidate_lists as c
-from helpers import candidate_lists_words as words
-from helpers import headline, rates, scores, shipping
 from helpers.errors import UserError
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.what_the_officer_sees import tables as c
+from helpers.experiments.what_the_officer_sees import words
+from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.protocol import scores, shipping
+from helpers.statistics import rates
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic

@@ -9,8 +9,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from helpers import classifiers, convert, enrolment, models, rosters, shipping, sources
 from helpers.errors import UserError
+from helpers.faces import conversion, enrolment, gender_classifiers, pipelines
+from helpers.protocol import shipping
+from helpers.sources import fetch, rosters
 
 rng = np.random.default_rng(20180726)
 TINY = 6  # pixels, the side of the made-up graph's input
@@ -128,7 +130,7 @@ def run_tiny(path, images):
 
 def test_converted_graph_computes_what_its_nodes_say(tmp_path):
     source, arrays = tfjs_model(tmp_path)
-    convert.convert_faceres(source, tmp_path / "tiny.onnx")
+    conversion.convert_faceres(source, tmp_path / "tiny.onnx")
     images = rng.normal(0, 1, (3, TINY, TINY, 3)).astype(np.float32)
     male, age = run_tiny(tmp_path / "tiny.onnx", images)
     assert male.shape == (3, 1) and age.shape == (3, 100)
@@ -145,19 +147,19 @@ def test_a_node_or_weights_without_a_conversion_are_refused(tmp_path):
 
     source, _ = tfjs_model(tmp_path, with_another)
     with pytest.raises(ValueError, match="kind 'Tanh' has no conversion"):
-        convert.convert_faceres(source, tmp_path / "tiny.onnx")
+        conversion.convert_faceres(source, tmp_path / "tiny.onnx")
     source, _ = tfjs_model(tmp_path)
     with (tmp_path / "tiny.bin").open("ab") as file:
         file.write(b"xx")
     with pytest.raises(ValueError, match="bytes"):
-        convert.convert_faceres(source, tmp_path / "tiny.onnx")
+        conversion.convert_faceres(source, tmp_path / "tiny.onnx")
     assert not (tmp_path / "tiny.onnx").exists()
 
 
 def test_faceres_gives_what_tensorflow_js_computed(mirror):
     """The numbers are TensorFlow.js 4's (its own CPU code) from the carried, unconverted files."""
     images = np.random.default_rng(7).uniform(-120, 150, (3, 224, 224, 3)).astype(np.float32)
-    male, age = classifiers._session("faceres").run(["male", "age"], {"images": images})
+    male, age = gender_classifiers._session("faceres").run(["male", "age"], {"images": images})
     assert male.ravel() == pytest.approx([0.63887227, 0.63375133, 0.63923264], abs=1e-5)
     assert age.argmax(1).tolist() == [29, 29, 29]
     assert age.max(1) == pytest.approx([0.0313609, 0.03087815, 0.03227936], abs=1e-5)
@@ -169,7 +171,7 @@ def test_faceres_gives_what_tensorflow_js_computed(mirror):
 def test_a_chip_is_centred_and_scaled_as_dlibs_examples_do():
     chip = np.zeros((32, 32, 3), dtype=np.uint8)
     chip[0, 1] = (255, 10, 20)  # RGB
-    batch = classifiers.cydral_input(chip)
+    batch = gender_classifiers.cydral_input(chip)
     assert batch.shape == (1, 3, 32, 32) and batch.dtype == np.float32
     expected = [(255 - 122.782) / 256, (10 - 117.001) / 256, (20 - 104.298) / 256]
     assert batch[0, :, 0, 1] == pytest.approx(expected, abs=1e-6)
@@ -180,31 +182,31 @@ def test_the_box_grows_by_a_tenth_and_keeps_the_order_of_colours():
     image = np.zeros((100, 100, 3), dtype=np.uint8)
     image[18:82, 26:74] = (200, 100, 50)  # BGR: the box 30, 20, 40, 60 made larger by 4 and 6 ..
     image[14:86, 26:74] = (200, 100, 50)
-    inside = classifiers.hse_input(image, (30, 20, 40, 60))
+    inside = gender_classifiers.hse_input(image, (30, 20, 40, 60))
     assert inside.shape == (1, 224, 224, 3) and inside.dtype == np.float32
     expected = np.array([200, 100, 50]) - [103.939, 116.779, 123.68]
     assert np.abs(inside - expected).max() < 1e-4  # .. is just what is cut out
     image[13], image[:, 25] = 0, 0
-    assert np.abs(classifiers.hse_input(image, (30, 20, 40, 60)) - expected).max() < 1e-4
+    assert np.abs(gender_classifiers.hse_input(image, (30, 20, 40, 60)) - expected).max() < 1e-4
     image[14] = 0
-    assert np.abs(classifiers.hse_input(image, (30, 20, 40, 60)) - expected).max() > 50
+    assert np.abs(gender_classifiers.hse_input(image, (30, 20, 40, 60)) - expected).max() > 50
 
 
 def test_a_box_at_the_edge_is_cut_and_one_outside_refused():
     image = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
-    whole = classifiers.hse_input(image, (0, 0, 60, 50))
-    assert np.array_equal(whole, classifiers.hse_input(image, (-5, -5, 70, 60)))
+    whole = gender_classifiers.hse_input(image, (0, 0, 60, 50))
+    assert np.array_equal(whole, gender_classifiers.hse_input(image, (-5, -5, 70, 60)))
     for box in ((80, 5, 10, 10), (-40, 5, 20, 10), (5, 5, 0, 10)):
         with pytest.raises(ValueError, match="outside the image"):
-            classifiers.hse_input(image, box)
+            gender_classifiers.hse_input(image, box)
 
 
 def test_age_is_the_weighted_mean_of_the_two_likeliest_years():
     p = np.zeros(100)
     p[[30, 40, 70]] = 0.3, 0.1, 0.05
-    assert classifiers.hse_age(p) == pytest.approx(1 + (30 * 0.3 + 40 * 0.1) / 0.4)
+    assert gender_classifiers.hse_age(p) == pytest.approx(1 + (30 * 0.3 + 40 * 0.1) / 0.4)
     p[[30, 40]] = 0.2, 0.2
-    assert classifiers.hse_age(p) == pytest.approx(36)
+    assert gender_classifiers.hse_age(p) == pytest.approx(36)
 
 
 # ---- names and weights
@@ -212,20 +214,20 @@ def test_age_is_the_weighted_mean_of_the_two_likeliest_years():
 
 def test_an_unknown_name_is_told_with_the_known_ones():
     with pytest.raises(UserError, match="'rekognition'; known are gender-v1, faceres"):
-        classifiers.load("rekognition")
+        gender_classifiers.load("rekognition")
 
 
-@pytest.mark.parametrize("name", classifiers.CLASSIFIERS)
+@pytest.mark.parametrize("name", gender_classifiers.CLASSIFIERS)
 def test_missing_weights_are_named(tmp_path, monkeypatch, name):
     monkeypatch.setenv("CONGRESS_TEST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DEEPFACE_HOME_USER", str(tmp_path / "user"))
-    monkeypatch.setattr(models, "DATA", tmp_path)
+    monkeypatch.setattr(pipelines, "DATA", tmp_path)
     (tmp_path / "manifests").mkdir()
     source = {"installed": "no-such-package", "member": "x", "sha256": "0" * 64}
     manifest = {f"{name}.onnx": [source]}
     (tmp_path / "manifests" / "weights.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=f"the weights file {name}.onnx is missing"):
-        classifiers.load(name)
+        gender_classifiers.load(name)
 
 
 def test_deepfaces_own_is_fed_as_deepface_feeds_it(monkeypatch):
@@ -237,10 +239,12 @@ def test_deepfaces_own_is_fed_as_deepface_feeds_it(monkeypatch):
             return np.array([0.25, 0.75], dtype=np.float32)
 
     client = Client()
-    monkeypatch.setattr(models, "_build", lambda task, name: (client, ()))
+    monkeypatch.setattr(pipelines, "_build", lambda task, name: (client, ()))
     crop = np.full((100, 50, 3), (0, 51, 255), dtype=np.uint8)
-    face = models.Face((0, 0, 50, 100), None, None, 1.0, crop)
-    guess = classifiers.load(classifiers.UNTESTED)(np.zeros((9, 9, 3), np.uint8), face)
+    face = pipelines.Face((0, 0, 50, 100), None, None, 1.0, crop)
+    guess = gender_classifiers.load(gender_classifiers.UNTESTED)(
+        np.zeros((9, 9, 3), np.uint8), face
+    )
     assert guess == (0.25, None)
     assert client.blob.shape == (1, 224, 224, 3)
     assert client.blob[0, 112, 112] == pytest.approx([0, 0.2, 1])  # black bars left and right of it
@@ -256,11 +260,11 @@ def guesses(mirror):
     members = rosters.load_members().set_index("member_id")
     chosen = members.groupby("gender").head(4).index
     faces = enrolment.read_faces(shipping.faces_path("probes", "SFace")).set_index("id")
-    functions = {name: classifiers.load(name) for name in classifiers.CLASSIFIERS}
+    functions = {name: gender_classifiers.load(name) for name in gender_classifiers.CLASSIFIERS}
     rows = []
-    for file in sources.local_files("probes", chosen).itertuples():
+    for file in fetch.local_files("probes", chosen).itertuples():
         box = tuple(int(faces.loc[file.id, f"box_{c}"]) for c in "xywh")
-        face = models.Face(box, None, None, 1.0, np.empty(0))
+        face = pipelines.Face(box, None, None, 1.0, np.empty(0))
         image = enrolment.read_image(file.path)
         found = {name: guess(image, face) for name, guess in functions.items()}
         born = int(members.loc[file.id, "date_of_birth"][:4])

@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from helpers import cli, congress_test, enrolment
+from helpers import cli
+from helpers.faces import enrolment
 from helpers.paths import ROOT
+from helpers.protocol import congress_test
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -239,12 +241,12 @@ def fake_models(monkeypatch):
     """Enrolment in this process with a stand-in that takes colours for faces."""
     from test_enrolment import Inline
 
-    from helpers import models
+    from helpers.faces import pipelines
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(enrolment, "ProcessPoolExecutor", Inline)
-    monkeypatch.setattr(models, "load", images.fake_load)
-    monkeypatch.setattr(models, "weights", images.fake_weights)
+    monkeypatch.setattr(pipelines, "load", images.fake_load)
+    monkeypatch.setattr(pipelines, "weights", images.fake_weights)
 
 
 def scenes(folder: Path, count: int, start: int = 0) -> Path:
@@ -307,7 +309,7 @@ def test_bad_input_of_fetch(tmp_path, monkeypatch):
 
 
 def test_fetch_says_what_failed(monkeypatch):
-    from helpers import sources
+    from helpers.sources import fetch as sources
 
     def fetch(status):
         row = ("probes", "A000055", status, None, "refused" if status == "failed" else "")
@@ -320,7 +322,7 @@ def test_fetch_says_what_failed(monkeypatch):
 
 
 def test_verify_fails_where_anything_differs(monkeypatch):
-    from helpers import verification
+    from helpers.rebuild import verification
 
     def verify(agrees):
         row = ("faces", 3, agrees, "detail")

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import collection, enrolment
 from helpers.errors import UserError
+from helpers.faces import collection, enrolment
 
 METRICS = ("cosine", "euclidean")
 MEMORY = """

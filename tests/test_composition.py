@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import composition as c
-from helpers import composition_tables as tables
-from helpers import composition_words as words
-from helpers import headline, inference, shipping
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.who_is_in_the_gallery import make as c
+from helpers.experiments.who_is_in_the_gallery import tables, words
+from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.protocol import shipping
+from helpers.statistics import inference
 
 FACES = pd.Series(200, index=c.STRATA)
 

@@ -10,9 +10,10 @@ import pytest
 from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from helpers import congress_test, rates, shipping
 from helpers.errors import UserError
-from helpers.scores import Scores
+from helpers.protocol import congress_test, shipping
+from helpers.protocol.scores import Scores
+from helpers.statistics import rates
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -89,7 +90,7 @@ def test_a_count():
 
 
 def test_a_calibrated_fmr(tmp_path, monkeypatch):
-    from helpers import calibration
+    from helpers.protocol import calibration
 
     monkeypatch.setattr(calibration, "FOLDER", tmp_path)
     table = pd.DataFrame(
@@ -379,7 +380,7 @@ def test_the_protocol_on_what_ships(gallery):
 
 
 def test_shipped_configurations_are_those_of_the_models():
-    from helpers import models
+    from helpers.faces import pipelines
 
-    for model in models.MODELS:
-        assert shipping.configuration(model) == models.configuration(model, "yunet")
+    for model in pipelines.MODELS:
+        assert shipping.configuration(model) == pipelines.configuration(model, "yunet")

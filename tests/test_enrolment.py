@@ -19,8 +19,8 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageFile
 
-from helpers import enrolment, models
 from helpers.errors import UserError
+from helpers.faces import enrolment, pipelines
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -71,8 +71,8 @@ def fake(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(enrolment, "ProcessPoolExecutor", Inline)
     monkeypatch.setattr(enrolment, "BATCH", 4)
-    monkeypatch.setattr(models, "load", images.fake_load)
-    monkeypatch.setattr(models, "weights", images.fake_weights)
+    monkeypatch.setattr(pipelines, "load", images.fake_load)
+    monkeypatch.setattr(pipelines, "weights", images.fake_weights)
 
 
 def run(source, out: Path, model: str = "SFace", detector: str = "yunet") -> tuple[int, int]:
@@ -215,7 +215,7 @@ def test_a_model_that_breaks_on_an_image_does_not_stop_the_run(tmp_path, fake, m
 
         return picky_detect, picky_embed
 
-    monkeypatch.setattr(models, "load", load)
+    monkeypatch.setattr(pipelines, "load", load)
     for height in range(1, 5):
         images.scene(height, 50, height).save(tmp_path / f"{height}.png")
     assert run(tmp_path, tmp_path / "out.parquet") == (1, 3)

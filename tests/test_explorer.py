@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import explorer as e
-from helpers import headline, inference, rates
-from helpers.figures import GROUP_ORDER
-from helpers.models import MODELS
+from helpers.experiments import explore as e
+from helpers.experiments import the_congress_test as headline
+from helpers.faces.pipelines import MODELS
+from helpers.show.figures import GROUP_ORDER
+from helpers.statistics import inference, rates
 
 LIMIT = 150_000  # bytes of HTML
 

@@ -18,9 +18,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import collection, enrolment, face_store, server, shipping
 from helpers.errors import UserError
-from helpers.face_store import FaceStore
+from helpers.faces import collection, enrolment
+from helpers.protocol import shipping
+from helpers.service import server
+from helpers.service import store as face_store
+from helpers.service.store import FaceStore
 
 sys.path.insert(0, str(Path(__file__).parent))
 import boto

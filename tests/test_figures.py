@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import figures
 from helpers.paths import FIGURES, ROOT
+from helpers.show import figures
 
 NOTEBOOK = "02-the-congress-test"
 TEXTS = {

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from helpers import galleries, rosters, sources
 from helpers.errors import UserError
+from helpers.sources import fetch, galleries, rosters
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_legislators_are_one_row_a_person_and_no_probe():
     assert not numbers.isin(rosters.load_delegates().icpsr).any()
     # a probe's record under another party
     assert "v014659" not in set(people.gallery_id)
-    assert set(people.gallery_id) == set(sources.load_manifest("legislators").id)
+    assert set(people.gallery_id) == set(fetch.load_manifest("legislators").id)
 
 
 @pytest.mark.mirror
@@ -45,7 +45,7 @@ def labelled(tmp_path, monkeypatch):
     (tmp_path / "utkface").mkdir()
 
     def write(rows):
-        pd.DataFrame(rows, columns=sources.LABELS).to_csv(
+        pd.DataFrame(rows, columns=fetch.LABELS).to_csv(
             tmp_path / "utkface" / "labels.csv", index=False
         )
         return galleries.load_utkface().set_index("id")

@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers import gallery_size as g
-from helpers import gallery_size_plots as plots
-from helpers import gallery_size_words as w
-from helpers import headline, inference, published
-from helpers import scores as score_store
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.how_big_is_the_gallery import charts as plots
+from helpers.experiments.how_big_is_the_gallery import tables as g
+from helpers.experiments.how_big_is_the_gallery import words as w
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
+from helpers.protocol import scores as score_store
+from helpers.sources import published
+from helpers.statistics import inference
 
 # ---------------------------------------------------------------- up to the whole gallery
 
@@ -442,7 +444,7 @@ def test_the_curves_beyond_start_at_our_gallery():
 
 
 def test_the_figures_are_readable():
-    from helpers import figures
+    from helpers.show import figures
 
     drawn = {
         "size": plots.plot_size(g.curves()),

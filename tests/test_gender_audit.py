@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import enrolment, galleries, rosters, shipping
-from helpers import gender_audit as g
-from helpers import gender_audit_words as w
-from helpers.classifiers import CLASSIFIERS
-from helpers.gender_audit import CONFIDENCES
+from helpers.experiments.what_gender_does_it_see import tables as g
+from helpers.experiments.what_gender_does_it_see import words as w
+from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES
+from helpers.faces import enrolment
+from helpers.faces.gender_classifiers import CLASSIFIERS
 from helpers.paths import DATA
+from helpers.protocol import shipping
+from helpers.sources import galleries, rosters
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helpers import congress_test, headline, rates
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments import the_congress_test as headline
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import ROOT
+from helpers.protocol import congress_test
+from helpers.statistics import rates
 
 
 @pytest.mark.parametrize("model", PRIMARY_MODELS)

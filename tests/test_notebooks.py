@@ -3,8 +3,8 @@
 import nbformat
 import pytest
 
-from helpers import notebooks
 from helpers.errors import UserError
+from helpers.rebuild import notebooks
 
 
 def write(path, *sources):

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers import inference
-from helpers.paired import auc_change, gap_change, paired_change, tango
+from helpers.statistics import inference
+from helpers.statistics.paired import auc_change, gap_change, paired_change, tango
 
 COUNTS = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 400)).filter(sum)
 

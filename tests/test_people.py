@@ -7,11 +7,14 @@ import re
 import pandas as pd
 import pytest
 
-from helpers import claims, figures, galleries, people, rosters
-from helpers.enrolment import read_faces, read_failures
-from helpers.models import MODELS
-from helpers.shipping import PUBLIC, faces_path
-from helpers.sources import load_manifest
+from helpers.experiments import the_people as people
+from helpers.experiments import the_question as claims
+from helpers.faces.enrolment import read_faces, read_failures
+from helpers.faces.pipelines import MODELS
+from helpers.protocol.shipping import PUBLIC, faces_path
+from helpers.show import figures
+from helpers.sources import galleries, rosters
+from helpers.sources.fetch import load_manifest
 
 # ---------------------------------------------------------------- known answers
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import congress_test, enrolment, shipping
-from helpers import photo_quality as q
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments.how_good_is_the_photo import make as q
+from helpers.faces import enrolment
+from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.protocol import congress_test, shipping
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic

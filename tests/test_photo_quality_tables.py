@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import headline, inference
-from helpers import photo_quality as q
-from helpers import photo_quality_tables as t
-from helpers import photo_quality_words as w
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.how_good_is_the_photo import make as q
+from helpers.experiments.how_good_is_the_photo import tables as t
+from helpers.experiments.how_good_is_the_photo import words as w
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
+from helpers.statistics import inference
 
 CACHED = (t.results, t.overall, t.gaps, t.by_group)
 
@@ -179,7 +180,7 @@ def test_with_an_effect_on_one_group_the_sentences_say_which(pretend):
 
 
 def test_every_text_is_made_and_figures_can_be_drawn(tmp_path):
-    from helpers import figures
+    from helpers.show import figures
 
     for name in dir(w):
         if name.startswith(("words_", "title_", "caption_", "alt_")):

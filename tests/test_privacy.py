@@ -17,9 +17,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from helpers import collection, models, scores, shipping, sources
-from helpers.collection import Collection
+from helpers.faces import collection, pipelines
+from helpers.faces.collection import Collection
 from helpers.paths import DATA, FIGURES, NOTEBOOKS, ROOT
+from helpers.protocol import scores, shipping
+from helpers.sources import fetch
 
 sys.path.insert(0, str(Path(__file__).parent))
 import attack
@@ -72,7 +74,7 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def test_every_file_of_the_private_gallery_is_known_and_has_only_known_columns():
-    assert {f.name for f in SCORES} >= {f"utkface-{m}" for m in models.PRIMARY_MODELS}
+    assert {f.name for f in SCORES} >= {f"utkface-{m}" for m in pipelines.PRIMARY_MODELS}
     known = {p for _, p in tables()}
     assert {p for p in DATA.rglob("*utkface*") if p.is_file()} <= known
     assert {p for p in (DATA / "scores").rglob("*") if p.is_file()} <= known
@@ -128,8 +130,8 @@ def test_no_embedding_and_no_measurement_of_a_single_private_image_ships():
     assert faces and not any("utk" in p.name for p in faces)
     public = set()
     for dataset in shipping.PUBLIC:
-        public |= set(sources.load_manifest(dataset)["sha256"])
-    private = set(sources.load_manifest("utkface")["sha256"])
+        public |= set(fetch.load_manifest(dataset)["sha256"])
+    private = set(fetch.load_manifest("utkface")["sha256"])
     for path in faces:
         hashes = set(pq.read_table(path, columns=["image_sha256"])["image_sha256"].to_pylist())
         assert hashes <= public and not hashes & private, path
@@ -137,7 +139,7 @@ def test_no_embedding_and_no_measurement_of_a_single_private_image_ships():
 
 def test_ids_are_neutral():
     """An id is the rank of the image's hash: it says nothing that the hash does not."""
-    manifest = sources.load_manifest("utkface")
+    manifest = fetch.load_manifest("utkface")
     assert manifest["sha256"].is_monotonic_increasing and manifest["sha256"].is_unique
     assert list(manifest["id"]) == [f"u{i:05d}" for i in range(1, len(manifest) + 1)]
     for folder in SCORES:

@@ -11,8 +11,8 @@ import re
 import nbformat
 import pytest
 
-from helpers import wording
 from helpers.paths import NOTEBOOKS, ROOT
+from helpers.show import numbers
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 KNOWN = {
@@ -119,7 +119,7 @@ def committed_texts() -> dict[str, list[str]]:
 
 def test_numbers_are_written_in_one_way():
     odd = {
-        name: [found for text in said for found in wording.odd_numbers(text)]
+        name: [found for text in said for found in numbers.odd_numbers(text)]
         for name, said in committed_texts().items()
     }
     assert {name: found for name, found in odd.items() if found} == {}
@@ -127,6 +127,6 @@ def test_numbers_are_written_in_one_way():
 
 def test_the_readmes_findings_are_what_the_notebooks_say():
     """Each line of its table of findings is made by a function of its notebook's module."""
-    from helpers import findings
+    from helpers.experiments import findings
 
     assert findings.table() in (ROOT / "README.md").read_text("utf-8")

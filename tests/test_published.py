@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers import published
+from helpers.sources import published
 
 
 def test_every_number_has_a_source_and_a_known_status():

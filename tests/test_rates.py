@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import rates
+from helpers.statistics import rates
 
 # a busy machine must not fail a test, nor chance
 quick = settings(max_examples=50, deadline=None, derandomize=True)

@@ -19,9 +19,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from helpers import rekognition, server
 from helpers.cli import app
 from helpers.errors import UserError
+from helpers.service import amazon as rekognition
+from helpers.service import server
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images

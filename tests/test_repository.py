@@ -18,8 +18,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from helpers import notebooks
 from helpers.paths import ROOT
+from helpers.rebuild import notebooks
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 MADE_LATER = ("build/", ".venv/", "site/")  # named in the README, made by a command

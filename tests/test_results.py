@@ -5,8 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from helpers import results
-from helpers.results import RESULTS
+from helpers.rebuild import results
+from helpers.rebuild.results import RESULTS
 
 FILES = sorted(RESULTS.iterdir())
 FORBIDDEN = {"gallery_id", "cluster", "embedding", "image_sha256", "path", "identity"}

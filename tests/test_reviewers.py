@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import reviewers as r
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments.what_the_officer_sees import reviewers as r
+from helpers.faces.pipelines import PRIMARY_MODELS
 
 share = st.floats(0, 1)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import rosters
+from helpers.sources import rosters
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import scores as store
 from helpers.errors import UserError
+from helpers.protocol import scores as store
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -32,7 +32,7 @@ def naive(probes, gallery) -> np.ndarray:
 @pytest.fixture(params=["SFace", "dlib-native"])
 def world(request, monkeypatch):
     """12 probes, 9 of them with a second portrait, and 30 gallery faces in 27 identities."""
-    monkeypatch.setattr("helpers.collection.BLOCK", 100)  # several blocks
+    monkeypatch.setattr("helpers.faces.collection.BLOCK", 100)  # several blocks
     rng = np.random.default_rng(11)
     who = synthetic.people(rng, 12, d=8)
     strangers = synthetic.people(rng, 30, d=8)
@@ -204,7 +204,7 @@ def shipped() -> list[str]:
 
 
 def test_the_scores_that_ship_fit_each_other():
-    from helpers import verification
+    from helpers.rebuild import verification
 
     for name in shipped():
         row = verification.check_consistency(name.removeprefix("utkface-"), store.load_scores(name))
@@ -212,7 +212,7 @@ def test_the_scores_that_ship_fit_each_other():
 
 
 def test_the_counts_that_ship_fit_the_histogram_and_the_strata():
-    from helpers import calibration
+    from helpers.protocol import calibration
 
     offered = calibration.thresholds()
     for name in shipped():

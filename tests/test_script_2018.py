@@ -10,10 +10,14 @@ import nbformat
 import numpy as np
 import pytest
 
-from helpers import collection, congress_test, headline, rates, server, shipping, similarity
-from helpers import script_2018 as s
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments import the_2018_script as s
+from helpers.experiments import the_congress_test as headline
+from helpers.faces import collection
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA, NOTEBOOKS, ROOT
+from helpers.protocol import congress_test, shipping
+from helpers.service import server, similarity
+from helpers.statistics import rates
 
 
 @pytest.fixture

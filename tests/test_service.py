@@ -18,10 +18,13 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from helpers import collection, enrolment, server, service, shipping, similarity
 from helpers.errors import UserError
-from helpers.rosters import load_members
-from helpers.service_protocol import OPERATIONS
+from helpers.faces import collection, enrolment
+from helpers.protocol import shipping
+from helpers.service import operations as service
+from helpers.service import server, similarity
+from helpers.service.protocol import OPERATIONS
+from helpers.sources.rosters import load_members
 
 sys.path.insert(0, str(Path(__file__).parent))
 import boto

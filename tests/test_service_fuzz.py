@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers import server
-from helpers.service_protocol import OPERATIONS
+from helpers.service import server
+from helpers.service.protocol import OPERATIONS
 
 sys.path.insert(0, str(Path(__file__).parent))
 import boto

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import calibration, models, rosters, scores, shipping
-from helpers.collection import load_collection, subset
+from helpers.faces import pipelines
+from helpers.faces.collection import load_collection, subset
+from helpers.protocol import calibration, scores, shipping
+from helpers.sources import rosters
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -49,7 +51,7 @@ def faces(tmp_path_factory):
         "legislators": (FORMER, synthetic.people(rng, 200, D)),
         "utkface": (PRIVATE, private),
     }
-    for model in models.PRIMARY_MODELS:
+    for model in pipelines.PRIMARY_MODELS:
         for dataset, (ids, embeddings) in sides.items():
             ids, embeddings = list(ids), embeddings
             if dataset == "utkface":  # one image in which no face was found
@@ -69,7 +71,7 @@ def ship(faces, out, monkeypatch, cache):
     monkeypatch.setattr(calibration, "TARGETS", (1e-2, 1e-3))
     monkeypatch.setattr(calibration, "LOOSEST", 1e-2)
     shipping.ship(
-        models.PRIMARY_MODELS, out, lambda dataset, model: faces / f"{dataset}-{model}.parquet"
+        pipelines.PRIMARY_MODELS, out, lambda dataset, model: faces / f"{dataset}-{model}.parquet"
     )
 
 
@@ -95,7 +97,7 @@ def test_the_same_bytes_twice(faces, tmp_path, monkeypatch):
 def test_every_file_is_there(shipped):
     of_model = {"best.csv", "candidates.parquet", "counts.parquet", "histogram.parquet",
                 "strata.csv", "summary.json"}  # fmt: skip
-    expected = {f"scores/utkface-{m}/{f}" for m in models.PRIMARY_MODELS for f in of_model}
+    expected = {f"scores/utkface-{m}/{f}" for m in pipelines.PRIMARY_MODELS for f in of_model}
     expected |= {"scores/same-person.csv", "scores/utkface-enrolment.csv"}
     expected |= {"calibration/thresholds.csv", "calibration/by-group.csv"}
     assert set(contents(shipped)) == expected
@@ -106,7 +108,7 @@ def test_the_planted_member_and_every_near_duplicate_are_left_out(shipped):
     row = same[same["same_person"]]
     assert row[["probe_id", "cluster"]].to_numpy().tolist() == [["M000", PRIVATE[10]]]
     assert (same["decided_by"] == "rule").all()
-    for model in models.PRIMARY_MODELS:
+    for model in pipelines.PRIMARY_MODELS:
         found = scores.load_scores(f"utkface-{model}")
         assert found.removed == 2
         assert not found.candidates["gallery_id"].isin([PRIVATE[10], PRIVATE[20]]).any()
@@ -114,7 +116,7 @@ def test_the_planted_member_and_every_near_duplicate_are_left_out(shipped):
 
 def test_only_adults_with_labels_are_in_the_gallery(shipped, faces):
     adults = set(PRIVATE) - set(CHILDREN) - set(UNLABELLED)
-    for model in models.PRIMARY_MODELS:
+    for model in pipelines.PRIMARY_MODELS:
         found = scores.load_scores(f"utkface-{model}")
         assert set(found.candidates["gallery_id"]) <= adults
         assert found.faces == len(adults) - 1 - 2  # less a failure to enrol and the planted member
@@ -133,7 +135,7 @@ def test_only_adults_with_labels_are_in_the_gallery(shipped, faces):
 
 
 def test_delegates_are_searched_but_set_no_limit(shipped):
-    for model in models.PRIMARY_MODELS:
+    for model in pipelines.PRIMARY_MODELS:
         found = scores.load_scores(f"utkface-{model}")
         first = found.best[found.best["portrait"] == "first"].set_index("probe_id")
         assert list(first.index) == MEMBERS + DELEGATES
@@ -144,14 +146,14 @@ def test_delegates_are_searched_but_set_no_limit(shipped):
 
 
 def test_every_second_portrait_is_searched(shipped):
-    for model in models.PRIMARY_MODELS:
+    for model in pipelines.PRIMARY_MODELS:
         best = scores.load_scores(f"utkface-{model}").best
         assert list(best.loc[best["portrait"] == "second", "probe_id"]) == MEMBERS[:20]
 
 
 def test_counts_are_complete_and_named_after_their_threshold(shipped):
     offered = pd.read_csv(shipped / "calibration" / "thresholds.csv")
-    for model in models.PRIMARY_MODELS:
+    for model in pipelines.PRIMARY_MODELS:
         found = scores.load_scores(f"utkface-{model}")
         counts = pd.read_parquet(shipped / "scores" / f"utkface-{model}" / "counts.parquet")
         at = offered[offered["model"] == model]
@@ -181,7 +183,7 @@ def test_what_a_person_decided_stays(shipped, faces, tmp_path, monkeypatch):
     again = pd.read_csv(path)
     assert again[again["decided_by"] == "A. Reader"]["probe_id"].to_list() == ["M000"]
     assert not again["same_person"].any() and not again.duplicated(["probe_id", "cluster"]).any()
-    for model in models.PRIMARY_MODELS:
+    for model in pipelines.PRIMARY_MODELS:
         assert scores.load_scores(f"utkface-{model}").removed == 0
 
 
@@ -201,12 +203,13 @@ def test_where_face_metadata_lie(tmp_path, monkeypatch):
 
 def test_what_ships_of_public_people_is_complete():
     """Every image of a public dataset is enrolled or a failure, by every model in one way."""
-    from helpers import enrolment, sources
+    from helpers.faces import enrolment
+    from helpers.sources import fetch
 
     described = {}
     for dataset in shipping.PUBLIC:
-        listed = set(sources.load_manifest(dataset)["id"])
-        for model in models.MODELS:
+        listed = set(fetch.load_manifest(dataset)["id"])
+        for model in pipelines.MODELS:
             path = shipping.faces_path(dataset, model)
             ids = list(enrolment.read_faces(path)["id"]) + list(enrolment.read_failures(path)["id"])
             assert len(ids) == len(set(ids)) and set(ids) == listed, path.name

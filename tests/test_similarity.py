@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import calibration, shipping, similarity
 from helpers.errors import UserError
-from helpers.models import MODELS
+from helpers.faces.pipelines import MODELS
+from helpers.protocol import calibration, shipping
+from helpers.service import similarity
 
 model_names = st.sampled_from(MODELS)
 distances = st.integers(0, 25_000).map(lambda n: n / 10_000)  # as scores are stored

@@ -12,11 +12,15 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from helpers import citation, figures, precommit, site, site_pages
-from helpers import print as printing
 from helpers.cli import app
 from helpers.errors import UserError
 from helpers.paths import FIGURES, ROOT
+from helpers.rebuild import precommit
+from helpers.show import figures
+from helpers.site import build as site
+from helpers.site import citation
+from helpers.site import pages as site_pages
+from helpers.site import pdf as printing
 
 PRIMARY = "fig-02-primary"
 
@@ -201,7 +205,8 @@ def test_every_question_leads_to_a_notebook_that_exists():
 
 
 def test_contact_sheets_show_members_only(mirror, tmp_path):
-    from helpers import contact_sheets, rosters
+    from helpers.site import contact_sheets
+    from helpers.sources import rosters
 
     assert contact_sheets.DATASET == "probes"
     cells = [nbformat.v4.new_markdown_cell("# T"), nbformat.v4.new_markdown_cell("End")]
@@ -243,7 +248,13 @@ def test_the_hooks_of_the_configuration_exist():
     entries = [h["entry"] for h in hooks[0]["hooks"]]
     assert [e for e in entries if "ruff check" in e] and len(entries) == 4
     said = subprocess.run(
-        [sys.executable, "-m", "helpers.precommit", "notebooks", "notebooks/00-the-question.ipynb"],
+        [
+            sys.executable,
+            "-m",
+            "helpers.rebuild.precommit",
+            "notebooks",
+            "notebooks/00-the-question.ipynb",
+        ],
         cwd=ROOT,
     )
     assert said.returncode == 0

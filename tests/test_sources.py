@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from helpers import sources
 from helpers.errors import UserError
+from helpers.sources import fetch
 
 HASH = "0" * 64
 
@@ -32,8 +32,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.delenv("CONGRESS_TEST_MIRROR", raising=False)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sources, "MANIFESTS", tmp_path / "manifests")
-    monkeypatch.setattr(sources, "TIMEOUT", (2, 2))
+    monkeypatch.setattr(fetch, "MANIFESTS", tmp_path / "manifests")
+    monkeypatch.setattr(fetch, "TIMEOUT", (2, 2))
     return tmp_path
 
 
@@ -45,7 +45,7 @@ def write_manifest(place, files, dataset="probes"):
 
 
 def put(root, url, data):
-    path = root / sources.location(url)
+    path = root / fetch.location(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
@@ -93,11 +93,11 @@ def test_order_is_cache_then_mirror_then_network(place, server, monkeypatch):
         put(place / "mirror", *files[name])
     for name in "abc":
         (place / "site" / f"{name}.jpg").write_bytes(name.encode())
-    report = sources.fetch("probes", progress=False).set_index("id")
+    report = fetch.fetch("probes", progress=False).set_index("id")
     assert report.status.to_dict() == {"a": "cached", "b": "mirror", "c": "network"}
     assert seen == ["/c.jpg"]
     assert [p.read_bytes() for p in report.path] == [b"a", b"b", b"c"]
-    again = sources.fetch("probes", progress=False)
+    again = fetch.fetch("probes", progress=False)
     assert again.status.eq("cached").all() and seen == ["/c.jpg"]
 
 
@@ -106,7 +106,7 @@ def test_a_truncated_download_leaves_nothing_behind(place, server):
     whole = b"x" * 1000
     write_manifest(place, {"a": (f"{host}/cut/a.jpg", whole), "b": (f"{host}/b.jpg", b"b")})
     (place / "site" / "b.jpg").write_bytes(b"b")
-    report = sources.fetch("probes", progress=False).set_index("id")
+    report = fetch.fetch("probes", progress=False).set_index("id")
     assert report.status.to_dict() == {"a": "failed", "b": "network"}
     assert "/cut/a.jpg" in report.message["a"]
     assert [Path(f).name for f in files_below(place / "cache")] == ["b.jpg"]
@@ -117,11 +117,11 @@ def test_a_wrong_download_is_refused_by_name_and_hash_and_the_rest_goes_on(place
     write_manifest(place, {"a": (f"{host}/a.jpg", b"right"), "b": (f"{host}/b.jpg", b"b")})
     (place / "site" / "a.jpg").write_bytes(b"wrong")
     (place / "site" / "b.jpg").write_bytes(b"b")
-    report = sources.fetch("probes", progress=False).set_index("id")
+    report = fetch.fetch("probes", progress=False).set_index("id")
     assert report.status.to_dict() == {"a": "failed", "b": "network"}
     for part in (f"{host}/a.jpg", digest(b"right"), digest(b"wrong")):
         assert part in report.message["a"]
-        assert part in sources.summary(report.reset_index())
+        assert part in fetch.summary(report.reset_index())
     assert [Path(f).name for f in files_below(place / "cache")] == ["b.jpg"]
 
 
@@ -130,7 +130,7 @@ def test_a_missing_page_is_one_failure_not_a_lost_network(place, server):
     names = [f"n{i}" for i in range(8)]
     write_manifest(place, {n: (f"{host}/{n}.jpg", n.encode()) for n in names})
     (place / "site" / "n7.jpg").write_bytes(b"n7")
-    report = sources.fetch("probes", workers=1, progress=False).set_index("id")
+    report = fetch.fetch("probes", workers=1, progress=False).set_index("id")
     assert report.status.value_counts().to_dict() == {"failed": 7, "network": 1}
     assert "404" in report.message["n0"]
 
@@ -143,7 +143,7 @@ def test_a_wrong_copy_is_named_and_the_next_source_used(place, server, monkeypat
     (place / "site" / "a.jpg").write_bytes(b"right")
     wrong = put(place / where, files["a"][0], b"wrong")
     monkeypatch.setenv("CONGRESS_TEST_MIRROR", str(place / "mirror"))
-    row = sources.fetch("probes", progress=False).iloc[0]
+    row = fetch.fetch("probes", progress=False).iloc[0]
     assert row.status == "network" and str(wrong) in row.message
     assert digest(b"wrong") in row.message and digest(b"right") in row.message
     assert row.path.read_bytes() == b"right"
@@ -152,9 +152,9 @@ def test_a_wrong_copy_is_named_and_the_next_source_used(place, server, monkeypat
 def test_without_network_and_mirror_the_message_says_what_to_do(place):
     # a port on which nothing listens
     write_manifest(place, {f"n{i}": (f"http://127.0.0.1:9/{i}.jpg", b"x") for i in range(40)})
-    report = sources.fetch("probes", progress=False)
+    report = fetch.fetch("probes", progress=False)
     assert report.status.eq("failed").sum() == 40
-    text = sources.summary(report)
+    text = fetch.summary(report)
     assert text.count("CONGRESS_TEST_MIRROR") == 1 and "40 failed" in text
 
 
@@ -163,12 +163,12 @@ def test_after_some_failures_in_a_row_it_stops_trying(place, monkeypatch):
 
     def refuse(url, file):
         tried.append(url)
-        raise sources.requests.ConnectionError("no route")
+        raise fetch.requests.ConnectionError("no route")
 
-    monkeypatch.setattr(sources, "_download", refuse)
+    monkeypatch.setattr(fetch, "_download", refuse)
     write_manifest(place, {f"n{i:02d}": (f"http://x.invalid/{i}", b"x") for i in range(40)})
-    report = sources.fetch("probes", workers=1, progress=False)
-    assert len(tried) == sources.GIVE_UP_AFTER and report.status.eq("failed").all()
+    report = fetch.fetch("probes", workers=1, progress=False)
+    assert len(tried) == fetch.GIVE_UP_AFTER and report.status.eq("failed").all()
 
 
 def test_a_killed_copy_is_no_file_and_is_cleared_away(place, monkeypatch):
@@ -184,14 +184,14 @@ def test_a_killed_copy_is_no_file_and_is_cleared_away(place, monkeypatch):
 
     child = os.fork()
     if child == 0:
-        sources._copy = die
-        sources.fetch("probes", workers=1, progress=False)
+        fetch._copy = die
+        fetch.fetch("probes", workers=1, progress=False)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     left = files_below(place / "cache")
     assert len(left) == 1 and Path(left[0]).name.startswith(".partial-")
-    monkeypatch.setattr(sources, "STALE", 0)
-    report = sources.fetch("probes", progress=False)
+    monkeypatch.setattr(fetch, "STALE", 0)
+    report = fetch.fetch("probes", progress=False)
     assert report.status.tolist() == ["mirror"]
     assert [Path(f).name for f in files_below(place / "cache")] == ["a.jpg"]
 
@@ -200,17 +200,17 @@ def test_local_files_are_checked_and_name_the_command(place, monkeypatch):
     files = {n: (f"http://x.invalid/{n}.jpg", n.encode()) for n in ("a", "b")}
     write_manifest(place, files)
     with pytest.raises(UserError, match="congress-test fetch probes"):
-        sources.local_files("probes")
+        fetch.local_files("probes")
     put(place / "cache", *files["a"])
     mirrored = put(place / "mirror", *files["b"])
     monkeypatch.setenv("CONGRESS_TEST_MIRROR", str(place / "mirror"))
-    found = sources.local_files("probes")
+    found = fetch.local_files("probes")
     assert found.id.tolist() == ["a", "b"] and found.path[1] == mirrored
     put(place / "cache", files["b"][0], b"wrong")  # must not hide the right copy
-    assert sources.local_files("probes").path[1] == mirrored
+    assert fetch.local_files("probes").path[1] == mirrored
     mirrored.write_bytes(b"wrong")
     with pytest.raises(UserError, match=r"1 of 2 .*first: b"):
-        sources.local_files("probes")
+        fetch.local_files("probes")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_local_files_are_checked_and_name_the_command(place, monkeypatch):
 )
 def test_an_address_cannot_point_outside(url):
     with pytest.raises(ValueError, match="not the address"):
-        sources.location(url)
+        fetch.location(url)
 
 
 @pytest.mark.parametrize(
@@ -233,20 +233,20 @@ def test_an_address_cannot_point_outside(url):
 def test_a_damaged_manifest_is_refused(place, text):
     (place / "manifests" / "probes.csv").write_text(text)
     with pytest.raises(ValueError, match=r"probes\.csv"):
-        sources.load_manifest("probes")
+        fetch.load_manifest("probes")
 
 
 def test_an_unknown_dataset_lists_the_known():
     with pytest.raises(UserError, match="legislators"):
-        sources.load_manifest("mugshots")
+        fetch.load_manifest("mugshots")
 
 
 def test_a_manifest_is_made_and_read_back(place):
     url = "http://x.invalid/b/a.jpg"
     put(place / "mirror", url, b"abc")
     files = pd.DataFrame({"id": ["a"], "url": [url]})
-    sources.make_manifest("probes", files, place / "mirror")
-    row = sources.load_manifest("probes").iloc[0]
+    fetch.make_manifest("probes", files, place / "mirror")
+    row = fetch.load_manifest("probes").iloc[0]
     assert (row.id, row.url, row.sha256, row.bytes) == ("a", url, digest(b"abc"), 3)
 
 
@@ -307,12 +307,12 @@ def copy_of(place, kind):
 @pytest.mark.parametrize("kind", ["tar", "zip", "folder"])
 def test_any_copy_of_utkface_will_do(utkface, kind):
     with pytest.raises(UserError, match="congress-test fetch utkface"):
-        sources.local_files("utkface")
-    counts = sources.fetch_utkface(copy_of(utkface, kind), progress=False)
+        fetch.local_files("utkface")
+    counts = fetch.fetch_utkface(copy_of(utkface, kind), progress=False)
     assert counts == {
         "matched": 3, "unknown": 0, "missing": 0, "duplicates": 0, "malformed": 1, "disputed": 0,
     }  # fmt: skip
-    files = sources.local_files("utkface")
+    files = fetch.local_files("utkface")
     assert {p.read_bytes() for p in files.path} == set(FACES.values())
     labels = pd.read_csv(utkface / "cache" / "utkface" / "labels.csv").set_index("id")
     of = {row.path.read_bytes(): labels.loc[row.id] for row in files.itertuples()}
@@ -330,10 +330,10 @@ def test_names_and_links_in_an_archive_lead_nowhere(utkface):
         link("UTKFace/link.jpg", "/etc/passwd"),
         link("UTKFace/hard.jpg", "../../outside.jpg", tarfile.LNKTYPE),
         ("UTKFace/stranger.jpg", b"stranger"),
-        ("UTKFace/huge.jpg", b"\0" * (sources.LARGEST_FACE + 1)),
+        ("UTKFace/huge.jpg", b"\0" * (fetch.LARGEST_FACE + 1)),
         ("UTKFace/readme.txt", b"text"),
     ]
-    counts = sources.fetch_utkface(tar(utkface / "evil.tar.gz", members), progress=False)
+    counts = fetch.fetch_utkface(tar(utkface / "evil.tar.gz", members), progress=False)
     assert (counts["matched"], counts["unknown"], counts["missing"]) == (2, 2, 1)
     assert not outside.exists()
     names = files_below(utkface / "cache")
@@ -345,14 +345,14 @@ def test_a_folder_with_links_out_of_it_is_read_without_them(utkface):
     secret = utkface / "secret.jpg"
     secret.write_bytes(b"secret")
     (folder / "link.jpg").symlink_to(secret)
-    assert sources.fetch_utkface(folder, progress=False)["unknown"] == 0
+    assert fetch.fetch_utkface(folder, progress=False)["unknown"] == 0
 
 
 def test_names_that_disagree_leave_the_label_out(utkface):
     names = ["20_0_1_20170101000000000.jpg", "26_0_1_20170101000000009.jpg"]
     rest = list(FACES.items())[1:]
     archive = tar(utkface / "u.tar.gz", [(n, b"one") for n in names] + rest)
-    counts = sources.fetch_utkface(archive, progress=False)
+    counts = fetch.fetch_utkface(archive, progress=False)
     assert (counts["duplicates"], counts["disputed"], counts["missing"]) == (1, 1, 0)
     labels = pd.read_csv(utkface / "cache" / "utkface" / "labels.csv")
     row = labels[labels.disputed].iloc[0]
@@ -365,34 +365,34 @@ def test_a_truncated_archive_keeps_what_was_read_and_a_whole_one_finishes(utkfac
     broken = utkface / f"broken{whole.suffix}"
     broken.write_bytes(whole.read_bytes()[: -300 if kind == "zip" else -2000])
     with pytest.raises(UserError, match="damaged"):
-        sources.fetch_utkface(broken, progress=False)
+        fetch.fetch_utkface(broken, progress=False)
     assert not (utkface / "cache" / "utkface" / "labels.csv").exists()
-    assert sources.fetch_utkface(whole, progress=False)["matched"] == 3
-    assert len(sources.local_files("utkface")) == 3
+    assert fetch.fetch_utkface(whole, progress=False)["matched"] == 3
+    assert len(fetch.local_files("utkface")) == 3
 
 
 def test_an_incomplete_copy_is_never_taken_for_the_set(utkface):
     archive = tar(utkface / "u.tar.gz", list(FACES.items())[:2])
-    assert sources.fetch_utkface(archive, progress=False)["missing"] == 1
+    assert fetch.fetch_utkface(archive, progress=False)["missing"] == 1
     with pytest.raises(UserError, match="1 of 3"):
-        sources.local_files("utkface")
+        fetch.local_files("utkface")
 
 
 def test_utkface_comes_from_the_mirror_or_says_how_to_get_it(utkface, monkeypatch):
-    report = sources.fetch("utkface", progress=False)
+    report = fetch.fetch("utkface", progress=False)
     assert report.status.eq("failed").all()
-    assert sources.summary(report).count("--from") == 1
-    archive = utkface / "mirror" / sources.UTKFACE_ARCHIVE
+    assert fetch.summary(report).count("--from") == 1
+    archive = utkface / "mirror" / fetch.UTKFACE_ARCHIVE
     archive.parent.mkdir()
     copy_of(utkface, "tar").rename(archive)
     monkeypatch.setenv("CONGRESS_TEST_MIRROR", str(utkface / "mirror"))
-    assert sources.fetch("utkface", progress=False).status.eq("mirror").all()
-    assert sources.fetch("utkface", progress=False).status.eq("cached").all()
+    assert fetch.fetch("utkface", progress=False).status.eq("mirror").all()
+    assert fetch.fetch("utkface", progress=False).status.eq("cached").all()
 
 
 def test_a_missing_source_is_an_error_for_the_user(utkface):
     with pytest.raises(UserError, match="no such file"):
-        sources.fetch_utkface(utkface / "nothing.tar.gz", progress=False)
+        fetch.fetch_utkface(utkface / "nothing.tar.gz", progress=False)
 
 
 # the manifests that ship
@@ -405,7 +405,7 @@ COUNTS = {
 
 @pytest.mark.parametrize("dataset", COUNTS)
 def test_manifests_hold_each_file_once_and_no_name_of_a_private_person(dataset):
-    manifest = sources.load_manifest(dataset)
+    manifest = fetch.load_manifest(dataset)
     assert len(manifest) == COUNTS[dataset] and not manifest.sha256.duplicated().any()
     if dataset == "utkface":
         assert manifest.id.tolist() == [f"u{i:05d}" for i in range(1, len(manifest) + 1)]
@@ -419,12 +419,12 @@ def test_manifests_hold_each_file_once_and_no_name_of_a_private_person(dataset):
     "dataset", ["rosters", "probes", "second-portraits", "same-photographs", "delegates"]
 )
 def test_every_file_of_the_mirror_is_the_one_in_the_manifest(mirror, dataset):
-    files = sources.local_files(dataset)
+    files = fetch.local_files(dataset)
     assert len(files) == COUNTS[dataset] and all(p.is_file() for p in files.path)
 
 
 @pytest.mark.mirror
 def test_a_sample_of_the_former_legislators_is_the_one_in_the_manifest(mirror):
-    manifest = sources.load_manifest("legislators").iloc[::40]
-    paths = [mirror / sources.location(url) for url in manifest.url]
-    assert [sources.sha256(p) for p in paths] == manifest.sha256.tolist()
+    manifest = fetch.load_manifest("legislators").iloc[::40]
+    paths = [mirror / fetch.location(url) for url in manifest.url]
+    assert [fetch.sha256(p) for p in paths] == manifest.sha256.tolist()

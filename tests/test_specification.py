@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers import detectors, headline, inference, rates
-from helpers import specification as spec
-from helpers import specification_words as words
-from helpers.models import PRIMARY_MODELS
-from helpers.scores import load_scores
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.which_model import detectors, words
+from helpers.experiments.which_model import tables as spec
+from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.protocol.scores import load_scores
+from helpers.statistics import inference, rates
 
 N = 120
 RNG = np.random.default_rng(7)

@@ -10,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers import calibration, claims, headline, identities, inference, rates
-from helpers import thresholds as t
-from helpers import thresholds_charts as charts
-from helpers import thresholds_words as words
-from helpers.models import MODELS, PRIMARY_MODELS
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments import the_question as claims
+from helpers.experiments.what_is_80_percent import charts, words
+from helpers.experiments.what_is_80_percent import tables as t
+from helpers.faces import same_person
+from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
 from helpers.paths import DATA
+from helpers.protocol import calibration
+from helpers.statistics import inference, rates
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -118,7 +121,7 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     found = pd.DataFrame({"probe_id": ["v1"]})
     monkeypatch.setattr(
         t.identities, "same_person_alone",
-        lambda near, clusters, margin: found if margin == identities.MARGIN_ALONE["SFace"]
+        lambda near, clusters, margin: found if margin == same_person.MARGIN_ALONE["SFace"]
         else found.iloc[:0],
     )  # fmt: skip
     t.make(tmp_path)

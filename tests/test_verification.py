@@ -15,19 +15,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from helpers import (
-    calibration,
-    enrolment,
-    models,
-    people,
-    results,
-    rosters,
-    scores,
-    shipping,
-    sources,
-    verification,
-)
 from helpers.errors import UserError
+from helpers.experiments import the_people as people
+from helpers.faces import enrolment, pipelines
+from helpers.protocol import calibration, scores, shipping
+from helpers.rebuild import results, verification
+from helpers.sources import fetch, rosters
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -35,7 +28,7 @@ import synthetic
 from test_enrolment import Inline
 
 COUNTS = {"probes": 12, "second-portraits": 8, "delegates": 2, "legislators": 40, "utkface": 80}
-PRIMARY = models.PRIMARY_MODELS
+PRIMARY = pipelines.PRIMARY_MODELS
 ADDRESS = "https://example.org/{}/{}.png"
 
 
@@ -78,7 +71,7 @@ def built(tmp_path_factory):
             for i in range(count):
                 name = f"{dataset[0]}{i:05d}"
                 url = ADDRESS.format(dataset, name)
-                path = root / "mirror" / sources.location(url)
+                path = root / "mirror" / fetch.location(url)
                 if dataset == "utkface":
                     path = root / "cache" / "utkface" / f"{name}.jpg"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -112,17 +105,17 @@ def use(root: Path, patch) -> None:
     patch.setenv("CONGRESS_TEST_CACHE", str(root / "cache"))
     for module in (shipping, verification, scores):
         patch.setattr(module, "DATA", root / "data")
-    patch.setattr(sources, "MANIFESTS", root / "data" / "manifests")
+    patch.setattr(fetch, "MANIFESTS", root / "data" / "manifests")
     patch.setattr(calibration, "TARGETS", (0.2, 0.1))
     patch.setattr(calibration, "LOOSEST", 0.2)
     patch.setattr(shipping, "KEEP_PROBES", 9)
     kept = pd.DataFrame({"member_id": [f"p{i:05d}" for i in range(8)], "kept": True})
     patch.setattr(rosters, "load_second_portraits", lambda: kept)
-    patch.setattr(models, "MODELS", PRIMARY)
-    patch.setattr(models, "configuration", lambda model, detector="yunet":
+    patch.setattr(pipelines, "MODELS", PRIMARY)
+    patch.setattr(pipelines, "configuration", lambda model, detector="yunet":
                   synthetic.configuration(model))  # fmt: skip
-    patch.setattr(models, "load", fake_load)
-    patch.setattr(models, "weights", images.fake_weights)
+    patch.setattr(pipelines, "load", fake_load)
+    patch.setattr(pipelines, "weights", images.fake_weights)
     patch.setattr(enrolment, "ProcessPoolExecutor", Inline)
     patch.setattr(verification, "check_rosters", lambda: verification._row("rosters", 1, True, ""))
     patch.setattr(results, "make", few_results)
@@ -291,7 +284,7 @@ def test_a_row_too_many_and_a_failure_that_is_none_are_caught(project):
     double = faces / "probes-SFace.parquet"
     change_faces(double, lambda frame, _: pd.concat([frame, frame.iloc[:1]]))
     failures = enrolment.failures_path(faces / "probes-Facenet.parquet")
-    digest = sources.load_manifest("probes")["sha256"][3]
+    digest = fetch.load_manifest("probes")["sha256"][3]
     failures.write_text(failures.read_text() + f"p00003,no face found,,{digest}\n")
     change_faces(faces / "probes-Facenet.parquet", lambda frame, _: frame.drop(index=3))
     report = verify(sample=12)
@@ -470,14 +463,14 @@ def test_files_too_few_and_too_many_are_caught(project):
 
 
 def test_without_the_images_it_says_what_to_do(whole, monkeypatch):
-    monkeypatch.setattr(sources, "_download", refuse)
+    monkeypatch.setattr(fetch, "_download", refuse)
     monkeypatch.delenv("CONGRESS_TEST_MIRROR")
     with pytest.raises(UserError, match=r"images of probes are needed .* set CONGRESS_TEST_MIRROR"):
         verify(sample=3)
 
 
 def refuse(url, file):
-    raise sources.requests.ConnectionError
+    raise fetch.requests.ConnectionError
 
 
 def test_without_the_private_set_the_rest_is_compared(project):
@@ -494,9 +487,9 @@ def test_images_are_fetched_where_only_the_network_has_them(whole, monkeypatch):
 
     def serve(url, file):
         asked.append(url)
-        file.write((mirror / sources.location(url)).read_bytes())
+        file.write((mirror / fetch.location(url)).read_bytes())
 
-    monkeypatch.setattr(sources, "_download", serve)
+    monkeypatch.setattr(fetch, "_download", serve)
     monkeypatch.delenv("CONGRESS_TEST_MIRROR")
     assert verify(sample=3)["agrees"].all()
     assert len(asked) == 3 * 3 + 2  # only the sample: three of three sets, and the two delegates

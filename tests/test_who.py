@@ -9,8 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers import congress_test, headline, inference, who, who_figures, who_simulation, who_words
-from helpers.models import PRIMARY_MODELS
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.who_is_misidentified import charts as who_figures
+from helpers.experiments.who_is_misidentified import simulation as who_simulation
+from helpers.experiments.who_is_misidentified import tables as who
+from helpers.experiments.who_is_misidentified import words as who_words
+from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.protocol import congress_test
+from helpers.statistics import inference
 
 MODULES = (who_words, who_figures, who_simulation)
 SCORES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, np.inf]), min_size=5, max_size=30)

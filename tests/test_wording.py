@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers import wording
+from helpers.show import numbers
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,7 @@ from helpers import wording
     [(["a"], "a"), (["a", "b"], "a and b"), (iter("abc"), "a, b and c")],
 )
 def test_a_list_of_texts(texts, said):
-    assert wording.listed(texts) == said
+    assert numbers.listed(texts) == said
 
 
 @pytest.mark.parametrize(
@@ -18,11 +18,11 @@ def test_a_list_of_texts(texts, said):
     [(0.0004, "< 0.001"), (0.001, "0.001"), (0.0416, "0.042"), (float("nan"), "–")],
 )
 def test_a_p_value(value, said):
-    assert wording.p_text(value) == said
+    assert numbers.p_text(value) == said
 
 
 def test_a_change_has_a_sign():
-    assert (wording.signed(0.3), wording.signed(-1.26, 1)) == ("+0.30", "−1.3")
+    assert (numbers.signed(0.3), numbers.signed(-1.26, 1)) == ("+0.30", "−1.3")
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_change_has_a_sign():
     ],
 )
 def test_a_number_in_another_style_is_found(page, odd):
-    assert wording.odd_numbers(page)[0].endswith(odd)
+    assert numbers.odd_numbers(page)[0].endswith(odd)
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_a_number_in_another_style_is_found(page, odd):
     ],
 )
 def test_other_numbers_are_left_alone(page):
-    assert wording.odd_numbers(page) == []
+    assert numbers.odd_numbers(page) == []

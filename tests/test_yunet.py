@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import enrolment, models, sources, yunet
+from helpers.faces import enrolment, pipelines, yunet
+from helpers.sources import fetch
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -20,8 +21,8 @@ import images
 @pytest.fixture(scope="module")
 def both():
     """deepface's way and ours, each image -> list of faces."""
-    models.load(models.configuration("SFace"))
-    return models._detector("yunet"), models._yunet()
+    pipelines.load(pipelines.configuration("SFace"))
+    return pipelines._detector("yunet"), pipelines._yunet()
 
 
 def assert_same(both, image):
@@ -35,7 +36,7 @@ def assert_same(both, image):
 
 @pytest.mark.parametrize("dataset", ["probes", "second-portraits", "legislators", "utkface"])
 def test_the_same_faces_in_the_same_photographs(mirror, both, dataset):
-    files = sources.local_files(dataset)["path"]
+    files = fetch.local_files(dataset)["path"]
     some = files.sample(40, random_state=20180726)
     found = [assert_same(both, enrolment.read_image(path)) for path in some]
     assert sum(found) > 20
@@ -67,15 +68,15 @@ def test_several_faces_and_faces_cut_by_the_edge(mirror, both):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 90), st.integers(2, 90), st.integers(0, 9))
 def test_no_face_in_noise_of_any_shape(height, width, seed):
-    session = yunet.load(models.find_weights(models.WEIGHT_FILES["yunet"]))
+    session = yunet.load(pipelines.find_weights(pipelines.WEIGHT_FILES["yunet"]))
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     assert yunet.detect(session, noise) == []
 
 
 def test_without_prelu_the_numbers_are_the_same_bit_by_bit():
-    path = models.find_weights(models.WEIGHT_FILES["SFace"])
+    path = pipelines.find_weights(pipelines.WEIGHT_FILES["SFace"])
     original = onnxruntime.InferenceSession(str(path))
-    rewritten = onnxruntime.InferenceSession(models.without_prelu(str(path)))
+    rewritten = onnxruntime.InferenceSession(pipelines.without_prelu(str(path)))
     for seed in range(3):
         face = np.random.default_rng(seed).uniform(0, 255, (1, 3, 112, 112)).astype(np.float32)
         outputs = [session.run(None, {"data": face})[0] for session in (original, rewritten)]

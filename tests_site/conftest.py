@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from helpers.paths import ROOT
-from helpers.site import SITE
+from helpers.site.build import SITE
 
 ARGUMENTS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -43,7 +43,7 @@ def build_seconds(pytestconfig) -> float | None:
     if pytestconfig.getoption("--keep-site"):
         return None
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "helpers.site"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "helpers.site.build"], cwd=ROOT, check=True)
     seconds = time.perf_counter() - start
     MEASURED["build, seconds"] = round(seconds)
     return seconds

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from helpers import citation, headline
+from helpers.experiments import the_congress_test as headline
 from helpers.paths import FIGURES, NOTEBOOKS, ROOT
+from helpers.site import citation
 
 PHONE = {"width": 375, "height": 720}
 AXE = Axe()

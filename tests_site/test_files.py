@@ -9,9 +9,12 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
-from helpers import figures, headline, site, site_pages, wording
+from helpers.experiments import the_congress_test as headline
 from helpers.paths import NOTEBOOKS, ROOT
-from helpers.site import SITE
+from helpers.show import figures, numbers
+from helpers.site import build as site
+from helpers.site import pages as site_pages
+from helpers.site.build import SITE
 
 
 class Page(HTMLParser):
@@ -194,7 +197,7 @@ def test_a_term_without_its_link_would_be_found():
 
 
 def test_numbers_are_written_in_one_way(all_pages):
-    odd = {path: wording.odd_numbers((SITE / path).read_text("utf-8")) for path in all_pages}
+    odd = {path: numbers.odd_numbers((SITE / path).read_text("utf-8")) for path in all_pages}
     assert {path: found for path, found in odd.items() if found} == {}
 
 
@@ -206,7 +209,7 @@ def test_no_photograph_is_in_the_site_and_the_site_is_never_committed(all_pages)
 
 
 def test_the_pdf_has_every_figure_as_vectors(tmp_path):
-    from helpers import print as printing
+    from helpers.site import pdf as printing
 
     printing.make(tmp_path / "one.pdf")
     printing.make(tmp_path / "two.pdf")

@@ -59,7 +59,7 @@ def fetch(
     Every file is checked against its SHA-256. UTKFace has no address; give a copy of it:
     congress-test fetch utkface --from UTKFace.tar.gz
     """
-    from helpers import sources
+    from helpers.sources import fetch as sources
 
     datasets = datasets or list(DATASETS[:-1])
     unknown = sorted(set(datasets) - set(DATASETS))
@@ -92,7 +92,9 @@ def enrol(
     The largest face of each image is enrolled. Beside OUT lies a CSV of the failures to enrol with
     a reason each. No pixels are stored.
     """
-    from helpers import enrolment, galleries, sources
+    from helpers.faces import enrolment
+    from helpers.sources import fetch as sources
+    from helpers.sources import galleries
 
     named = images in DATASETS[1:]  # the rosters are no images
     files = sources.local_files(images) if named else galleries.load_folder(images)
@@ -112,7 +114,7 @@ def search(
     top: Annotated[int | None, typer.Option(min=1, help="At most so many candidates a probe")] = 10,
 ) -> None:
     """Search every probe in a gallery, exactly, and write the candidates."""
-    from helpers import collection
+    from helpers.faces import collection
 
     found = collection.search(
         collection.load_collection(probes), collection.load_collection(gallery), threshold, top
@@ -168,16 +170,16 @@ def run(
 
       congress-test run --engine rekognition --region us-east-1
     """
-    from helpers import congress_test
+    from helpers.protocol import congress_test
 
     if engine == "rekognition":
-        from helpers import rekognition
+        from helpers.service import amazon
 
         if (model, detector) != ("dlib-native", "yunet"):
             raise UserError("--model and --detector are for open models; Amazon has its own")
-        account = rekognition.Account(region, endpoint_url, price, rate, yes, delete_collection)
+        account = amazon.Account(region, endpoint_url, price, rate, yes, delete_collection)
         agree = functools.partial(typer.confirm, err=True)  # stdout may be for a machine
-        result, more = rekognition.run(probes, gallery, threshold, labels, account, agree)
+        result, more = amazon.run(probes, gallery, threshold, labels, account, agree)
     elif engine == "open":
         people, scores = congress_test.gather(probes, gallery, model, detector, labels, workers)
         result, more = congress_test.run(people, scores, threshold), ""
@@ -200,9 +202,10 @@ def reproduce(
 
     Writes figures/ (by the notebooks) and build/notebooks/; needs no image and no network.
     """
-    from helpers import congress_test, published
-    from helpers.notebooks import execute_all
     from helpers.paths import NOTEBOOKS, ROOT
+    from helpers.protocol import congress_test
+    from helpers.rebuild.notebooks import execute_all
+    from helpers.sources import published
 
     study = "ACLU 2018"
     matched = published.number(study, "members falsely matched")
@@ -235,7 +238,7 @@ def verify(
 
     Only like is compared with like: a file made with other weights is reported, not compared.
     """
-    from helpers import verification
+    from helpers.rebuild import verification
 
     report = verification.verify(sample, workers)
     with pd.option_context("display.width", 160, "display.max_columns", None):
@@ -249,7 +252,7 @@ def cite(
     figure: Annotated[str, typer.Argument(help="The id of a figure or table: fig-02-primary")],
 ) -> None:
     """Print how to cite a figure or table: a line of text, then BibTeX."""
-    from helpers import citation
+    from helpers.site import citation
 
     entry = citation.find(figure)
     typer.echo(f"{citation.plain(entry)}\n\n{citation.bibtex(entry)}")
@@ -284,7 +287,7 @@ def serve(
     legislators, ...) are there as buckets. With CONGRESS_TEST_TOKEN set, requests must be signed
     with it: it is the client's secret access key.
     """
-    from helpers import server
+    from helpers.service import server
 
     def ready(url: str) -> None:
         typer.echo(f"{url}  {model}, collections in {store}, until Ctrl-C")
@@ -299,7 +302,7 @@ def import_collection(
     store: Annotated[Path, typer.Option(help="Folder of the collections")] = Path("collections"),
 ) -> None:
     """Make a collection of the service from face metadata, without any image."""
-    from helpers.face_store import FaceStore
+    from helpers.service.store import FaceStore
 
     with closing(FaceStore(store)) as opened:
         typer.echo(f"{opened.import_faces(name, faces):,} faces in {name}")
@@ -312,7 +315,7 @@ def export_collection(
     store: Annotated[Path, typer.Option(help="Folder of the collections")] = Path("collections"),
 ) -> None:
     """Write a collection of the service as face metadata, for `search` and `run`."""
-    from helpers.face_store import FaceStore
+    from helpers.service.store import FaceStore
 
     with closing(FaceStore(store)) as opened:
         typer.echo(f"{opened.export_faces(name, out):,} faces in {out}")
@@ -324,7 +327,7 @@ def similarity() -> None:
 
     False matches: pairs of a former legislator and a stranger. Misses: a member's two portraits.
     """
-    from helpers import similarity as scale
+    from helpers.service import similarity as scale
 
     with pd.option_context("display.width", None, "display.max_colwidth", None):
         typer.echo(scale.shown().to_string(index=False))
@@ -333,10 +336,13 @@ def similarity() -> None:
 @app.command()
 def rebuild(workers: Workers = None) -> None:
     """Make everything in data/ that is computed from images again (hours; needs all images)."""
-    from helpers import models, people, results, shipping
+    from helpers.experiments import the_people as people
+    from helpers.faces import pipelines
+    from helpers.protocol import shipping
+    from helpers.rebuild import results
 
     for dataset in (*shipping.PUBLIC, "utkface"):
-        for model in models.MODELS:
+        for model in pipelines.MODELS:
             shipping.enrol_dataset(dataset, model, workers=workers)
     shipping.ship()
     people.write_utkface_tables()

@@ -1,0 +1,1 @@
+"""One module or folder a notebook, named as it is: frames, tables, and what ships."""

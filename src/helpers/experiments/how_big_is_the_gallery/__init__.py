@@ -1,0 +1,1 @@
+"""Notebook 06-how-big-is-the-gallery."""

@@ -1,0 +1,439 @@
+"""Candidate lists: whom a search returns, with and without a threshold, and what a reviewer adds.
+
+Two kinds of search. **Not enrolled**: the members are searched among strangers; everyone listed is
+innocent. **Enrolled**: the members' second portraits are put among the strangers and searched with
+the first; the question is at which rank they come back.
+
+`python -m helpers.experiments.what_the_officer_sees.tables` makes data/results/candidate-lists.csv
+and candidate-lists-hubs.csv. It needs the face metadata of `utkface` in the cache (`congress-test
+fetch utkface`, `congress-test enrol utkface`), no images, and takes some minutes.
+
+What ships of private people are scores of each probe at four places of its list, without the faces.
+An attack on one face needs many scores that are known to be that face's. Here no score says whose
+it is; and even an attacker who could tell would gain little: four scores a probe among all gallery
+faces are about a tenth of a score a face, and `make` refuses to write if one face supplied more
+than the cap that holds for the candidates that ship. How often single faces are listed is told only
+of 50 faces together, or more.
+"""
+
+import argparse
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from tqdm import tqdm
+
+from helpers.errors import UserError
+from helpers.experiments import the_congress_test as headline
+from helpers.faces import collection, same_person
+from helpers.faces.collection import Collection
+from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
+from helpers.paths import DATA
+from helpers.protocol import congress_test, scores, shipping
+from helpers.sources import fetch, galleries
+from helpers.statistics import rates
+from helpers.statistics.inference import wilson
+
+LISTS = (1, 5, 10, 50)  # lengths of a candidate list
+RESULTS = DATA / "results"
+TABLE, HUBS = "candidate-lists.csv", "candidate-lists-hubs.csv"
+TOPS = (0, 0.01, 0.05, 0.1)  # the most listed faces, parts of the gallery; never fewer than FEWEST
+FEWEST = shipping.SMALLEST
+# The rules a list can be cut off by. A calibrated FMR is the only open analogue of a strict rule;
+# it is not Amazon's per cent.
+RULES = {
+    "none": "no threshold",
+    "default": "library default",
+    "fmr:0.0001": "FMR 1e-4",
+    "fmr:1e-05": "FMR 1e-5",
+    "fmr:1e-06": "FMR 1e-6",
+}
+THOUSAND = 1000
+
+
+# ---------------------------------------------------------------- what ships, made from embeddings
+
+
+def lists(
+    probes: Collection, second: Collection, gallery: Collection, clusters: pd.Series, kept
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Search every probe among strangers, alone and with the second portraits enrolled as well.
+
+    clusters: gallery id -> identity. kept: bool a gallery face, False for probable same persons.
+    Returns a table with one row an enrolled probe: probe_id; stranger_1, .._5, .._10, .._50 (score
+    of the stranger at that place of the list, a distance); genuine (score of the probe's own second
+    portrait, NaN without one); rank (its place among strangers and all second portraits, ties
+    against it), rank_people (identities counted once), rank_any (no stranger left out). Then the
+    places: int (searches, 50), the gallery faces of each list in order, as positions among the kept
+    faces; and their scores' owners, how many of the shipped scores each kept face supplied.
+    """
+    names = pd.Series(gallery.ids).map(clusters).fillna(pd.Series(gallery.ids)).to_numpy()
+    strangers = collection.subset(gallery, gallery.ids[kept])
+    if len(strangers.ids) < max(LISTS):
+        raise UserError(f"a list of {max(LISTS)} needs a gallery of at least so many faces")
+    people = names[kept]
+    mates = _mate_scores(probes, second)
+    rows, places = [], []
+    for span, found in collection.score_blocks(probes, gallery):
+        near = found[:, kept]
+        # ties are in the order of the gallery: which face comes first changes no score
+        order = np.argsort(near, axis=1, kind="stable")[:, : max(LISTS)]
+        places.append(order)
+        for i, probe in enumerate(probes.ids[span]):
+            row = {"probe_id": str(probe)}
+            row |= {f"stranger_{k}": near[i, order[i, k - 1]] for k in LISTS}
+            mate = mates.get(str(probe))
+            if mate is not None:
+                own, others = mate
+                ahead = int((others <= own).sum())
+                before = near[i] <= own
+                row |= {
+                    "genuine": own,
+                    "rank": 1 + ahead + int(before.sum()),
+                    "rank_people": 1 + ahead + len(set(people[before])),
+                    "rank_any": 1 + ahead + int((found[i] <= own).sum()),
+                }
+            rows.append(row)
+    columns = ["probe_id", *(f"stranger_{k}" for k in LISTS), "genuine"]
+    columns += ["rank", "rank_people", "rank_any"]
+    table = pd.DataFrame(rows).reindex(columns=columns)
+    for column in columns[-3:]:
+        table[column] = table[column].astype("Int64")
+    places = np.concatenate(places)
+    owners = np.bincount(places[:, [k - 1 for k in LISTS]].ravel(), minlength=len(strangers.ids))
+    return table, places, owners
+
+
+def _mate_scores(probes: Collection, second: Collection) -> dict:
+    """Probe id -> (score with its own second portrait, scores with all other second portraits)."""
+    position = {i: k for k, i in enumerate(second.ids)}
+    found = {}
+    for span, near in collection.score_blocks(probes, second):
+        for i, probe in enumerate(probes.ids[span]):
+            if probe in position:
+                k = position[probe]
+                found[str(probe)] = near[i, k], np.delete(near[i], k)
+    return found
+
+
+def concentration(places: np.ndarray, n_faces: int, strata: np.ndarray) -> pd.DataFrame:
+    """On how few gallery faces the lists concentrate: one row a length of list and part of the top.
+
+    places: (searches, 50) positions of gallery faces, best first. strata: (n_faces,) the stratum of
+    each gallery face. Columns list_size, searches, top (faces), share (of all places, those taken
+    by the `top` most listed faces), by_chance (the same if each stratum's places were drawn at
+    random within it: Poisson with the stratum's mean), listed (different faces on any list),
+    listed_by_chance, skewness (of the number of lists a face is on; Radovanovic et al. 2010).
+    """
+    names, stratum = np.unique(strata, return_inverse=True)
+    sizes = np.bincount(stratum, minlength=len(names))
+    rows = []
+    for size in LISTS:
+        listed = places[:, :size].ravel()
+        counts = np.bincount(listed, minlength=n_faces)
+        means = np.bincount(stratum[listed], minlength=len(names)) / sizes
+        most_first = np.sort(counts)[::-1]
+        for n in sorted({max(FEWEST, int(part * n_faces)) for part in TOPS}):
+            rows.append(
+                {
+                    "list_size": size,
+                    "searches": len(places),
+                    "faces": n_faces,
+                    "top": n,
+                    "share": most_first[:n].sum() / listed.size,
+                    "by_chance": expected_share(means, sizes, n),
+                    "listed": int((counts > 0).sum()),
+                    "listed_by_chance": float((sizes * -np.expm1(-means)).sum()),
+                    "skewness": float(stats.skew(counts)),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def expected_share(means: np.ndarray, sizes: np.ndarray, top: int) -> float:
+    """Share of the places that the `top` most listed faces would take by chance.
+
+    means, sizes: mean number of lists of a face, and faces, a stratum. Each face's number is
+    Poisson with its stratum's mean; the expected numbers of faces at each count are filled in from
+    the largest count down until `top` faces are reached.
+    """
+    means, sizes = np.asarray(means, float), np.asarray(sizes, float)
+    total = (means * sizes).sum()
+    if total == 0:
+        raise ValueError("no place on any list")
+    counts = np.arange(int(stats.poisson.isf(1e-9, means.max())) + 1)
+    faces = (sizes[:, None] * stats.poisson.pmf(counts, means[:, None])).sum(axis=0)
+    taken = room = 0.0
+    for count, n in zip(counts[::-1], faces[::-1], strict=True):
+        use = min(n, top - room)
+        taken, room = taken + use * count, room + use
+        if room >= top:
+            break
+    return float(taken / total)
+
+
+@cache
+def _identities() -> pd.Series:
+    """The identity clusters of `utkface`; a minute or two, so they are kept for the next call."""
+    return same_person.identity_clusters(
+        [shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS]
+    )
+
+
+def faces_searched(gallery: str, model: str) -> tuple[Collection, pd.Series, np.ndarray]:
+    """A gallery as the test searches it: faces, gallery id -> identity, kept (bool a face).
+
+    kept is False for probable same persons. `utkface` comes from the cache, adults only.
+    """
+    faces = shipping.load_dataset(gallery, model)
+    if gallery != "utkface":
+        return faces, pd.Series(faces.ids, index=faces.ids), np.ones(len(faces.ids), dtype=bool)
+    labels = galleries.load_utkface()
+    faces = collection.subset(faces, labels.loc[labels["adult"], "id"])
+    same = scores.load_scores(f"utkface-{model}").same_person
+    left_out = same.loc[same["same_person"].astype(bool), "cluster"]
+    return faces, _identities(), ~_identities().reindex(faces.ids).isin(left_out).to_numpy()
+
+
+def _strata(gallery: str, ids: np.ndarray) -> np.ndarray:
+    """The stratum of each face, as they ship: published gender, race and two age bands."""
+    if gallery != "utkface":
+        return np.full(len(ids), "all")
+    labels = galleries.load_utkface().set_index("id").loc[ids]
+    band = np.where(labels["age"].astype(int) < 35, "18-34", "35-75")
+    return (labels["gender"] + ", " + labels["race"] + ", " + band).to_numpy(dtype=str)
+
+
+def make(out: Path, progress: bool = False) -> None:
+    """Write both tables into the folder `out`; deterministic, scores rounded to 4 decimals."""
+    tables, hubs = [], []
+    pairs = [(gallery, model) for gallery in headline.GALLERIES for model in PRIMARY_MODELS]
+    for gallery, model in tqdm(pairs, disable=not progress):
+        probes = shipping.load_dataset("probes", model)
+        second = shipping.load_dataset("second-portraits", model)
+        faces, clusters, kept = faces_searched(gallery, model)
+        found, places, owners = lists(probes, second, faces, clusters, kept)
+        if gallery == "utkface" and owners.max() > scores.PER_FACE:
+            raise UserError(
+                f"{model}: {owners.max()} of the scores are those of one gallery face, more than "
+                f"the {scores.PER_FACE} that may ship"
+            )
+        ids = faces.ids[kept]
+        spread = concentration(places, len(ids), _strata(gallery, ids))
+        who = clusters.reindex(ids).to_numpy()
+        spread["people"] = [len(set(who[places[:, :n]].ravel())) for n in spread["list_size"]]
+        head = {"gallery": gallery, "model": model}
+        tables.append(found.assign(**head))
+        hubs.append(spread.assign(**head))
+    out.mkdir(parents=True, exist_ok=True)
+    for name, parts, digits in ((TABLE, tables, "%.4f"), (HUBS, hubs, "%.6g")):
+        joined = pd.concat(parts, ignore_index=True)
+        joined = joined[["gallery", "model", *joined.columns.drop(["gallery", "model"])]]
+        joined.to_csv(out / name, index=False, float_format=digits, lineterminator="\n")
+
+
+# ---------------------------------------------------------------- the person sought is not enrolled
+
+
+@cache
+def table(gallery: str = "utkface") -> pd.DataFrame:
+    """The shipped table of one gallery: columns as `lists` describes, and model."""
+    found = pd.read_csv(RESULTS / TABLE, dtype={"probe_id": str})
+    return found[found["gallery"] == gallery].drop(columns="gallery").reset_index(drop=True)
+
+
+@cache
+def hubs(gallery: str = "utkface") -> pd.DataFrame:
+    """The shipped table of concentration: model, and columns as `concentration`; people."""
+    found = pd.read_csv(RESULTS / HUBS)
+    return found[found["gallery"] == gallery].drop(columns="gallery").reset_index(drop=True)
+
+
+def candidates_at(model: str, rule: str) -> pd.Series:
+    """How many strangers of `utkface` each member's search holds at or below a rule's threshold.
+
+    Indexed by member_id, everyone searched; a failure to enrol has 0. With no threshold it is the
+    whole gallery for whoever enrolled.
+    """
+    everyone = headline.result("utkface", model).members.set_index("member_id")
+    if rule == "none":
+        n = headline.scores("utkface", model).faces
+        return (everyone["enrolled"].astype(int) * n).rename("faces")
+    threshold(model, rule)  # refuses what is not on offer; no rows mean that nobody has a candidate
+    counts = pd.read_parquet(DATA / "scores" / f"utkface-{model}" / "counts.parquet")
+    found = counts[counts["threshold"] == rule].groupby("probe_id")["faces"].sum()
+    return found.reindex(everyone.index, fill_value=0).rename("faces")
+
+
+@cache
+def innocents(draws: int = 2000, seed: int = 9) -> pd.DataFrame:
+    """Innocent people on the lists when the person sought is not enrolled, `utkface`.
+
+    One row a model, rule and list size: searched, mean (listed, per thousand searches; low, high:
+    bootstrap over members, which leaves the gallery as it is), empty (searches with nobody listed),
+    any (searches with somebody), fpir, fpir_low, fpir_high (Wilson). Failures to enrol are searches
+    with nobody listed.
+    """
+    rng = np.random.default_rng(seed)
+    rows = []
+    for model in PRIMARY_MODELS:
+        n = len(candidates_at(model, "none"))
+        weights = rng.multinomial(n, np.full(n, 1 / n), size=draws)
+        for rule in RULES:
+            found = candidates_at(model, rule).to_numpy()
+            some = rates.fpir(found > 0)
+            for size in LISTS:
+                listed = np.minimum(found, size)
+                low, high = np.percentile(weights @ listed / n, [2.5, 97.5])
+                rows.append(
+                    {
+                        "model": model,
+                        "rule": rule,
+                        "list_size": size,
+                        "searched": n,
+                        "mean": THOUSAND * listed.mean(),
+                        "low": THOUSAND * low,
+                        "high": THOUSAND * high,
+                        "any": some.numerator,
+                        "fpir": some.rate,
+                        "fpir_low": some.low,
+                        "fpir_high": some.high,
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+# ---------------------------------------------------------------- the person sought is enrolled
+
+
+@cache
+def enrolled(gallery: str = "utkface") -> pd.DataFrame:
+    """The searches of enrolled people: one row a model and member with a second portrait.
+
+    Columns model, member_id, group, gender, of_colour, genuine, rank, rank_people, rank_any; where
+    one of the two portraits failed to enrol the score and ranks are +inf: a miss.
+    """
+    pairs = fetch.load_manifest("second-portraits")["id"]
+    members = headline.result("utkface", PRIMARY_MODELS[0]).members
+    members = members.set_index("member_id")[["group", "gender", "of_colour"]]
+    found = table(gallery)
+    ranks = ["genuine", "rank", "rank_people", "rank_any"]
+    parts = []
+    for model in PRIMARY_MODELS:
+        mine = found[found["model"] == model].set_index("probe_id")[ranks]
+        mine = mine.reindex(pairs).astype(float).fillna(np.inf)
+        part = members.loc[pairs].join(mine).rename_axis("member_id").reset_index()
+        parts.append(part.assign(model=model))
+    return pd.concat(parts, ignore_index=True)
+
+
+def hit_rates(gallery: str = "utkface", rank: str = "rank") -> pd.DataFrame:
+    """How often the enrolled person is on the list: one row a model and list size.
+
+    rank: "rank" (faces), "rank_people" (identities), "rank_any" (no stranger left out). Columns
+    model, list_size, hits, searched, rate, low, high (Wilson).
+    """
+    rows = []
+    for model, part in enrolled(gallery).groupby("model", sort=False):
+        rows += [{"model": model, "list_size": k, **_hits(part[rank] <= k)} for k in LISTS]
+    return pd.DataFrame(rows)
+
+
+def _hits(hit) -> dict:
+    k, n = int(np.sum(hit)), len(hit)
+    low, high = wilson(k, n) if n else (np.nan, np.nan)
+    return {"hits": k, "searched": n, "rate": k / n if n else np.nan, "low": low, "high": high}
+
+
+def cumulative(gallery: str = "utkface") -> pd.DataFrame:
+    """Share of enrolled people returned at rank r or better, for every r where it changes.
+
+    Columns model, rank, hits, searched, rate, low, high (Wilson at each rank).
+    """
+    rows = []
+    for model, part in enrolled(gallery).groupby("model", sort=False):
+        ranks = sorted({1.0, *LISTS, *part.loc[np.isfinite(part["rank"]), "rank"]})
+        rows += [{"model": model, "rank": int(r), **_hits(part["rank"] <= r)} for r in ranks]
+    return pd.DataFrame(rows)
+
+
+@cache
+def misses() -> pd.DataFrame:
+    """FNIR(N, T, L) beside FPIR(N, T): one row a model, rule and list size, `utkface`.
+
+    Columns model, rule, list_size, threshold (NaN for none), missed, searched, fnir, fnir_low,
+    fnir_high, and the columns of `innocents`.
+    """
+    rows = []
+    for model, part in enrolled().groupby("model", sort=False):
+        for rule in RULES:
+            limit = threshold(model, rule)
+            for size in LISTS:
+                found = rates.fnir(
+                    part["genuine"], 99.0 if np.isnan(limit) else limit, part["rank"], size
+                )
+                rows.append(
+                    {
+                        "model": model,
+                        "rule": rule,
+                        "list_size": size,
+                        "threshold": limit,
+                        "missed": found.numerator,
+                        "enrolled": found.denominator,
+                        "fnir": found.rate,
+                        "fnir_low": found.low,
+                        "fnir_high": found.high,
+                    }
+                )
+    return pd.DataFrame(rows).merge(innocents(), on=["model", "rule", "list_size"])
+
+
+def threshold(model: str, rule: str) -> float:
+    """The distance of a rule of RULES for a model; NaN for no threshold."""
+    if rule == "none":
+        return float("nan")
+    config = Configuration(**headline.scores("utkface", model).description["configuration"])
+    return congress_test.threshold_of(rule, None, config)[0]
+
+
+def hit_rates_by_group(size: int, gallery: str = "utkface") -> pd.DataFrame:
+    """How often enrolled people of each recorded group are on a list of `size`; exploratory.
+
+    One row a model and group, with members of colour whole and without Asian members, columns
+    model, group, hits, searched, rate, low, high.
+    """
+    rows = []
+    for model, part in enrolled(gallery).groupby("model", sort=False):
+        for group, mask in headline_groups(part).items():
+            rows.append({"model": model, "group": group, **_hits(part.loc[mask, "rank"] <= size)})
+    return pd.DataFrame(rows)
+
+
+def hit_rates_within_sex(size: int) -> pd.DataFrame:
+    """As `hit_rates_by_group` within each recorded gender: columns model, gender, group, ..."""
+    rows = []
+    for (model, gender), part in enrolled().groupby(["model", "gender"], sort=False):
+        for group, mask in headline_groups(part).items():
+            head = {"model": model, "gender": gender, "group": group}
+            rows.append(head | _hits(part.loc[mask, "rank"] <= size))
+    return pd.DataFrame(rows)
+
+
+def headline_groups(members: pd.DataFrame) -> dict:
+    """Recorded groups and members of colour, whole and without Asian members: name -> mask."""
+    asian = members["group"].isin(["East Asian", "South Asian"])
+    parts = {g: members["group"] == g for g in headline.GROUP_ORDER}
+    return parts | {
+        "Members of colour": members["of_colour"],
+        "Members of colour, not Asian": members["of_colour"] & ~asian,
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description="Make data/results/candidate-lists*.csv from the face metadata in the cache."
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
+    make(parser.parse_args().out, progress=True)

@@ -1,0 +1,1 @@
+"""Notebook 05-who-is-in-the-gallery."""

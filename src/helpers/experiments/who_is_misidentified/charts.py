@@ -1,0 +1,302 @@
+"""The figures of notebook 04: what is drawn, how, with titles, captions and alternative texts."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.who_is_misidentified import tables as who
+from helpers.experiments.who_is_misidentified.tables import COLOUR, COUNTS
+from helpers.experiments.who_is_misidentified.words import (
+    NUMBERS,
+    STRATA_WORDS,
+    in_every_model,
+    nearer,
+)
+from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.protocol.congress_test import ACLU_COUNT
+from helpers.show import figures
+from helpers.show.figures import MODEL_LABELS
+from helpers.show.numbers import listed
+
+
+@cache
+def forest() -> pd.DataFrame:
+    """FPIR of every group at 28 flagged with half-sample intervals: a row a model and group.
+
+    Columns model, section, group, label, searched, flagged, fpir, low, high, design_effect.
+    ValueError if the half-samples that ship were drawn for other counts.
+    """
+    half = who.load("who-half-samples").set_index(["model", "group"])
+    rows = []
+    for model in PRIMARY_MODELS:
+        members = headline.result("utkface", model, headline.PRIMARY).members
+        for g in who.groups(members):
+            inside = members.loc[g["inside"], "flagged"]
+            k, n = int(inside.sum()), len(inside)
+            drawn = half.loc[(model, g["group"])]
+            if (drawn["flagged"], drawn["searched"]) != (k, n):
+                raise ValueError(f"half-samples of {g['group']} are old: rebuild them")
+            rows.append(
+                {
+                    "model": model,
+                    "section": g["characteristic"],
+                    "group": g["group"],
+                    "label": f"{g['group']} ({n})",
+                    "searched": n,
+                    "flagged": k,
+                    "fpir": k / n,
+                    **drawn[["low", "high", "design_effect"]],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def aucs() -> pd.DataFrame:
+    """AUC of every compared group, all and within strata: a row a model and comparison.
+
+    Columns model, section, group, label, auc, low, high (half-samples), within, within_low,
+    within_high (members taken as independent).
+    """
+    half = who.load("who-half-samples").set_index(["model", "group"])
+    table = who.secondary().query("characteristic != @who.BOTH").copy()
+    drawn = half.reindex(pd.MultiIndex.from_frame(table[["model", "group"]]))
+    label = table["group"] + " / " + table["against"].map(who.counterpart)
+    return pd.DataFrame(
+        {
+            "model": table["model"],
+            "section": table["characteristic"],
+            "group": table["group"],
+            "label": label + " (" + table["n1"].astype(str) + ")",
+            "auc": table["auc"],
+            "low": drawn["auc_low"].to_numpy(),
+            "high": drawn["auc_high"].to_numpy(),
+            "within": table["auc_within"],
+            "within_low": table["auc_within_low"],
+            "within_high": table["auc_within_high"],
+        }
+    )
+
+
+def gaps() -> pd.DataFrame:
+    """`who.adjusted_ranks` as rows of a figure: section (the gap), label (adjusted for)."""
+    table = who.adjusted_ranks()
+    quality = ", ".join(who.COVARIATES[c] for c in who.QUALITY)
+    label = "+ " + table["terms"].str.replace(quality, "photo quality")
+    return table.assign(section=table["gap"], label=label.where(table["terms"] != "", "unadjusted"))
+
+
+def plot_panels(
+    df: pd.DataFrame,
+    estimate: str,
+    *,
+    unit: str = "percent",
+    tally: str | None = None,
+    hollow: str | None = None,
+    reference: float | None = None,
+    limits: tuple[float, float] = (0, 1),
+) -> Figure:
+    """Dots with intervals (low, high), a panel a model, rows of `label` under headings `section`.
+
+    unit: "percent" (drawn on a square-root scale, which parts small rates) or "ratio". tally: a
+    column written at the right of each panel. hollow: a second estimate, as a ring. An interval
+    that leaves the limits ends at them.
+    """
+    first = df[df["model"] == df["model"].iloc[0]]
+    heading = first["section"].ne(first["section"].shift()).to_numpy()
+    at = np.arange(len(first)) + 1.35 * heading.cumsum() - 1.35
+    models = list(dict.fromkeys(df["model"]))
+    scale = 100 if unit == "percent" else 1
+    fig, axes = figures.new_figure(1.0 + 0.185 * at[-1], 1, len(models), sharex=True, sharey=True)
+    for ax, model in zip(axes[0], models, strict=True):
+        ax.set_title(MODEL_LABELS[model], fontsize=9, weight="bold", loc="left", pad=7)
+        if unit == "percent":
+            ax.set_xscale("function", functions=(np.sqrt, np.square))
+            ax.set_xticks([0, 10, 40, 100])
+        ax.set_xlim(*(scale * np.array(limits)))
+        for y, row in zip(at, df[df["model"] == model].to_dict("records"), strict=True):
+            name = row.get("group", "")
+            colour = figures.colour_of(name)
+            marker = figures.GROUP_MARKERS.get(name, "o")
+            if not np.isnan(row["low"]):
+                ends = np.clip(np.multiply(scale, [row["low"], row["high"]]), *ax.get_xlim())
+                ax.plot(ends, [y, y], color=colour, lw=2, alpha=0.5, zorder=2)
+            if hollow:
+                ax.plot(scale * row[hollow], y, marker, ms=5.2, mfc="white", mec=colour, zorder=3)
+            ax.plot(scale * row[estimate], y, marker, color=colour, ms=4.8, mec="white", mew=0.6,
+                    clip_on=False, zorder=4)  # fmt: skip
+            if tally:
+                ax.annotate(f"{row[tally]:,}", (1, y), xycoords=("axes fraction", "data"),
+                            xytext=(5, 0), textcoords="offset points", va="center_baseline",
+                            fontsize=7.5, color=figures.MUTED)  # fmt: skip
+        if reference is not None:
+            ax.axvline(scale * reference, color=figures.MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
+        ax.grid(axis="x")
+        ax.spines["left"].set_visible(False)
+        ax.set_ylim(at[-1] + 0.6, -1.7)
+        sign = " %" if unit == "percent" else ""
+        ax.xaxis.set_major_formatter(lambda v, _, sign=sign: f"{v:.10g}{sign}")
+    ticks = [*zip(at, first["label"], strict=True)]
+    ticks += zip(at[heading] - 1.05, first["section"][heading], strict=True)
+    ax = axes[0, 0]
+    ax.set_yticks(*zip(*sorted(ticks), strict=True))
+    for tick in ax.get_yticklabels():
+        tick.set_fontsize(8)
+        tick.set_fontweight("bold" if tick.get_text() in set(first["section"]) else "normal")
+    return fig
+
+
+def plot_thresholds(table: pd.DataFrame) -> Figure:
+    """FPIR ratio against the number flagged, a panel a gap and model; table: `who.by_threshold`."""
+    names = list(dict.fromkeys(table["gap"]))
+    fig, axes = figures.new_figure(4.1, len(names), len(PRIMARY_MODELS), sharex=True, sharey=True)
+    for row, gap in zip(axes, names, strict=True):
+        for ax, model in zip(row, PRIMARY_MODELS, strict=True):
+            part = table[(table["gap"] == gap) & (table["model"] == model)]
+            x = part["flagged"]
+            ax.fill_between(x, part["low"].clip(lower=0.2), part["high"].clip(upper=50),
+                            color="#7FA8C9", alpha=0.45, lw=0)  # fmt: skip
+            ax.plot(x, part["ratio"], color=figures.INK, lw=1.5)
+            ax.set_xscale("log")
+            ax.set_yscale("log")
+            ax.set_ylim(0.3, 25)
+            ax.axhline(1, color=figures.MUTED, lw=0.9, ls=(0, (4, 3)))
+            for count in COUNTS:
+                ax.axvline(count, color=figures.GRID, lw=0.9, zorder=0)
+            ax.set_xticks([*COUNTS, 132, 264], [*map(str, COUNTS), "132", "264"])
+            ax.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+            ax.minorticks_off()
+            ax.tick_params(axis="y", labelcolor=figures.MUTED, labelsize=8)
+            if gap == names[0]:
+                ax.set_title(MODEL_LABELS[model], fontsize=9, weight="bold", loc="left", pad=7)
+        row[0].set_ylabel(gap.replace(" / ", " /\n"))
+    axes[-1, 0].set_xlabel("Members flagged (log scale; strict to loose threshold)", loc="left")
+    return fig
+
+
+def title_groups() -> str:
+    """Title of the forest plot."""
+    agree = in_every_model()
+    if agree:
+        return f"By every model: {listed(agree)}"
+    return "Which groups are falsely matched more often depends on the model"
+
+
+def caption_groups() -> str:
+    """Caption of the forest plot."""
+    return (
+        f"FPIR at {ACLU_COUNT} flagged, gallery: adults of UTKFace. Members searched in brackets, "
+        "members flagged at the right of each panel. Ethnicity and gender as the roster's "
+        "publisher recorded them. 95 % intervals from half-samples: other members and another half "
+        "of the gallery, threshold set anew; long where the few false matches "
+        "of a group go back to one or two gallery faces. Exploratory but for the first and third "
+        "row."
+    )
+
+
+def alt_groups() -> str:
+    """What the forest plot shows, in words."""
+    texts = []
+    for model, part in forest().groupby("model", sort=False):
+        counts = ", ".join(f"{r.group} {r.flagged} of {r.searched}" for r in part.itertuples())
+        texts.append(f"{MODEL_LABELS[model]}: {counts}")
+    return f"Dots with intervals of the FPIR of each group, one panel a model. {'. '.join(texts)}."
+
+
+def title_thresholds() -> str:
+    """Title of the figure of ratios by threshold."""
+    table = who.by_threshold()
+    texts = []
+    for gap, part in table[table["flagged"].isin(COUNTS)].groupby("gap", sort=False):
+        low = part.groupby("model")["low"].min()
+        name = gap.split(" / ")[0]
+        texts.append(f"{name[0].lower()}{name[1:]} in {NUMBERS[int((low > 1).sum())]}")
+    return f"More often at all three thresholds: {', '.join(texts)} of three models"
+
+
+def caption_thresholds() -> str:
+    """Caption of the figure of ratios by threshold."""
+    return (
+        "FPIR ratio against the number of members flagged, from strict to loose thresholds; line: "
+        "Mantel-Haenszel ratio (members of colour against white members within recorded sex; women "
+        "against men within white and of colour), band: 95 % interval (Greenland-Robins), where "
+        f"both sides have flagged members. Upright lines: {listed([str(c) for c in COUNTS])} "
+        "flagged, the three thresholds of the rule. A ratio of rates must come near 1 when nearly "
+        "everybody is flagged; the AUC has no such limit."
+    )
+
+
+def alt_thresholds() -> str:
+    """What the figure of ratios by threshold shows, in words."""
+    table = who.by_threshold()
+    texts = []
+    for (gap, model), part in table[table["flagged"].isin(COUNTS)].groupby(
+        ["gap", "model"], sort=False
+    ):
+        values = ", ".join(f"{r.ratio:.1f} at {r.flagged}" for r in part.itertuples())
+        texts.append(f"{gap}, {MODEL_LABELS[model]}: {values}")
+    return f"Six panels with a line and a band each. {'; '.join(texts)}."
+
+
+def title_auc() -> str:
+    """Title of the figure of AUCs."""
+    return (
+        f"Without any threshold, members of colour lie nearer to strangers in {nearer(COLOUR)} of "
+        f"three models, women in {nearer('Women')}"
+    )
+
+
+def caption_auc() -> str:
+    """Caption of the figure of AUCs."""
+    return (
+        "Chance that the best impostor score of a member of the group is nearer than that of one "
+        "of its counterpart; one half: no difference. Filled: all members, 95 % interval from "
+        f"half-samples of the gallery and other members; ring: pooled over {STRATA_WORDS}. "
+        "Members of the group in brackets. Exploratory but for the first row. The title counts "
+        "the models in which both intervals, crude and standardised, lie above one half."
+    )
+
+
+def alt_auc() -> str:
+    """What the figure of AUCs shows, in words."""
+    texts = []
+    for model, part in aucs().groupby("model", sort=False):
+        values = ", ".join(
+            f"{r.group} {r.auc:.2f} (within {r.within:.2f})" for r in part.itertuples()
+        )
+        texts.append(f"{MODEL_LABELS[model]}: {values}")
+    return f"Dots with intervals of the AUC of each group, a panel a model. {'. '.join(texts)}."
+
+
+def title_adjusted() -> str:
+    """Title of the figure of adjusted AUCs."""
+    ranks = who.adjusted_ranks()
+    full = ranks[ranks["terms"].str.count(",") == ranks["terms"].str.count(",").max()]
+    above = full[full["low"] > 0.5]["gap"].value_counts().reindex(who.GAPS.values(), fill_value=0)
+    colour, women = (NUMBERS[n] for n in above)
+    return (
+        "Adjusted for age and photo quality, members of colour lie nearer to strangers in "
+        f"{colour} of three models, women in {women}"
+    )
+
+
+def caption_gaps() -> str:
+    """Caption of the figure of adjusted AUCs."""
+    return (
+        "One half plus the coefficient of a linear model of the members' ranks (unadjusted: "
+        f"exactly the AUC), {who.adjusted_ranks()['members'].iloc[0]} enrolled members, 95 % "
+        "intervals from redrawn members, the gallery held. Photo quality: sharpness, brightness "
+        "and face size of the portrait. The unadjusted gap is the estimand; an adjusted one is "
+        "shown for its change. Brightness measures skin too."
+    )
+
+
+def alt_gaps() -> str:
+    """What the figure of adjusted AUCs shows, in words."""
+    texts = []
+    for (model, gap), part in gaps().groupby(["model", "section"], sort=False):
+        values = ", ".join(f"{r.label} {r.auc:.2f}" for r in part.itertuples())
+        texts.append(f"{MODEL_LABELS[model]}, {gap}: {values}")
+    return f"Dots with intervals, a panel a model. {'. '.join(texts)}."

@@ -1,0 +1,242 @@
+"""Do the intervals and tests of notebook 04 do what they say? Simulations with a known answer.
+
+`python -m helpers.experiments.who_is_misidentified.tables` writes them into
+data/results/coverage.csv and test-size.csv.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+from tqdm import tqdm
+
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.who_is_misidentified import tables as who
+from helpers.protocol.congress_test import ACLU_COUNT
+from helpers.show.figures import percent
+from helpers.statistics import inference, rates
+
+# Made-up searches: `inference.simulate_search`. In each the intervals are asked how often they hold
+# the true value over other members and other galleries.
+HUBS = {"gallery_spread": 0.4, "shift": 3.0, "gallery_share": 0.5, "n_clusters": 600}
+UNEVEN = {"probe_spread": 0.15, "gallery_spread": 0.25, "shift": 3.0}
+COVERAGE_WORLDS = {
+    "members and faces much alike": ("count:28", {}),
+    "one sex is matched less easily": (
+        "count:28",
+        {"shift_women": 1.5, "shift": 0.5, "gallery_spread": 0.2},
+    ),
+    "unequal members and faces": ("count:28", UNEVEN),
+    "unequal, a group of nine": ("count:28", UNEVEN | {"share": 9 / 529}),
+    "a few faces match everybody": ("count:28", HUBS),
+    "the same, threshold held fixed": ("fixed", HUBS),
+}
+# Worlds without a difference between the groups as such.
+SIZE_WORLDS = {
+    "no difference": {"shift": 0.0},
+    "no difference within sex, but sexes differ": {"shift": 0.0, "shift_women": 2.0},
+    "no difference over many galleries, a few faces match everybody": HUBS,
+}
+POWER_AUCS = (0.5, 0.55, 0.6, 0.65, 0.7)
+
+
+def coverage(repeats: int = 200, truth_repeats: int = 300, draws: int = 100, seed: int = 5):
+    """Coverage of the 95 % intervals in made-up worlds: see `inference.simulate_coverage`.
+
+    One row a world and statistic: world, statistic, truth, coverage (half-samples), plain (the
+    interval that takes members as independent), design_effect, repeats.
+    """
+    tables = []
+    for world, (policy, changes) in tqdm(COVERAGE_WORLDS.items(), desc="coverage"):
+        table = inference.simulate_coverage(
+            policy,
+            repeats=repeats,
+            truth_repeats=truth_repeats,
+            draws=draws,
+            seed=seed,
+            **changes,
+        ).reset_index()
+        tables.append(table.assign(world=world, repeats=repeats))
+    columns = ["world", "statistic", "truth", "coverage", "plain", "design_effect", "repeats"]
+    return pd.concat(tables, ignore_index=True)[columns].round(4)
+
+
+def size(repeats: int = 300, draws: int = 100, seed: int = 5) -> pd.DataFrame:
+    """How often tests and intervals at 5 % find a difference where the world has none.
+
+    One row a world and test: world, test, rejected (share of `repeats`), repeats. Then, in the
+    world "ACLU's list", the rank test with its 28 names and strata at the AUCs of POWER_AUCS: its
+    size at 0.5 and its power beyond.
+    """
+    rows = []
+    for world, changes in SIZE_WORLDS.items():
+        rng = np.random.default_rng(seed)
+        found = pd.DataFrame(
+            [_tests(rng, changes, draws) for _ in tqdm(range(repeats), desc=f"tests: {world}")]
+        )
+        fisher = found.pop("fisher")
+        for name, rejected in found.items():
+            rows.append((world, name, rejected.mean(), repeats))
+        families = fisher.to_numpy()[: repeats // 3 * 3].reshape(-1, 3)
+        any_holm = [inference.holm(p).min() < 0.05 for p in families]
+        rows.append((world, "Fisher, any of three after Holm", np.mean(any_holm), len(families)))
+    for auc in POWER_AUCS:
+        share = rank_test_power(auc, repeats, seed=seed)
+        rows.append(("ACLU's list", f"rank test, true AUC {auc:.2f}", share, repeats))
+    return pd.DataFrame(rows, columns=["world", "test", "rejected", "repeats"]).round(4)
+
+
+def _tests(rng, world: dict, draws: int) -> dict:
+    """The tests of the notebook on one made-up search: name -> rejected (fisher: its p)."""
+    candidates, clusters, members = inference.simulate_search(rng, **world)
+    best = candidates.groupby("probe_id")["score"].min().reindex(members["member_id"]).to_numpy()
+    flagged = rates.at_or_below(best, rates.threshold_for_count(best, ACLU_COUNT).threshold)
+    one, sex = members["of_colour"].to_numpy(), members["gender"].to_numpy(str)
+    row = who.compared(flagged, best, one, ~one, sex)
+    half = inference.half_sample(
+        candidates, clusters, members, headline.PRIMARY, n_clusters=clusters.nunique(),
+        draws=draws, seed=int(rng.integers(2**32)),
+    )  # fmt: skip
+
+    def outside(low, high, value=1.0):
+        return bool(low > value or high < value)
+
+    ratio, within = half.loc["risk ratio"], half.loc["risk ratio within sex"]
+    auc = half.loc["auc"]
+    return {
+        "fisher": row["p"],
+        "Fisher": row["p"] < 0.05,
+        "FPIR ratio": outside(row["low"], row["high"]),
+        "FPIR ratio within sex": outside(row["within_low"], row["within_high"]),
+        "FPIR ratio, half-samples": outside(ratio["low"], ratio["high"]),
+        "FPIR ratio within sex, half-samples": outside(within["low"], within["high"]),
+        "AUC": outside(row["auc_low"], row["auc_high"], 0.5),
+        "AUC within sex": outside(row["auc_within_low"], row["auc_within_high"], 0.5),
+        "AUC, half-samples": outside(auc["low"], auc["high"], 0.5),
+        "Ranks permuted within sex": (
+            inference.rank_permutation_test(
+                best, one, sex, permutations=199, seed=int(rng.integers(2**32))
+            ).p
+            < 0.05
+        ),
+    }
+
+
+def rank_test_power(auc: float, repeats: int, permutations: int = 199, seed: int = 5) -> float:
+    """How often `who.rank_test` finds the ACLU's 28 nearer or farther at a true AUC, p below 0.05.
+
+    Best scores are made up: normal, those of the listed shifted so that the AUC is `auc`.
+    """
+    listed, strata = who.aclu_listed()
+    rng = np.random.default_rng(seed)
+    shift = np.sqrt(2) * stats.norm.ppf(auc)
+    rejected = 0
+    for _ in range(repeats):
+        score = rng.normal(size=len(listed)) - shift * listed
+        found = inference.rank_permutation_test(
+            score, listed, strata, permutations, seed=int(rng.integers(2**32))
+        )
+        rejected += found.p < 0.05
+    return rejected / repeats
+
+
+# ---------------------------------------------------------------- as notebook 04 shows it
+
+COVERAGE_SHOWN = {
+    "fpir": "FPIR of all",
+    "fpir white": "FPIR of the others",
+    "fpir of colour": "FPIR of the group",
+    "risk ratio": "FPIR ratio",
+    "risk ratio within sex": "Ratio within sex",
+    "false match share": "Share",
+    "auc": "AUC",
+}
+
+
+def show_coverage() -> pd.DataFrame:
+    """Coverage by world and statistic: half-samples, in brackets the plain interval."""
+    table = who.load("coverage")
+    rows = []
+    for world, part in table.groupby("world", sort=False):
+        part = part.set_index("statistic")
+        row = {"Made-up world": world}
+        for name, words in COVERAGE_SHOWN.items():
+            row[words] = "–"  # under a count policy the FPIR of all is fixed
+            if name in part.index:
+                plain = part.at[name, "plain"]
+                brackets = "" if np.isnan(plain) else f" ({percent(plain)})"
+                row[words] = percent(part.at[name, "coverage"]) + brackets
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def caption_coverage() -> str:
+    """Caption of the table of coverage."""
+    repeats = int(who.load("coverage")["repeats"].iloc[0])
+    error = np.sqrt(0.95 * 0.05 / repeats)
+    return (
+        "How often a nominal 95 % interval holds the true value over other members and other "
+        "galleries: half-samples, in brackets the usual interval that takes searches as "
+        f"independent (Wilson, Miettinen-Nurminen, DeLong). {repeats} made-up searches of 529 "
+        f"members a row; standard error {percent(error)} at 95 %. {ACLU_COUNT} flagged."
+    )
+
+
+def words_coverage() -> str:
+    """What the coverage says about the intervals above."""
+    table = who.load("coverage").query("statistic in @COVERAGE_SHOWN")
+    ratios = table[~table["statistic"].str.startswith("fpir")]["coverage"]
+    low, plain = table.loc[table["coverage"].idxmin()], table.dropna(subset="plain")
+    alike = plain[plain["world"] == next(iter(COVERAGE_WORLDS))]["plain"].min()
+    worst = plain.loc[plain["plain"].idxmin()]
+    return (
+        f"The half-sample intervals of ratio, share and AUC hold the truth in "
+        f"{percent(ratios.min())} to {percent(ratios.max())} of the searches, whatever the world; "
+        f"those of a single rate hold it in {percent(low['coverage'])} or more (lowest: "
+        f"{COVERAGE_SHOWN[low['statistic']]}; {low['world']}). The plain intervals hold it in "
+        f"{percent(alike)} or more where members and faces are much alike, and in as few as "
+        f"{percent(worst['plain'])} elsewhere ({COVERAGE_SHOWN[worst['statistic']]}; "
+        f"{worst['world']}). So a plain interval may be too short for a statement about other "
+        f"galleries; the half-samples are the ones to quote."
+    )
+
+
+def show_size() -> pd.DataFrame:
+    """How often each test finds a difference where there is none: a row a test."""
+    table = who.load("test-size").query('world != "ACLU\'s list"')
+    wide = table.pivot(index="test", columns="world", values="rejected")
+    wide = wide.reindex(index=table["test"].unique(), columns=table["world"].unique())
+    return (
+        wide.map(percent)
+        .rename_axis("Test or interval at 5 %")
+        .rename_axis(None, axis=1)
+        .reset_index()
+    )
+
+
+def caption_size() -> str:
+    """Caption of the table of sizes."""
+    repeats = int(who.load("test-size")["repeats"].iloc[0])
+    return (
+        f"Share of {repeats} made-up searches (with {ACLU_COUNT} of 529 flagged) in which a test "
+        "has p below 0.05 or a 95 % interval excludes no difference; the wish is 5 % or less. "
+        f"Holm: any of three searches in each of {repeats // 3} families. In the second world "
+        "members of colour do not differ from white members of their sex, but more of them are "
+        "women, who are matched less easily there."
+    )
+
+
+def words_size() -> str:
+    """What the sizes say about the tests above."""
+    table = who.load("test-size").set_index(["world", "test"])["rejected"]
+    even, sexes, hubs = SIZE_WORLDS
+    within = ["FPIR ratio within sex", "AUC within sex", "Ranks permuted within sex"]
+    return (
+        f"Where members are alike, Fisher's test rejects in {percent(table[even, 'Fisher'])}. "
+        f"Where the sexes differ, crude tests find a difference between the groups that is one of "
+        f"sex (AUC: {percent(table[sexes, 'AUC'])}), and those within sex do so in "
+        f"{percent(table[sexes][within].min())} to {percent(table[sexes][within].max())}. Where a "
+        f"few faces match everybody, this gallery may differ from the long run: Fisher's test, "
+        f"which speaks of this gallery, rejects in {percent(table[hubs, 'Fisher'])}, the "
+        f"half-sample interval of the ratio, which speaks of others too, in "
+        f"{percent(table[hubs, 'FPIR ratio, half-samples'])}."
+    )

@@ -1,0 +1,439 @@
+"""Enrolment: images -> face metadata (one row a face) and failures with reasons; resumable.
+
+The largest face of an image is enrolled; `faces_found` says how many there were. Image, decoding
+rules and outcomes are listed at `read_image`.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import itertools
+import json
+import multiprocessing
+import os
+import shutil
+import stat
+import threading
+import warnings
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from helpers.errors import UserError
+from helpers.faces import pipelines
+
+BATCH = 32
+MAX_PIXELS = 50_000_000
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # stereo JPEG (MPO) opens as JPEG
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+VERSIONED = ("deepface", "opencv-python-headless", "dlib-bin", "onnxruntime", "numpy", "pillow")
+QUALITY_SIZE = 112  # sharpness is measured on crops of one size, in pixels
+
+COLUMNS = {
+    "id": pa.string(),
+    "image_sha256": pa.string(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "faces_found": pa.int32(),
+    "box_x": pa.int32(),
+    "box_y": pa.int32(),
+    "box_w": pa.int32(),
+    "box_h": pa.int32(),
+    "left_eye_x": pa.int32(),
+    "left_eye_y": pa.int32(),
+    "right_eye_x": pa.int32(),
+    "right_eye_y": pa.int32(),
+    "detector_score": pa.float32(),
+    "face_size": pa.float32(),
+    "sharpness": pa.float32(),
+    "brightness": pa.float32(),
+    "embedding": pa.list_(pa.float32()),
+}
+FAILURE_COLUMNS = ("id", "reason", "detail", "image_sha256")
+
+
+class Unreadable(ValueError):
+    """An image that gives no pixels; `reason` is one of the words listed at `read_image`."""
+
+    def __init__(self, reason: str, detail: str = ""):
+        super().__init__(detail or reason)
+        self.reason = reason
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode an image file to (height, width, 3) uint8 BGR.
+
+    Grey, palette, CMYK and 16-bit images become 8-bit colour, transparency is dropped, EXIF
+    rotation is applied, of an animation the first frame is taken. Raises Unreadable with the reason
+    "missing file", "not a file" (a folder, a device), "unreadable file" (no permission, a broken
+    disk), "empty file", "not an image", "truncated image" (or otherwise damaged), or "too many
+    pixels" (over 50 million, refused before decoding).
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:  # a loop of links or a name too long is missing, too
+        denied = isinstance(error, PermissionError)
+        raise Unreadable("unreadable file" if denied else "missing file") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("not a file")
+    if status.st_size == 0:
+        raise Unreadable("empty file")
+    return decode_image(path)
+
+
+def decode_image(source, formats=FORMATS) -> np.ndarray:
+    """As `read_image`, for the path of a file or a binary stream, of the given formats only."""
+    import cv2  # here, because most commands never decode an image
+
+    previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit is below
+    try:
+        with Image.open(source, formats=formats) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Unreadable("too many pixels", f"{image.width} x {image.height}")
+            image.load()
+            image = ImageOps.exif_transpose(image)
+            if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+                grey = np.asarray(image, dtype=np.float64)
+                top = 65535 if grey.max() > 255 else 255
+                grey = np.clip(np.round(grey / top * 255), 0, 255).astype(np.uint8)
+                image = Image.fromarray(grey)
+            return cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
+    except Unreadable:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unreadable("not an image") from error
+    except Exception as error:  # Pillow raises many kinds for broken data
+        # the system's own errors have a number, Pillow's have none
+        of_system = isinstance(error, OSError) and error.errno is not None
+        reason = "unreadable file" if of_system else "truncated image"
+        raise Unreadable(reason, _in_words(error)) from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = previous
+
+
+def list_images(folder: Path) -> pd.DataFrame:
+    """Every file below a folder with an image's suffix -> columns id (relative path), path; sorted.
+
+    A link that leads nowhere is listed, so that its failure is counted. Raises UserError when the
+    folder is missing or holds no such file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder")
+    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.is_dir()]
+    if not paths:
+        raise UserError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
+    # a file name may hold bytes that are no UTF-8, an id may not
+    ids = [os.fsencode(p.relative_to(folder).as_posix()) for p in paths]
+    ids = [i.decode("utf-8", "backslashreplace") for i in ids]
+    rows = sorted(zip(ids, paths, strict=True))
+    return pd.DataFrame(rows, columns=["id", "path"])
+
+
+def enrol(
+    images: pd.DataFrame,
+    out: Path,
+    model: str,
+    detector: str = "yunet",
+    workers: int | None = None,
+    progress: bool = True,
+) -> tuple[int, int]:
+    """Enrol images into a Parquet file of face metadata; return (faces, failures).
+
+    `images` has the columns id and path. Beside `out` lies `<out stem>.failures.csv`. Work is done
+    in batches by one process a core, each batch written atomically when it is done, so a killed
+    run loses at most the batch that each process had in hand, and the same command resumes to the
+    same bytes. An image is a row or a failure, whatever is wrong with it. An `out` that was made
+    from the same images, configuration, weights and versions is left as it is.
+    Raises UserError for duplicate ids and missing weights.
+    """
+    out = Path(out)
+    if len(images) == 0:
+        raise UserError("no images to enrol")
+    images = images.assign(id=images["id"].astype(str)).sort_values("id", ignore_index=True)
+    if images["id"].duplicated().any():
+        twice = images.loc[images["id"].duplicated(), "id"].iloc[0]
+        raise UserError(f"the id {twice!r} occurs twice; ids name faces and must differ")
+    config = pipelines.configuration(model, detector)
+    description = describe(config)
+    description["images_sha256"] = _digest(images)
+    parts = out.parent / f"{out.name}.parts"
+    if out.exists() and read_description(out) == description:
+        shutil.rmtree(parts, ignore_errors=True)  # of a run killed just before its end
+        faces = pq.read_metadata(out).num_rows
+        return faces, len(images) - faces
+
+    _start_or_resume(parts, description)
+    batches = [images.iloc[i : i + BATCH] for i in range(0, len(images), BATCH)]
+    todo = [i for i in range(len(batches)) if not (parts / f"{i:06d}.failures.csv").exists()]
+    bar = tqdm(
+        total=len(images),
+        initial=len(images) - sum(len(batches[i]) for i in todo),
+        desc=f"enrol {model}",
+        unit="image",
+        disable=not progress,
+    )
+    workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
+    with (
+        bar,
+        ProcessPoolExecutor(
+            workers, multiprocessing.get_context("spawn"), _load_worker, (config,)
+        ) as pool,
+    ):
+        queue, pending = iter(todo), {}
+        while True:
+            # each process has its next batch at hand, no more: records take memory
+            for i in itertools.islice(queue, 2 * workers - len(pending)):
+                pending[pool.submit(_enrol_batch, batches[i].to_dict("records"))] = i
+            if not pending:
+                break
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                number = pending.pop(future)
+                _finish(future, parts / f"{number:06d}")
+                bar.update(len(batches[number]))
+    return _assemble(parts, len(batches), out, description)
+
+
+def _finish(future, name: Path) -> None:
+    try:
+        rows, failures = future.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process died (out of memory?); what was enrolled is kept, "
+            "the same command goes on from there"
+        ) from error
+    _replace(lambda p: pq.write_table(_table(rows), p), name.with_suffix(".parquet"))
+    # the failures file comes last: its presence says that the batch is complete
+    frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+    _replace(lambda p: frame.to_csv(p, index=False), name.with_suffix(".failures.csv"))
+
+
+def _assemble(parts: Path, count: int, out: Path, description: dict) -> tuple[int, int]:
+    tables = [pq.read_table(parts / f"{i:06d}.parquet") for i in range(count)]
+    failures = pd.concat([read_failures(parts / f"{i:06d}.parquet") for i in range(count)])
+    table = pa.concat_tables(tables)
+    finished = parts / "finished.parquet"
+    write_faces(table, finished, description)
+    failures.to_csv(failures_path(finished), index=False)
+    # `out` comes last: its presence says that both are complete
+    failures_path(finished).replace(failures_path(out))
+    finished.replace(out)
+    shutil.rmtree(parts)
+    return len(table), len(failures)
+
+
+def write_faces(table: pa.Table, out: Path, description: dict) -> None:
+    """Write face metadata with its description in the file's own metadata, atomically."""
+    table = table.combine_chunks().replace_schema_metadata(
+        {"congress_test": json.dumps(description, sort_keys=True)}
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _replace(lambda p: pq.write_table(table, p, compression="zstd"), out)
+
+
+def read_faces(path: Path) -> pd.DataFrame:
+    """Face metadata as a dataframe, embeddings as (d,) float32 arrays, description in `.attrs`.
+
+    Raises UserError when the file is missing or is no face metadata.
+    """
+    description = read_description(path)
+    frame = pq.read_table(path).to_pandas(ignore_metadata=True)
+    frame.attrs = description
+    return frame
+
+
+def read_description(path: Path) -> dict:
+    """Configuration, weight hashes, versions and image digest of a face metadata file."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; `congress-test enrol` makes such files")
+    try:
+        stored = (pq.read_schema(path).metadata or {}).get(b"congress_test")
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} is no readable Parquet file: {error}") from error
+    if stored is None:
+        raise UserError(f"{path} is no face metadata (made by `congress-test enrol`)")
+    return json.loads(stored)
+
+
+def read_failures(path: Path) -> pd.DataFrame:
+    """Failures to enrol that lie beside a face metadata file: id, reason, detail, image_sha256."""
+    return pd.read_csv(failures_path(path), dtype=str, keep_default_na=False)
+
+
+def failures_path(out: Path) -> Path:
+    """Where the failures of a face metadata file lie."""
+    return Path(out).with_suffix(".failures.csv")
+
+
+def describe(config: pipelines.Configuration) -> dict:
+    """What must be equal for two files of face metadata to be comparable, as JSON-able values."""
+    return {
+        "configuration": config._asdict(),
+        "weights_sha256": pipelines.weights(config),
+        "versions": {name: metadata.version(name) for name in VERSIONED},
+    }
+
+
+def _load_worker(config) -> None:
+    # one thread a process: faster on these networks, and sums do not depend on the machine
+    os.environ["OMP_NUM_THREADS"] = "1"
+    warnings.filterwarnings("ignore", module="PIL")  # a damaged EXIF block fails no image
+    parent = multiprocessing.parent_process()
+    if parent:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+        _keep_freed_memory()
+    global _detect, _embed
+    _detect, _embed = pipelines.load(config)
+
+
+def _keep_freed_memory() -> None:
+    # dlib frees its layers after each face; given back to the system and asked for again, their
+    # pages cost a twentieth of the time
+    with contextlib.suppress(AttributeError, OSError):  # only glibc has this
+        for option, value in ((-3, 32 << 20), (-1, 1 << 30), (-2, 64 << 20)):
+            ctypes.CDLL(None).mallopt(option, value)  # M_MMAP_, M_TRIM_THRESHOLD, M_TOP_PAD
+
+
+def _end_with(parent) -> None:
+    # a killed parent would leave its spawned processes waiting for work for ever
+    parent.join()
+    os._exit(1)
+
+
+def _enrol_batch(records: list[dict]) -> tuple[list[dict], list[tuple]]:
+    rows, failures = [], []
+    for record in records:
+        digest = ""
+        try:
+            digest = _sha256(record["path"])
+            rows.append(_enrol_one(record, digest))
+        except Unreadable as error:
+            detail = "" if str(error) == error.reason else str(error)
+            failures.append((record["id"], error.reason, detail, digest))
+    return rows, failures
+
+
+def _enrol_one(record: dict, digest: str) -> dict:
+    image = read_image(record["path"])
+    try:
+        faces = _detect(image)
+    except Exception as error:  # each detector has its own kinds, for an image of 1 x 2000 say
+        raise Unreadable("detector failed", _in_words(error)) from error
+    if not faces:
+        raise Unreadable("no face found")
+    row = face_rows(image, faces)[0]
+    face = row.pop("face")
+    try:
+        embedding = _embed(image, face)
+    except Exception as error:
+        raise Unreadable("recogniser failed", _in_words(error)) from error
+    if not usable(embedding):
+        raise Unreadable("no usable embedding")
+    return {"id": record["id"], "image_sha256": digest, **row, "embedding": embedding}
+
+
+def usable(embedding: np.ndarray) -> bool:
+    """Whether an embedding can be compared: every number finite, and not all of them zero."""
+    return bool(np.isfinite(embedding).all() and embedding.any())
+
+
+def face_rows(image: np.ndarray, faces: list[pipelines.Face]) -> list[dict]:
+    """What face metadata say of each face of an image but id, hash and embedding; largest first.
+
+    Each row also holds the `models.Face` itself, as `face`.
+    """
+    rows = []
+    # ties go to the surer, then to the one further left
+    for face in sorted(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box)):
+        x, y, w, h = face.box
+        sharpness, brightness = _quality(image, face.box)
+        left, right = face.left_eye or (None, None), face.right_eye or (None, None)
+        rows.append(
+            {
+                "width": image.shape[1],
+                "height": image.shape[0],
+                "faces_found": len(faces),
+                "box_x": x,
+                "box_y": y,
+                "box_w": w,
+                "box_h": h,
+                "left_eye_x": left[0],
+                "left_eye_y": left[1],
+                "right_eye_x": right[0],
+                "right_eye_y": right[1],
+                "detector_score": face.score,
+                "face_size": float(np.sqrt(w * h)),
+                "sharpness": sharpness,
+                "brightness": brightness,
+                "face": face,
+            }
+        )
+    return rows
+
+
+def _quality(image: np.ndarray, box) -> tuple[float, float]:
+    """Sharpness (variance of the Laplacian) and brightness (mean grey, 0 to 255) of a face box."""
+    import cv2
+
+    x, y, w, h = box
+    crop = image[max(y, 0) : max(y, 0) + h, max(x, 0) : max(x, 0) + w]
+    if crop.size == 0:
+        return float("nan"), float("nan")
+    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY)
+    grey = cv2.resize(grey, (QUALITY_SIZE, QUALITY_SIZE), interpolation=cv2.INTER_AREA)
+    return float(cv2.Laplacian(grey, cv2.CV_64F).var()), float(grey.mean())
+
+
+def _table(rows: list[dict]) -> pa.Table:
+    return pa.Table.from_pylist(rows, schema=pa.schema(COLUMNS))
+
+
+def _start_or_resume(parts: Path, description: dict) -> None:
+    """Keep the parts of an interrupted run of the same work, throw away those of any other."""
+    plan = parts / "plan.json"
+    wanted = json.dumps({"batch": BATCH, **description}, sort_keys=True)
+    if parts.exists() and not (plan.exists() and plan.read_text() == wanted):
+        plan.unlink(missing_ok=True)  # first: without its plan no part counts
+        shutil.rmtree(parts)
+    parts.mkdir(parents=True, exist_ok=True)
+    _replace(lambda p: Path(p).write_text(wanted), plan)
+
+
+def _replace(write, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    write(temporary)
+    temporary.replace(path)
+
+
+def _digest(images: pd.DataFrame) -> str:
+    """One hash over ids and image bytes: what an enrolment was made from."""
+    total = hashlib.sha256()
+    for row in images.itertuples():
+        total.update(f"{row.id}\0{_sha256(row.path)}\n".encode())
+    return total.hexdigest()
+
+
+def _in_words(error: Exception) -> str:
+    # the system's own message would hold the path, which differs from machine to machine
+    message = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}"[:120]
+
+
+def _sha256(path) -> str:
+    try:
+        if not Path(path).is_file():  # a pipe or a device may never end
+            return ""
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):
+        return ""

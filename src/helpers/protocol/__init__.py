@@ -1,0 +1,1 @@
+"""The Congress test: thresholds, scores that may ship, calibration, the result."""

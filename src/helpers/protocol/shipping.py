@@ -1,0 +1,147 @@
+"""What ships in data/: made here from the images, and verified here against the images."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.faces import collection, enrolment, pipelines, same_person
+from helpers.paths import DATA, cache_dir
+from helpers.protocol import scores
+from helpers.sources import fetch
+
+PUBLIC = ("probes", "second-portraits", "delegates", "legislators")
+DETECTOR = "yunet"
+KEEP_PROBES = 150  # candidates ship up to the score at which so many members have one
+SMALLEST = 50  # faces; nothing measured is told of fewer private people
+COSINE_TOLERANCE = 0.9999  # between an embedding that ships and one recomputed on another machine
+SCORE_TOLERANCE = 0.002
+
+
+def faces_path(dataset: str, model: str, detector: str = DETECTOR) -> Path:
+    """Where the face metadata of a dataset lie: in data/ if they ship, else in the cache."""
+    ships = dataset in PUBLIC and model in pipelines.MODELS and detector == DETECTOR
+    if ships:
+        return DATA / "faces" / f"{dataset}-{model}.parquet"
+    return cache_dir() / "faces" / f"{dataset}-{model}-{detector}.parquet"
+
+
+def configuration(model: str, detector: str = DETECTOR) -> pipelines.Configuration:
+    """As `models.configuration`, from what ships if possible: deepface takes long to import."""
+    path = faces_path("probes", model, detector)
+    if path.is_relative_to(DATA) and path.exists():
+        return pipelines.Configuration(**enrolment.read_description(path)["configuration"])
+    return pipelines.configuration(model, detector)
+
+
+def enrol_dataset(
+    dataset: str, model: str, detector: str = DETECTOR, workers: int | None = None, progress=True
+) -> Path:
+    """Enrol a named dataset to where its face metadata belong; return that path."""
+    path = faces_path(dataset, model, detector)
+    enrolment.enrol(fetch.local_files(dataset), path, model, detector, workers, progress)
+    return path
+
+
+def load_dataset(dataset: str, model: str, path=faces_path) -> collection.Collection:
+    """The collection of a named dataset, from its face metadata at `path(dataset, model)`."""
+    return collection.load_collection(path(dataset, model))
+
+
+def ship(model_names=pipelines.MODELS, out: Path = DATA, path=faces_path) -> None:
+    """Make what ships of `utkface`: scores of the members, strata, and calibrated thresholds.
+
+    Needs the face metadata of all named datasets (`enrol_dataset`), found at `path(dataset,
+    model)`; writes scores/ and calibration/ in `out`. Deterministic.
+    """
+
+    # here: the service and most commands only ask where files lie
+    from helpers.protocol import calibration
+    from helpers.sources import galleries
+
+    def load(dataset, model):
+        return load_dataset(dataset, model, path)
+
+    private = {m: load("utkface", m) for m in model_names}
+    clusters = same_person.identity_clusters(
+        [private[m] for m in pipelines.PRIMARY_MODELS if m in private]
+    )
+    labels = galleries.load_utkface().set_index("id")
+    adults = labels.index[labels["adult"]]
+    private = {m: collection.subset(c, adults) for m, c in private.items()}
+    same = _same_person({m: private[m] for m in pipelines.PRIMARY_MODELS}, clusters, load)
+    place = out / "scores"
+    place.mkdir(parents=True, exist_ok=True)
+    same.to_csv(place / "same-person.csv", index=False)
+    left_out = clusters.isin(same.loc[same["same_person"], "cluster"])
+    # two bands only: in finer ones some strata are so small that counts would speak of single faces
+    band = np.where(labels["age"].fillna(0) < 35, "18-34", "35-75")
+    strata = labels["gender"] + ", " + labels["race"] + ", " + band
+    thresholds, by_group = [], []
+    for model, gallery in private.items():
+        probes, second = load("probes", model), load("second-portraits", model)
+        found = scores.compute(
+            probes, second, gallery, clusters, same, KEEP_PROBES, scores.PER_FACE
+        )
+        kept = ~left_out.reindex(gallery.ids).to_numpy(dtype=bool)
+        delegates, _ = scores.best_and_histogram(
+            load("delegates", model), gallery, kept, found.description["genuine_p90"]
+        )
+        best = pd.concat([found.best, delegates.assign(portrait="first")], ignore_index=True)
+        folder = place / f"utkface-{model}"
+        scores.save_scores(found._replace(best=best), folder)
+        a, b = calibration.calibrate(load("legislators", model), gallery, clusters, labels)
+        thresholds.append(a)
+        by_group.append(b)
+        config = pipelines.Configuration(**probes.description["configuration"])
+        named = {"default": config.default_threshold}
+        named |= {f"fmr:{t:g}": v for t, v in zip(a["target_fmr"], a["threshold"], strict=True)}
+        counts = scores.counts_by_stratum(probes, gallery, kept, strata, named)
+        counts.to_parquet(folder / "counts.parquet", index=False, compression="zstd")
+        sizes = strata.reindex(gallery.ids[kept]).value_counts().sort_index()
+        sizes.rename_axis("stratum").rename("faces").to_csv(folder / "strata.csv")
+    faces = enrolment.read_faces(path("utkface", pipelines.PRIMARY_MODELS[0]))
+    enrolment_by_stratum(labels, faces).to_csv(place / "utkface-enrolment.csv", index=False)
+    (out / "calibration").mkdir(parents=True, exist_ok=True)
+    for name, tables in (("thresholds", thresholds), ("by-group", by_group)):
+        table = pd.concat(tables, ignore_index=True)
+        table.to_csv(out / "calibration" / f"{name}.csv", index=False, float_format="%.6g")
+
+
+def enrolment_by_stratum(labels: pd.DataFrame, faces: pd.DataFrame) -> pd.DataFrame:
+    """Images, failures to enrol and median photo quality of `utkface` by published label.
+
+    Columns gender, race, age_band (empty where the set has no label or two that disagree), images,
+    failures, face_size (pixels), sharpness, brightness (medians; empty for fewer than SMALLEST
+    faces). Detection is shared by all models, so one table serves them all.
+    """
+    measured = faces.set_index("id")[["face_size", "sharpness", "brightness"]]
+    table = labels[["gender", "race", "age_band"]].fillna("").join(measured)
+    groups = table.groupby(["gender", "race", "age_band"])
+    result = groups[["face_size", "sharpness", "brightness"]].median().round(1)
+    result = result[groups["face_size"].count() >= SMALLEST].reindex(groups.size().index)
+    result.insert(0, "images", groups.size())
+    result.insert(1, "failures", groups["face_size"].apply(lambda column: column.isna().sum()))
+    return result.reset_index()
+
+
+def _same_person(private: dict, clusters: pd.Series, load) -> pd.DataFrame:
+    """The rule's decisions on the members and `utkface`; a person's overruling is kept.
+
+    They ship as data/scores/same-person.csv. Whoever changes `same_person` there by hand writes
+    their name into `decided_by`, and the row stays as it is.
+    """
+    apart = {}
+    for model, gallery in private.items():
+        candidates = collection.search(load("probes", model), gallery, top=same_person.DEPTH)
+        second = collection.search(load("second-portraits", model), gallery, top=1)
+        apart[model] = same_person.stands_apart(
+            candidates, second, clusters, same_person.MARGIN[model]
+        )
+    table = same_person.probable_same_person(apart).assign(decided_by="rule")
+    path = DATA / "scores" / "same-person.csv"
+    if path.exists():
+        old = pd.read_csv(path)
+        by_hand = old[old["decided_by"] != "rule"]
+        table = pd.concat([by_hand, table]).drop_duplicates(["probe_id", "cluster"])
+    return table.sort_values(["probe_id", "cluster"], ignore_index=True)

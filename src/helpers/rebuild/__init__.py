@@ -1,0 +1,1 @@
+"""Make all that ships, verify all, execute the notebooks."""

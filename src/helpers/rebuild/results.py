@@ -1,0 +1,138 @@
+"""Results tables in data/results/: which module makes which, and how they are made again.
+
+They hold what a notebook cannot compute from the rest of what ships: it would need the images, the
+embeddings of private people, or minutes.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.experiments import explore as explorer
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.how_big_is_the_gallery import tables as gallery_size
+from helpers.experiments.how_good_is_the_photo import make as photo_quality
+from helpers.experiments.what_gender_does_it_see import tables as gender_audit
+from helpers.experiments.what_is_80_percent import tables as thresholds
+from helpers.experiments.what_the_officer_sees import tables as candidate_lists
+from helpers.experiments.which_model import detectors
+from helpers.experiments.who_is_in_the_gallery import make as composition
+from helpers.experiments.who_is_misidentified import tables as who
+from helpers.faces import pipelines
+from helpers.paths import DATA
+from helpers.protocol import shipping
+
+RESULTS = DATA / "results"
+
+# in the order of the notebooks; the last three of the list start from the photographs
+MAKERS = (
+    thresholds.make,
+    who.make,
+    composition.make,
+    gallery_size.make,
+    candidate_lists.make,
+    explorer.make,
+    detectors.make,
+    photo_quality.make,
+    gender_audit.make,
+)
+
+
+def make(out: Path) -> None:
+    """Write all results tables into the folder `out`; hours, most of them for the photographs.
+
+    Needs the face metadata of all named datasets where `shipping.faces_path` looks for them.
+    """
+    for maker in MAKERS:
+        maker(out)
+
+
+def provide_faces(path: Callable[[str, str], Path]) -> None:
+    """Put the face metadata of `utkface` at `path(dataset, model)` where `make` looks for them."""
+    for model in pipelines.MODELS:
+        place = shipping.faces_path("utkface", model)
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path("utkface", model), place)
+
+
+def disagreements() -> dict[str, str]:
+    """What the results tables and the scores that ship both say: name -> how they differ, or "".
+
+    Each table was made from the gallery's embeddings in a run of its own; where it repeats a number
+    that also follows from data/scores, the two must be equal.
+    """
+    return {
+        "candidate-lists.csv: nearest stranger of each member": _nearest_strangers(),
+        "gallery-size-counts.parquet: faces at the default": _tenths(),
+        "explorer.csv: members flagged in the whole gallery": _explorer(),
+        "composition.parquet: members flagged in the whole gallery": _composition(),
+        "photo-quality.parquet: members flagged, photograph as it is": _photographs(),
+    }
+
+
+def _nearest_strangers() -> str:
+    table = pd.read_csv(RESULTS / "candidate-lists.csv").query("gallery == 'utkface'")
+    found = table.set_index(["model", "probe_id"])["stranger_1"]
+    problems = []
+    for model in pipelines.PRIMARY_MODELS:
+        best = headline.scores("utkface", model).best.query("portrait == 'first'")
+        apart = (best.set_index("probe_id")["rule"] - found[model]).abs()
+        apart = apart.reindex(found[model].index)
+        if not (apart < 1e-9).all():
+            problems.append(f"{model}: {(~(apart < 1e-9)).sum()} of {len(apart)} differ")
+    return "; ".join(problems)
+
+
+def _tenths() -> str:
+    tenths = pd.read_parquet(RESULTS / "gallery-size-counts.parquet")
+    tenths = tenths[tenths["threshold"] == "default"].groupby(["model", "probe_id"])["faces"].sum()
+    problems = []
+    for model in pipelines.PRIMARY_MODELS:
+        counts = pd.read_parquet(DATA / "scores" / f"utkface-{model}" / "counts.parquet")
+        counts = counts[counts["threshold"] == "default"].groupby("probe_id")["faces"].sum()
+        if not counts.sub(tenths[model], fill_value=0).eq(0).all():
+            problems.append(f"{model}: the tenths do not add up")
+    return "; ".join(problems)
+
+
+def _explorer() -> str:
+    table = pd.read_csv(RESULTS / "explorer.csv").dropna(subset="name")
+    whole = table[table["size"] == table.groupby("gallery")["size"].transform("max")]
+    cells = [c for c in table if ", " in c]
+    problems = []
+    for row, expected in zip(
+        whole[["gallery", "model", "name"]].itertuples(index=False),
+        whole[cells].sum(axis=1),
+        strict=True,
+    ):
+        flagged = headline.result(*row).summary["falsely_matched"]
+        if not np.isclose(expected, flagged, atol=1e-6):
+            problems.append(f"{' '.join(row)}: {expected:g} instead of {flagged}")
+    return "; ".join(problems)
+
+
+def _composition() -> str:
+    table = pd.read_parquet(RESULTS / "composition.parquet")
+    whole = table[(table["composition"] == "whole gallery") & (table["policy"] == "default")]
+    problems = []
+    for model, chance in whole.groupby("model", observed=True)["chance"].sum().items():
+        flagged = headline.result("utkface", model).summary["falsely_matched"]
+        if not np.isclose(chance, flagged, atol=1e-3):
+            problems.append(f"{model}: {chance:g} instead of {flagged}")
+    return "; ".join(problems)
+
+
+def _photographs() -> str:
+    table = pd.read_parquet(RESULTS / photo_quality.ROWS)
+    as_it_is = table[table["kind"] == photo_quality.UNDEGRADED]
+    problems = []
+    for column, policy in photo_quality.POLICIES.items():
+        for model, count in as_it_is.groupby("model", observed=True)[column].sum().items():
+            flagged = headline.result("utkface", model, policy).summary["falsely_matched"]
+            if count != flagged:
+                problems.append(f"{model}, {policy}: {count} instead of {flagged}")
+    return "; ".join(problems)

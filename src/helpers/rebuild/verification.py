@@ -1,0 +1,612 @@
+"""What ships in data/, made again from the images and compared: what `congress-test verify` does.
+
+Only like is compared with like. Face metadata that were made with other weights than those at hand
+are neither confirmed nor refuted: their row says so, and does not count as agreement.
+"""
+
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from helpers.errors import UserError
+from helpers.experiments import the_people as people
+from helpers.faces import collection, enrolment, pipelines, same_person
+from helpers.paths import DATA, cache_dir
+from helpers.protocol import scores as score_store
+from helpers.protocol import shipping
+from helpers.protocol.shipping import COSINE_TOLERANCE, PUBLIC, SCORE_TOLERANCE
+from helpers.rebuild import results
+from helpers.sources import fetch, galleries, rosters
+
+SEED = 115
+REPORT = ["what", "checked", "agrees", "detail"]
+# of 1, relative: an embedding this near has at least COSINE_TOLERANCE and the same length
+DISTANCE_TOLERANCE = (2 * (1 - COSINE_TOLERANCE)) ** 0.5
+# Boxes and what is measured in them may move by a rounding step on another processor.
+PLACES = [f"{a}_{b}" for a in ("box", "left_eye", "right_eye") for b in "xy"] + ["box_w", "box_h"]
+PLACE_TOLERANCE = 2  # pixels
+EXACT = ["image_sha256", "width", "height", "faces_found"]
+MEASURED = {"detector_score": 0.01, "face_size": 0.03, "sharpness": 0.05, "brightness": 0.02}
+COUNT_TOLERANCE = 0.02  # relative, of counts and rates at a threshold that scores may cross
+
+
+def verify(sample: int | None = None, workers: int | None = None, progress=True) -> pd.DataFrame:
+    """Make again what ships, from the images, and compare: one row a check.
+
+    sample: so many images of each public dataset, drawn with a fixed seed, failures to enrol
+    included; of `utkface` as many, half of them faces that have candidates in what ships. Whether
+    any image is missing from a file is checked for all. None: everything, which takes hours.
+    Columns: what, checked (images, scores or rows), agrees (bool), detail (the largest difference,
+    or why nothing was compared). Weights, boxes and embeddings of the public datasets, every score
+    of the drawn faces of `utkface`, and the roster are made again in either case; strata, counts,
+    calibration and the whole of the scores only without `sample`.
+    Raises UserError when images of the public datasets can be found nowhere.
+    """
+    rows = [check_rosters()]
+    ships = [m for m in pipelines.MODELS if (DATA / "scores" / f"utkface-{m}").is_dir()]
+    stored = {model: score_store.load_scores(f"utkface-{model}") for model in ships}
+    rows += [check_consistency(model, scores) for model, scores in stored.items()]
+    rows += [
+        _row(f"results/{what}", 1, not problem, problem or "as in the scores that ship")
+        for what, problem in results.disagreements().items()
+    ]
+    drawn = {dataset: _draw(dataset, sample) for dataset in PUBLIC}
+    files = {dataset: _files(dataset, ids) for dataset, ids in drawn.items()}
+    try:
+        drawn["utkface"] = _draw_private(stored, sample)
+        files["utkface"] = _files("utkface", drawn["utkface"])
+    except UserError as error:
+        rows.append(_row("scores of utkface", 0, False, f"not compared: {error}"))
+    with _workplace(sample) as folder:
+        again = enrol_again(files, folder, sample is not None, workers, progress)
+        for dataset in PUBLIC:
+            for model in pipelines.MODELS:
+                rows.append(check_faces(dataset, model, again(dataset, model), drawn[dataset]))
+        if "utkface" in files:
+            rows += _check_private(stored, again, drawn["utkface"], sample is None)
+        if "utkface" in files and sample is None:
+            shipping.ship(tuple(stored), folder / "data", again)
+            people.write_utkface_tables(folder / "data", again)
+            results.provide_faces(again)
+            results.make(folder / "data" / "results")
+            rows += compare_folders(DATA, folder / "data")
+    return pd.DataFrame(rows, columns=REPORT)
+
+
+def _row(what, checked, agrees, detail) -> dict:
+    return dict(zip(REPORT, (what, int(checked), bool(agrees), detail), strict=True))
+
+
+def _draw(dataset, sample) -> list[str]:
+    ids = fetch.load_manifest(dataset)["id"].to_numpy()
+    if sample is None or sample >= len(ids):
+        return list(ids)
+    return sorted(np.random.default_rng(SEED).choice(ids, sample, replace=False))
+
+
+def _draw_private(stored, sample) -> list[str]:
+    """Ids of `utkface`: half drawn from those with candidates, half from all; and who was left out.
+
+    The identities left out as probable same persons are needed to recognise their other images.
+    """
+    if sample is None:
+        return _draw("utkface", None)
+    rng = np.random.default_rng(SEED)
+    near = sorted(set().union(*(set(s.candidates["gallery_id"]) for s in stored.values())))
+    chosen = set(rng.choice(near, min(len(near), (sample + 1) // 2), replace=False))
+    chosen |= set(_draw("utkface", max(1, sample // 2)))
+    for scores in stored.values():
+        chosen |= set(scores.same_person.query("same_person")["cluster"])
+        # one at least that has a candidate in this model
+        chosen |= set(scores.candidates["gallery_id"].iloc[:1])
+    return sorted(chosen)
+
+
+def _files(dataset, ids) -> pd.DataFrame:
+    """Local files of some ids, fetched where they are not here yet."""
+    try:
+        return fetch.local_files(dataset, ids)
+    except UserError:
+        report = fetch.fetch(dataset, progress=False, ids=ids)
+        if (report["status"] == "failed").any():
+            why = "; ".join(line.strip() for line in fetch.summary(report).splitlines())
+            raise UserError(
+                f"the images of {dataset} are needed to verify what was made from them ({why})"
+            ) from None
+        return fetch.local_files(dataset, ids)
+
+
+@contextlib.contextmanager
+def _workplace(sample):
+    """A folder to enrol in; without `sample` one that a killed run finds again."""
+    if sample is None:
+        folder = cache_dir() / "verify"
+        for path in folder.glob("*.parquet"):
+            path.unlink()  # finished ones are made again, unfinished ones resumed
+        yield folder
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+
+
+def enrol_again(files: dict, folder: Path, together: bool, workers=None, progress=True):
+    """Enrol datasets (name -> columns id, path) with every model; return path(dataset, model).
+
+    together: all in one run for each model, which spares a small sample the time of loading the
+    models for each dataset.
+    """
+
+    def path(dataset, model):
+        return folder / f"{dataset}-{model}.parquet"
+
+    if not together:
+        for model in pipelines.MODELS:
+            for dataset, images in files.items():
+                enrolment.enrol(
+                    images, path(dataset, model), model, workers=workers, progress=progress
+                )
+        return path
+    every = pd.concat([f.assign(id=dataset + "/" + f["id"]) for dataset, f in files.items()])
+    for model in pipelines.MODELS:
+        out = path("all", model)
+        enrolment.enrol(every, out, model, workers=workers, progress=progress)
+        table = pq.read_table(out)
+        failures = enrolment.read_failures(out)
+        ids = pd.Series(table["id"].to_pylist(), dtype=str)
+        for dataset in files:
+            mine = ids.str.startswith(dataset + "/").to_numpy()
+            part = table.filter(mine)
+            names = ids[mine].str.removeprefix(dataset + "/").to_list()
+            part = part.set_column(0, "id", pa.array(names, pa.string()))
+            enrolment.write_faces(part, path(dataset, model), enrolment.read_description(out))
+            failed = failures[failures["id"].str.startswith(dataset + "/")]
+            failed = failed.assign(id=failed["id"].str.removeprefix(dataset + "/"))
+            failed.to_csv(enrolment.failures_path(path(dataset, model)), index=False)
+    return path
+
+
+def check_faces(dataset: str, model: str, again: Path, drawn, shipped: Path | None = None) -> dict:
+    """Compare shipped face metadata with those made again for the ids `drawn`: a row of the report.
+
+    again: the file made again. shipped: the file that ships, by default the one in data/.
+    """
+    shipped = shipped or shipping.faces_path(dataset, model)
+    what = f"faces/{shipped.name}"
+    if not shipped.exists():
+        return _row(what, 0, False, "the file is missing")
+    old, new = enrolment.read_faces(shipped), enrolment.read_faces(again)
+    old_failed, new_failed = enrolment.read_failures(shipped), enrolment.read_failures(again)
+    if other := _unlike(old.attrs, new.attrs):
+        return _row(what, 0, False, f"not compared: {other}")
+    problems = _against_manifest(dataset, old, old_failed)
+    old = old[old["id"].isin(set(drawn))].set_index("id")
+    new = new[new["id"].isin(set(drawn))].set_index("id")
+    old_failed = old_failed[old_failed["id"].isin(set(drawn))]
+    new_failed = new_failed[new_failed["id"].isin(set(drawn))]
+    old = old[~old.index.duplicated()]  # said above already
+    problems += _sets("enrolled", old.index, new.index)
+    problems += _sets(
+        "failed",
+        old_failed["id"] + ": " + old_failed["reason"],
+        new_failed["id"] + ": " + new_failed["reason"],
+    )
+    both = old.index.intersection(new.index)
+    old, new = old.loc[both], new.loc[both]
+    for column in EXACT:
+        wrong = both[(old[column] != new[column]).to_numpy()]
+        problems += _differ(column, wrong)
+    for column in PLACES:
+        apart = (old[column].astype(float) - new[column].astype(float)).abs()
+        seen = old[column].isna() != new[column].isna()
+        wrong = both[(seen | (apart > PLACE_TOLERANCE)).to_numpy()]
+        problems += _differ(column, wrong)
+    for column, tolerance in MEASURED.items():
+        near = np.isclose(old[column], new[column], rtol=tolerance, atol=1.0 * tolerance)
+        wrong = both[~near]
+        problems += _differ(column, wrong)
+    cosine, distance = _embeddings_apart(old["embedding"], new["embedding"])
+    wrong = both[~((cosine >= COSINE_TOLERANCE) & (distance <= DISTANCE_TOLERANCE))]
+    problems += _differ("the embedding", wrong)
+    detail = f"lowest cosine {cosine.min(initial=1):.6f}, {len(new_failed)} failures to enrol"
+    if problems:
+        detail = "; ".join([*problems, detail, *_versions(old.attrs, new.attrs)])
+    return _row(what, len(both) + len(new_failed), not problems, detail)
+
+
+def _unlike(old: dict, new: dict) -> str:
+    """Why two enrolments cannot be compared; empty if they can."""
+    if old["configuration"] != new["configuration"]:
+        keys = [
+            k
+            for k in new["configuration"]
+            if old["configuration"].get(k) != new["configuration"][k]
+        ]
+        return f"made with another {', '.join(keys)}"
+    a, b = old["weights_sha256"], new["weights_sha256"]
+    files = sorted(file for file in a | b if a.get(file) != b.get(file))
+    return f"made with other weights ({', '.join(files)})" if files else ""
+
+
+def _versions(old: dict, new: dict) -> list[str]:
+    a, b = old.get("versions", {}), new.get("versions", {})
+    other = [f"{k} {a.get(k)} then, {b.get(k)} now" for k in sorted(a | b) if a.get(k) != b.get(k)]
+    return [f"versions differ ({', '.join(other)})"] if other else []
+
+
+def _against_manifest(dataset, faces, failures) -> list[str]:
+    """Is every image of the manifest, and no other, enrolled or failed, and is it that image?"""
+    manifest = fetch.load_manifest(dataset).set_index("id")["sha256"]
+    here = pd.concat([faces[["id", "image_sha256"]], failures[["id", "image_sha256"]]])
+    if here["id"].duplicated().any():
+        return [f"{here.loc[here['id'].duplicated(), 'id'].iloc[0]} occurs twice"]
+    problems = _sets("listed", manifest.index, here["id"])
+    here = here.set_index("id")["image_sha256"].reindex(manifest.index).dropna()
+    wrong = here.index[here != manifest.reindex(here.index)]
+    return problems + [f"{len(wrong)} rows of another image (first: {i})" for i in wrong[:1]]
+
+
+def _sets(what, old, new) -> list[str]:
+    """Differences of two sets of ids in words, none if they are equal."""
+    old, new = set(old), set(new)
+    return [
+        f"{len(some)} {what} {where} (first: {min(some)})"
+        for some, where in ((old - new, "only before"), (new - old, "only now"))
+        if some
+    ]
+
+
+def _differ(what, ids) -> list[str]:
+    more = f", as do {len(ids) - 1} more" if len(ids) > 1 else ""
+    return [f"{what} of {ids[0]} differs{more}"] if len(ids) else []
+
+
+def _embeddings_apart(old, new) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine, and distance relative to the length, of each pair of embeddings."""
+    if len(old) == 0:
+        return np.zeros(0), np.zeros(0)
+    a, b = (np.stack(x.to_list()).astype(np.float64) for x in (old, new))
+    length = np.linalg.norm(b, axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cosine = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / length
+    return cosine, np.linalg.norm(a - b, axis=1) / length
+
+
+def check_rosters() -> dict:
+    """Build the roster and the list of former legislators again from what is published."""
+    what = "roster/members.csv, galleries/legislators.csv"
+    try:
+        _files("rosters", None)
+        members = rosters.build_members()
+        former = galleries.build_legislators()
+    except (UserError, ValueError) as error:
+        return _row(what, 0, False, f"not compared: {error}")
+    wrong = [
+        name
+        for name, built, stored in (
+            ("members.csv", members, rosters.read_members(rosters.ROSTER / "members.csv")),
+            ("legislators.csv", former, galleries.load_legislators()),
+        )
+        if not _as_text(built).equals(_as_text(stored))
+    ]
+    detail = f"another {' and '.join(wrong)} was built" if wrong else "the same rows were built"
+    return _row(what, len(members) + len(former), not wrong, detail)
+
+
+def _as_text(table) -> pd.DataFrame:
+    return table.astype("string").fillna("").astype(object).reset_index(drop=True)
+
+
+# Scores of the private gallery
+
+
+def check_consistency(model: str, scores: score_store.Scores) -> dict:
+    """Do the shipped tables of one model fit each other? Needs no image."""
+    what, candidates = f"scores/utkface-{model}, in itself", scores.candidates
+    try:
+        probes = enrolment.read_faces(shipping.faces_path("probes", model))["id"]
+    except UserError as error:
+        return _row(what, 0, False, f"not compared: {error}")
+    first = scores.best[scores.best["portrait"] == "first"].set_index("probe_id")
+    of_faces = candidates["gallery_id"].value_counts()
+    nearest = candidates.groupby("probe_id")["score"].min()
+    stored = first["rule"].reindex(nearest.index)
+    with_one = first.loc[first["rule"] <= scores.upto + 1e-9].index.intersection(probes)
+    left_out = set(scores.same_person.query("same_person")["cluster"])
+    below = score_store.pairs_at(scores, scores.upto)
+    tests = {
+        "a probe has no best score": set(probes) <= set(first.index),
+        "a best score improves when faces are left out": (
+            (first["rule"] >= first["any"]) & (first["p90"] >= first["any"])
+        ).all(),
+        "a best score within the 90th genuine percentile is among p90": (
+            first["p90"] > scores.description["genuine_p90"]
+        ).all(),
+        "the histogram does not add up to all comparisons": (
+            scores.histogram["pairs"].sum() == len(probes) * scores.faces
+        ),
+        "a candidate is beyond the limit": (candidates["score"] <= scores.upto + 1e-9).all(),
+        "a candidate occurs twice": not candidates.duplicated(["probe_id", "gallery_id"]).any(),
+        "a candidate was left out as a same person": not candidates["cluster"].isin(left_out).any(),
+        "a face has more candidates than may ship": (of_faces <= score_store.PER_FACE).all(),
+        "a candidate is nearer than its probe's best score": (nearest >= stored - 1e-9).all(),
+        # the cap can take a probe's best candidate away, but only that of a face with all 16
+        "a best score lacks its candidate": (
+            (nearest.reindex(with_one) <= stored.reindex(with_one) + 1e-9).all()
+            or (of_faces == score_store.PER_FACE).any()
+        ),
+        "the histogram and the candidates disagree": (
+            len(candidates) == below
+            or (len(candidates) < below and (of_faces == score_store.PER_FACE).any())
+        ),
+    }
+    problems = [problem for problem, good in tests.items() if not good]
+    detail = "; ".join(problems) or "best scores, candidates and histogram fit each other"
+    return _row(what, len(candidates), not problems, detail)
+
+
+def _check_private(stored, again, drawn, everything) -> list[dict]:
+    """The checks of the scores of `utkface` for each model."""
+    labels = galleries.load_utkface().set_index("id")
+    made = {m: collection.load_collection(again("utkface", m)) for m in pipelines.MODELS}
+    clusters = same_person.identity_clusters([made[m] for m in pipelines.PRIMARY_MODELS])
+    adults = labels.index[labels["adult"]]
+    rows = []
+    for model, scores in stored.items():
+        gallery = collection.subset(made[model], adults.intersection(drawn))
+        rows += check_scores(model, scores, gallery, clusters, drawn, everything)
+    return rows
+
+
+def check_scores(
+    model: str,
+    scores: score_store.Scores,
+    gallery: collection.Collection,
+    clusters: pd.Series,
+    drawn,
+    everything: bool = False,
+) -> list[dict]:
+    """Compare the shipped scores with those of gallery faces enrolled again: two rows.
+
+    gallery: the adults among the drawn faces; clusters: gallery id -> cluster of the drawn faces.
+    First row: every shipped candidate among these faces has the score found again, and every score
+    found again that is clearly below `upto` is a candidate, unless the cap on one face or the
+    same-person rule left it out. Second row: no best score is worse than what these faces give
+    (equal to it with `everything`).
+    """
+    what = f"scores/utkface-{model}"
+    if other := _unlike(scores.description, gallery.description):
+        return [_row(what, 0, False, f"not compared: {other}")]
+    names = ("probes", "delegates", "second-portraits")
+    try:
+        sides = {name: shipping.load_dataset(name, model) for name in names}
+    except UserError as error:
+        return [_row(what, 0, False, f"not compared: {error}")]
+    found = {name: _matrix(side, gallery) for name, side in sides.items()}
+    same = set(scores.same_person.query("same_person")["cluster"])
+    of_face = clusters.reindex(gallery.ids).to_numpy()
+    kept = ~np.isin(of_face, list(same))
+    return [
+        _check_candidates(what, scores, found["probes"], kept, drawn),
+        _check_best(what, scores, found, kept, everything),
+    ]
+
+
+def _matrix(probes, gallery) -> pd.DataFrame:
+    """All scores of two collections: rows probes, columns gallery faces."""
+    blocks = np.concatenate([block for _, block in collection.score_blocks(probes, gallery)])
+    return pd.DataFrame(blocks, index=probes.ids, columns=gallery.ids)
+
+
+def _check_candidates(what, scores, found, kept, drawn) -> dict:
+    shipped = scores.candidates[scores.candidates["gallery_id"].isin(set(drawn))]
+    row = found.index.get_indexer(shipped["probe_id"])
+    column = found.columns.get_indexer(shipped["gallery_id"])
+    again = np.where((row >= 0) & (column >= 0), found.to_numpy()[row, column], np.nan)
+    apart = np.abs(again - shipped["score"].to_numpy())
+    wrong = shipped[~(apart <= SCORE_TOLERANCE)]
+    near = found.loc[:, kept].stack()
+    near = near[near < scores.upto - SCORE_TOLERANCE]
+    listed = pd.MultiIndex.from_frame(shipped[["probe_id", "gallery_id"]])
+    missing = near[~near.index.isin(listed)]
+    by_face = shipped.groupby("gallery_id")["score"].agg(["size", "max"])
+    limits = by_face.reindex(missing.index.get_level_values(1))
+    capped = (limits["size"] >= score_store.PER_FACE).to_numpy() & (
+        limits["max"].to_numpy() <= missing.to_numpy() + SCORE_TOLERANCE
+    )
+    missing = missing[~capped]
+    problems = _differ("the score", (wrong["probe_id"] + " and " + wrong["gallery_id"]).to_list())
+    problems += [
+        f"{len(missing)} candidates are missing (first: {p} and {g})" for p, g in missing.index[:1]
+    ]
+    if len(shipped) == 0:
+        problems.append("none of these faces has a candidate")
+    largest = np.nanmax(apart, initial=0)
+    detail = f"largest difference {largest:.4f} in the candidates of {found.shape[1]} faces"
+    return _row(f"{what}: candidates", len(shipped), not problems, "; ".join([*problems, detail]))
+
+
+def _check_best(what, scores, found, kept, everything) -> dict:
+    problems, checked = [], 0
+    limit = scores.description["genuine_p90"] + SCORE_TOLERANCE
+    for portrait, names in {
+        "first": ("probes", "delegates"),
+        "second": ("second-portraits",),
+    }.items():
+        matrix = pd.concat([found[name] for name in names])
+        mine = scores.best[scores.best["portrait"] == portrait].set_index("probe_id")
+        problems += _sets(f"{portrait} portraits", mine.index, matrix.index)
+        mine = mine.reindex(matrix.index)
+        values = matrix.to_numpy()
+        again = {
+            "any": values.min(axis=1, initial=np.inf),
+            "rule": values[:, kept].min(axis=1, initial=np.inf),
+            "p90": np.where(values > limit, values, np.inf).min(axis=1, initial=np.inf),
+        }
+        for variant, best in again.items():
+            better = mine[variant].to_numpy() > best + SCORE_TOLERANCE
+            # a score at the percentile itself can fall on either side
+            exact = everything and variant != "p90"
+            worse = exact & (mine[variant].to_numpy() < best - SCORE_TOLERANCE)
+            wrong = matrix.index[better | worse]
+            problems += _differ(variant, wrong)
+        checked += len(matrix)
+    detail = "; ".join(problems) or (
+        "found again" if everything else "none is worse than the drawn faces give"
+    )
+    return _row(f"{what}: best scores", checked, not problems, detail)
+
+
+# Tables as a whole
+
+KEYS = {
+    "best.csv": ["probe_id", "portrait"],
+    "candidates.parquet": ["probe_id", "gallery_id"],
+    "counts.parquet": ["probe_id", "threshold", "stratum"],
+    "strata.csv": ["stratum"],
+    "same-person.csv": ["probe_id", "cluster"],
+    "utkface-enrolment.csv": ["gender", "race", "age_band"],
+    "thresholds.csv": ["model", "detector", "target_fmr"],
+    "by-group.csv": ["model", "detector", "target_fmr", "gender", "race"],
+}
+# Candidates were compared one by one; here it is their number that counts.
+ONE_SIDED = {"candidates.parquet": 0.02, "counts.parquet": 0.02}  # share of rows
+
+
+MADE = {"scores": "*", "calibration": "*", "results": "*", "galleries": "utkface-*"}
+UNLIKE = 0.02  # share of a results table's cells that may differ by more than the tolerances
+
+
+def compare_folders(shipped: Path, again: Path) -> list[dict]:
+    """Compare what is made of `utkface` in two data folders, file by file: a row each.
+
+    Scores may differ by SCORE_TOLERANCE, counts and rates at a threshold by COUNT_TOLERANCE (and
+    counts by 2), since a score may cross a threshold on another processor.
+    """
+    rows = []
+    for folder, pattern in MADE.items():
+        names = {
+            p.relative_to(root)
+            for root in (shipped, again)
+            for p in (root / folder).rglob(pattern)
+            if p.is_file()
+        }
+        for name in sorted(names):
+            absent = [
+                side
+                for side, root in (("ships", shipped), ("was made again", again))
+                if not (root / name).exists()
+            ]
+            if absent:
+                rows.append(_row(str(name), 0, False, f"no such file {absent[0]}"))
+            elif name.name == "summary.json":
+                rows.append(_compare_summaries(name, shipped, again))
+            elif folder in ("results", "galleries"):
+                rows.append(_compare_results(name, shipped, again))
+            elif name.name == "histogram.parquet":
+                rows.append(_compare_histograms(name, shipped, again))
+            else:
+                rows.append(_compare_tables(name, shipped, again))
+    return rows
+
+
+def _read(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+
+def _compare_tables(name, shipped, again) -> dict:
+    old, new = _read(shipped / name), _read(again / name)
+    if list(old.columns) != list(new.columns):
+        return _row(str(name), 0, False, "the columns differ")
+    keys = KEYS.get(name.name)
+    if keys is None:
+        return _row(str(name), 0, False, "a file that is not known here")
+    if old.equals(new):
+        return _row(str(name), len(new), True, "identical")
+    old, new = (t.fillna(dict.fromkeys(keys, "")).set_index(keys).sort_index() for t in (old, new))
+    if not (old.index.is_unique and new.index.is_unique):
+        return _row(str(name), 0, False, "a row occurs twice")
+    both = old.index.intersection(new.index)
+    lone = len(old) + len(new) - 2 * len(both)
+    problems = []
+    if lone > ONE_SIDED.get(name.name, 0) * len(new):
+        problems.append(f"{lone} rows are in one of the two only")
+    old, new, largest = old.loc[both], new.loc[both], 0.0
+    for column in old.columns.difference(["rank"]):  # ranks shift when a neighbour comes or goes
+        a, b = old[column], new[column]
+        if not pd.api.types.is_numeric_dtype(a) or pd.api.types.is_bool_dtype(a):
+            problems += [f"{column} differs"] * (not a.fillna("").equals(b.fillna("")))
+            continue
+        a, b = a.to_numpy(dtype=float), b.to_numpy(dtype=float)
+        counts = pd.api.types.is_integer_dtype(new[column])
+        scores = column in ("any", "rule", "p90", "score", "threshold")
+        relative = 0 if scores else COUNT_TOLERANCE
+        near = np.isclose(
+            a, b, rtol=relative, atol=SCORE_TOLERANCE if scores else 2 * counts, equal_nan=True
+        )
+        with np.errstate(invalid="ignore"):
+            largest = max(largest, np.nanmax(np.where(a == b, 0, np.abs(a - b)), initial=0))
+        problems += [f"{column} differs in {(~near).sum()} rows"] * (not near.all())
+    detail = f"largest difference {largest:.6g}, {lone} rows in one only"
+    return _row(str(name), len(new), not problems, "; ".join([*problems, detail]))
+
+
+def _compare_results(name, shipped, again) -> dict:
+    """Row by row: text equal, numbers within the tolerances, but for UNLIKE of the cells."""
+    old, new = _read(shipped / name), _read(again / name)
+    if list(old.columns) != list(new.columns):
+        return _row(str(name), 0, False, "the columns differ")
+    if len(old) != len(new):
+        return _row(str(name), len(new), False, f"{len(new)} rows, {len(old)} ship")
+    if old.equals(new):
+        return _row(str(name), len(new), True, "identical")
+    unlike = 0
+    for column in old:
+        a, b = old[column], new[column]
+        if pd.api.types.is_numeric_dtype(a) and not pd.api.types.is_bool_dtype(a):
+            a, b = a.to_numpy(dtype=float), b.to_numpy(dtype=float)
+            same = np.isclose(a, b, rtol=COUNT_TOLERANCE, atol=SCORE_TOLERANCE, equal_nan=True)
+        else:
+            same = a.astype(str).to_numpy() == b.astype(str).to_numpy()
+        unlike += int((~same).sum())
+    return _row(
+        str(name), len(new), unlike <= UNLIKE * old.size, f"{unlike} of {old.size} cells differ"
+    )
+
+
+def _compare_summaries(name, shipped, again) -> dict:
+    old, new = (json.loads((root / name).read_text()) for root in (shipped, again))
+    if other := _unlike(old["description"], new["description"]):
+        return _row(str(name), 0, False, f"not compared: {other}")
+    problems = [
+        f"{key} is {old[key]}, was {new[key]}"
+        for key in ("faces", "removed")
+        if old[key] != new[key]
+    ]
+    pairs = [("upto", old["upto"], new["upto"])]
+    pairs.append(("genuine_p90", *(x["description"]["genuine_p90"] for x in (old, new))))
+    problems += [
+        f"{key} is {a}, was {b}" for key, a, b in pairs if not abs(a - b) <= SCORE_TOLERANCE
+    ]
+    return _row(str(name), len(pairs) + 2, not problems, "; ".join(problems) or "the same")
+
+
+def _compare_histograms(name, shipped, again) -> dict:
+    """As many scores up to each point, the point being moved by SCORE_TOLERANCE either way."""
+    old, new = (_read(root / name).sort_values("score") for root in (shipped, again))
+    points = new["score"].to_numpy()
+
+    def up_to(table, limit):
+        total = np.concatenate([[0], np.cumsum(table["pairs"].to_numpy())])
+        return total[np.searchsorted(table["score"].to_numpy(), limit + 1e-9, side="right")]
+
+    low, high = up_to(old, points - SCORE_TOLERANCE), up_to(old, points + SCORE_TOLERANCE)
+    here = up_to(new, points)
+    good = (old["pairs"].sum() == new["pairs"].sum()) and ((low <= here) & (here <= high)).all()
+    detail = "as many scores up to each point" if good else "the distributions of scores differ"
+    return _row(str(name), int(new["pairs"].sum()), good, detail)

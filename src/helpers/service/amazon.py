@@ -1,0 +1,609 @@
+"""The protocol against Amazon Rekognition itself, with the user's own account and money.
+
+A gallery becomes a collection, each probe is searched in it; what Amazon answered is written down
+in a journal in the cache, a line an image, so that a killed run goes on and nothing is paid twice.
+The score is 100 less Amazon's similarity in percent: a distance, small is alike. Credentials are
+boto3's affair: none is read, written or shown here.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from helpers.errors import UserError
+from helpers.faces.pipelines import Configuration
+from helpers.paths import cache_dir
+from helpers.protocol import congress_test
+from helpers.protocol.congress_test import Result
+from helpers.protocol.scores import Scores
+from helpers.service.store import external_id
+from helpers.sources import fetch, galleries
+
+DEFAULT = 80.0  # percent: Amazon's FaceMatchThreshold where nobody names one
+CANDIDATES = 80  # Amazon's MaxFaces where nobody names one
+# What Amazon charges for the first million images a month in us-east-1, and for a stored face and
+# month: from general record. Its page (aws.amazon.com/rekognition/pricing) was read only in part:
+# that IndexFaces and SearchFacesByImage are charged by image, and stored faces by the month.
+PRICE, STORAGE = 0.001, 0.00001  # US dollars
+RATE = 5.0  # calls a second: the quota of most regions
+THREADS = 8
+ATTEMPTS = 8  # of botocore for one call that fails for a while
+GIVE_UP = 5  # errors of the service one after the other
+MOST_BYTES = 5 * 1024 * 1024  # of an image that is sent
+MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}  # what Amazon reads
+NO_FACE = "no face found"
+SERVICE_ERROR = "error of the service"
+AMAZON = Configuration(
+    model="rekognition",
+    recogniser="Amazon's",
+    detector="Amazon's",
+    alignment="Amazon's",
+    padding="Amazon's",
+    metric="100 - similarity",
+    default_threshold=100 - DEFAULT,
+    threshold_source="Amazon's",
+)
+# What stops a run, and what to do about it. The text of these errors is not shown: it can hold
+# the request, with a session's token.
+CREDENTIALS = {
+    "ExpiredTokenException": "your credentials have expired: sign in again",
+    "IncompleteSignatureException": "Amazon does not accept the credentials",
+    "InvalidClientTokenId": "Amazon does not know these credentials",
+    "InvalidSignatureException": "Amazon does not accept the credentials (or the clock is wrong)",
+    "MissingAuthenticationTokenException": "no credentials were sent",
+    "UnrecognizedClientException": "Amazon does not know these credentials",
+}
+STOPS = {
+    "LimitExceededException": "a limit of the account is reached",
+    "ProvisionedThroughputExceededException": "asked too fast: give a lower --rate",
+    "ResourceNotFoundException": "the collection was deleted in the meantime",
+    "ServiceQuotaExceededException": "a quota of the account is reached",
+    "ThrottlingException": "asked too fast: give a lower --rate",
+}
+GO_ON = "The same command goes on where this run stopped."
+
+
+class Account(NamedTuple):
+    """How to ask: where, at what price (US dollars a photograph) and rate (calls a second), whether
+    the user agreed beforehand, and whether the collection is deleted in the end."""
+
+    region: str | None = None
+    endpoint_url: str | None = None
+    price: float = PRICE
+    rate: float = RATE
+    yes: bool = False
+    delete: bool = False
+
+
+class Job(NamedTuple):
+    """What is asked. people: a row a person (member_id and labels). probes, gallery: a row a
+    photograph: id, path, sha256, problem (why it is not sent; "" if it is), and for the gallery
+    external (its id at Amazon). collection: the name at Amazon, the same for the same gallery."""
+
+    people: pd.DataFrame
+    probes: pd.DataFrame
+    gallery: pd.DataFrame
+    collection: str
+
+
+class Journal(NamedTuple):
+    """What Amazon answered. made: identity of the collection, empty before there is one. indexed:
+    external id -> number of faces, or the reason of the failure. searched: SHA-256 of a probe ->
+    [[external id, similarity], ...] best first, or the reason. write: adds a record."""
+
+    made: dict
+    indexed: dict
+    searched: dict
+    write: Callable[[dict], None]
+
+
+class Todo(NamedTuple):
+    """What is not in the journal yet: rows of the gallery and of the probes to be sent."""
+
+    gallery: pd.DataFrame
+    probes: pd.DataFrame
+
+
+# ---------------------------------------------------------------- what is asked
+
+
+def check_policy(policy: str) -> str:
+    """A threshold policy in percent -> as `congress_test.run` has it, on the distances here.
+
+    "default", a similarity in percent, or "count:28". Raises UserError for anything else.
+    """
+    policy = policy.strip()
+    if policy.startswith("fmr:"):
+        raise UserError("nothing is calibrated for Amazon: no FMR is known for any similarity")
+    kind, _, count = policy.partition(":")
+    if policy == "default" or (kind == "count" and count.isdecimal() and int(count)):
+        return policy
+    with contextlib.suppress(ValueError):
+        percent = float(policy)
+        if 0 <= percent <= 100:
+            return f"{100 - percent:.10g}"
+    raise UserError(f"--threshold {policy!r} is none of default, a similarity in percent, count:28")
+
+
+def gather(probes: str, gallery: str, labels: Path | None = None) -> Job:
+    """The photographs of both sides, looked at but not sent.
+
+    probes: "congress" or a folder. gallery: "legislators", "utkface" (its adults) or a folder.
+    Raises UserError where images are missing, or two ids of the gallery become one at Amazon.
+    """
+    if probes == "congress":
+        if labels:
+            raise UserError("--labels is for your own probes; those of congress come with labels")
+        people, searched = congress_test.people_searched(), fetch.local_files("probes")
+        searched = searched[searched["id"].isin(people["member_id"])]
+    else:
+        searched = _folder(probes, labels)
+        people = congress_test.labelled(searched.rename(columns={"id": "member_id"}))
+    if gallery in ("legislators", "utkface"):
+        stored = fetch.local_files(gallery)
+        if gallery == "utkface":
+            faces = galleries.load_utkface()
+            stored = stored[stored["id"].isin(faces.loc[faces["adult"], "id"])]
+    else:
+        stored = _folder(gallery)
+    searched, stored = _examined(searched), _examined(stored)
+    stored["external"] = stored["id"].map(external_id)
+    if (same := stored["external"].duplicated(keep=False)).any():
+        first = stored.loc[stored["external"] == stored.loc[same, "external"].iloc[0], "id"]
+        raise UserError(
+            f"{' and '.join(map(repr, first[:2]))} of {gallery} would both be "
+            f"{external_id(first.iloc[0])!r} at Amazon: rename one"
+        )
+    lines = "\n".join(sorted(stored["external"] + " " + stored["sha256"]))
+    name = "congress-test-" + hashlib.sha256(lines.encode()).hexdigest()[:16]
+    return Job(people, searched, stored, name)
+
+
+def _folder(what: str, labels: Path | None = None) -> pd.DataFrame:
+    if what.endswith(".parquet"):
+        raise UserError(f"{what} holds face metadata; Amazon wants the images")
+    return galleries.load_folder(what, labels)
+
+
+def _examined(files: pd.DataFrame) -> pd.DataFrame:
+    rows = [(row.id, row.path, *_examine(Path(row.path))) for row in files.itertuples()]
+    return pd.DataFrame(rows, columns=["id", "path", "sha256", "problem"])
+
+
+def _examine(path: Path) -> tuple[str, str]:
+    """SHA-256 of a file, and why Amazon would refuse it, "" if it would not."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return "", f"cannot be read ({error.strerror})"
+    problem = ""
+    if len(content) > MOST_BYTES:
+        problem = "larger than 5 MB"
+    elif not content.startswith(tuple(MAGIC)):
+        problem = "neither JPEG nor PNG"
+    return hashlib.sha256(content).hexdigest(), problem
+
+
+# ---------------------------------------------------------------- the client and the journal
+
+
+def make_client(region: str | None = None, endpoint_url: str | None = None):
+    """Amazon's client with the credentials that boto3 finds. Raises UserError without a region."""
+    try:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+    except ImportError as error:
+        raise UserError("this needs more: pip install 'congress-test[service]'") from error
+    for name in ("boto3", "botocore", "urllib3"):
+        # at DEBUG botocore writes a session's token down
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.INFO))
+    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    config = Config(retries=retries, max_pool_connections=THREADS, read_timeout=60)
+    try:
+        # a session of its own: the default one keeps credentials that have changed since
+        return boto3.session.Session().client(
+            "rekognition", region_name=region, endpoint_url=endpoint_url, config=config
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise _stopped(error) from error
+
+
+@contextlib.contextmanager
+def open_journal(job: Job, client):
+    """The journal of this gallery at this address, for one run at a time. Raises UserError."""
+    address = hashlib.sha256(client.meta.endpoint_url.encode()).hexdigest()[:8]
+    path = cache_dir() / "rekognition" / f"{job.collection}-{address}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = threading.Lock()
+    with path.open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError("another run is asking Amazon about this gallery") from error
+        journal = Journal({}, {}, {}, lambda record: None)
+        file.seek(0)
+        text = file.read()
+        for line in text.splitlines():
+            with contextlib.suppress(ValueError):  # a line that a killed run did not finish
+                _note(journal, json.loads(line))
+        if text and not text.endswith("\n"):
+            file.write("\n")
+
+        def write(record: dict) -> None:
+            with lock:
+                file.write(json.dumps(record) + "\n")
+                file.flush()
+                _note(journal, record)
+
+        yield journal._replace(write=write)
+
+
+def _note(journal: Journal, record: dict) -> None:
+    if "made" in record:
+        for part in (journal.made, journal.indexed, journal.searched):
+            part.clear()  # another collection: nothing of the old one is there
+        journal.made.update(record)
+    elif "indexed" in record:
+        journal.indexed[record["indexed"]] = record["answer"]
+    elif "searched" in record:
+        journal.searched[record["searched"]] = record["answer"]
+
+
+def remaining(job: Job, journal: Journal, client) -> Todo:
+    """What has to be asked; where anything has, the collection is looked for at Amazon first.
+
+    One that is gone, or another one of that name, empties the journal. Raises UserError.
+    """
+    todo = _todo(job, journal)
+    if len(todo.gallery) + len(todo.probes) == 0:
+        return todo
+    there = _described(client, job.collection)
+    if there != journal.made:
+        journal.write(there)
+    return _todo(job, journal)
+
+
+def _todo(job: Job, journal: Journal) -> Todo:
+    stored, searched = job.gallery, job.probes.drop_duplicates("sha256")
+    return Todo(
+        stored[stored["problem"].eq("") & ~stored["external"].isin(journal.indexed)],
+        searched[searched["problem"].eq("") & ~searched["sha256"].isin(journal.searched)],
+    )
+
+
+def _described(client, collection: str) -> dict:
+    """What makes a collection this one, and its face model; made is None where there is none."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        found = client.describe_collection(CollectionId=collection)
+    except (BotoCoreError, ClientError) as error:
+        if _code(error) == "ResourceNotFoundException":
+            return {"made": None}
+        raise _stopped(error) from error
+    made = found["CreationTimestamp"].timestamp()
+    return {"made": made, "face_model": found["FaceModelVersion"]}
+
+
+def estimate(job: Job, todo: Todo, address: str, price: float = PRICE, rate: float = RATE) -> str:
+    """What a run will do and cost, as text."""
+    calls = len(todo.gallery) + len(todo.probes)
+    sides = job.gallery, job.probes.drop_duplicates("sha256")
+    refused = sum(int(side["problem"].ne("").sum()) for side in sides)
+    before = sum(map(len, sides)) - refused - calls
+    cost, kept = _dollars(calls * price), _dollars(len(job.gallery) * STORAGE)
+    return "\n".join(
+        [
+            f"Amazon Rekognition at {address}, collection {job.collection}",
+            f"  to index     {len(todo.gallery):,} photographs of the gallery",
+            f"  to search    {len(todo.probes):,} photographs of the people searched",
+            f"  not sent     {before:,} answered before, {refused:,} that it cannot read",
+            f"  costs about  {cost} US dollars, at {price:g} a photograph (--price)",
+            f"  then         {kept} US dollars a month, as long as the collection is kept",
+            f"  takes about  {calls / rate / 60:,.0f} min, at {rate:g} a second (--rate)",
+            "Prices are from general record: see aws.amazon.com/rekognition/pricing for yours.",
+            "The photographs are sent to Amazon, which may keep them to improve its services "
+            "unless your account has opted out. Send only what you may.",
+        ]
+    )
+
+
+# ---------------------------------------------------------------- asking
+
+
+def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> dict[str, str]:
+    """Index and search what remains; return what failed for now, sha256 -> reason.
+
+    The journal holds every answer when this returns, and those so far when it raises: UserError
+    where going on makes no sense.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    if len(todo.gallery) + len(todo.probes) == 0:
+        return {}
+    if not journal.made.get("made"):
+        try:
+            client.create_collection(CollectionId=job.collection)
+        except (BotoCoreError, ClientError) as error:
+            raise _stopped(error) from error
+        journal.write(_described(client, job.collection))
+    later: dict[str, str] = {}
+    in_a_row = [0]
+
+    def guarded(call, row, key):
+        try:
+            answer = call(row)
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) == "InternalServerError":
+                later[row.sha256] = SERVICE_ERROR
+                in_a_row[0] += 1
+                if in_a_row[0] >= GIVE_UP:
+                    raise UserError(f"Amazon has internal errors. {GO_ON}") from error
+                return
+            answer = _failure(error)
+        in_a_row[0] = 0
+        journal.write(key | {"answer": answer})
+
+    def index(row):
+        found = client.index_faces(
+            CollectionId=job.collection,
+            Image={"Bytes": Path(row.path).read_bytes()},
+            ExternalImageId=row.external,
+            MaxFaces=1,  # the largest face, as with the open models
+            QualityFilter="NONE",  # in 2018 there was no other
+        )
+        return len(found["FaceRecords"]) or NO_FACE
+
+    def search(row):
+        # any similarity at one price: other thresholds are then a matter of counting
+        found = client.search_faces_by_image(
+            CollectionId=job.collection,
+            Image={"Bytes": Path(row.path).read_bytes()},
+            FaceMatchThreshold=0,
+            MaxFaces=CANDIDATES,
+            QualityFilter="NONE",
+        )
+        return [
+            [match["Face"].get("ExternalImageId", ""), round(match["Similarity"], 4)]
+            for match in found["FaceMatches"]
+        ]
+
+    _each(todo.gallery, rate, "index", lambda r: guarded(index, r, {"indexed": r.external}))
+    _each(todo.probes, rate, "search", lambda r: guarded(search, r, {"searched": r.sha256}))
+    return later
+
+
+def _each(rows: pd.DataFrame, rate: float, what: str, call: Callable) -> None:
+    """Call for each row from several threads, at most `rate` a second; the first error ends it."""
+    stop, lock, slot = threading.Event(), threading.Lock(), [time.monotonic()]
+
+    def one(row):
+        with lock:
+            slot[0] = max(slot[0] + 1 / rate, time.monotonic())
+            wait = slot[0] - time.monotonic()
+        if stop.wait(wait):
+            return
+        try:
+            call(row)
+        except BaseException:
+            stop.set()
+            raise
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        futures = [pool.submit(one, row) for row in rows.itertuples()]
+        try:
+            shown = tqdm(as_completed(futures), what, len(futures), disable=not sys.stderr.isatty())
+            for future in shown:
+                future.result()
+        except BaseException:
+            stop.set()
+            raise
+
+
+def delete_collection(job: Job, client) -> None:
+    """Delete the collection at Amazon, if it is there. Raises UserError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        client.delete_collection(CollectionId=job.collection)
+    except (BotoCoreError, ClientError) as error:
+        if _code(error) != "ResourceNotFoundException":
+            raise _stopped(error) from error
+
+
+def _code(error) -> str:
+    response = getattr(error, "response", None) or {}
+    return response.get("Error", {}).get("Code", "")
+
+
+def _failure(error) -> str:
+    """Why Amazon refuses one photograph. Raises UserError for what is not about a photograph."""
+    code = _code(error)
+    message = error.response["Error"].get("Message", "") if code else ""
+    if code == "InvalidParameterException" and "no faces in the image" in message:
+        return NO_FACE
+    known = {
+        "ImageTooLargeException": "too large for Amazon",
+        "InvalidImageFormatException": "an image that Amazon cannot read",
+        "InvalidParameterException": "refused by Amazon",
+    }
+    if code in known:
+        return known[code]
+    raise _stopped(error) from error
+
+
+def _stopped(error) -> UserError:
+    """An error that ends a run, in words that hold no credential."""
+    from botocore import exceptions as e
+
+    code = _code(error)
+    if code in CREDENTIALS:
+        return UserError(f"{CREDENTIALS[code]}. {GO_ON}")
+    if code == "AccessDeniedException":
+        return UserError(
+            "Amazon does not allow this account to do that: it needs the rekognition actions "
+            "CreateCollection, DescribeCollection, IndexFaces, SearchFacesByImage and, to delete, "
+            f"DeleteCollection. {GO_ON}"
+        )
+    if code:
+        return UserError(f"{STOPS.get(code, f'Amazon answered {code}')}. {GO_ON}")
+    if isinstance(error, e.NoRegionError):
+        return UserError("no region: give --region, us-east-1 for example")
+    if isinstance(error, (e.NoCredentialsError, e.PartialCredentialsError)):
+        return UserError("no complete credentials were found: see boto3's guide to credentials")
+    if isinstance(error, (e.EndpointConnectionError, e.HTTPClientError)):
+        return UserError(f"Amazon could not be reached. {GO_ON}")
+    # its text may hold what a credential program said
+    return UserError(f"boto3 stopped with {type(error).__name__}. {GO_ON}")
+
+
+# ---------------------------------------------------------------- the result
+
+
+def to_scores(job: Job, journal: Journal) -> Scores:
+    """What Amazon answered as scores: the distance is 100 less the similarity.
+
+    A search returns no more than CANDIDATES faces, so the histogram may end early.
+    """
+    best, distances = [], []
+    for row in job.probes.itertuples():
+        answer = journal.searched.get(row.sha256)
+        if isinstance(answer, list):
+            found = [round(100 - percent, 4) for _, percent in answer]
+            distances += found
+            nearest = min(found, default=np.inf)
+            best.append((row.id, "first", nearest, nearest, np.inf))
+    scores, pairs = np.unique(distances, return_counts=True)
+    faces = [n for i in job.gallery["external"] if isinstance(n := journal.indexed.get(i), int)]
+    return Scores(
+        best=pd.DataFrame(best, columns=["probe_id", "portrait", "any", "rule", "p90"]),
+        candidates=pd.DataFrame(columns=["probe_id", "gallery_id", "cluster", "score", "rank"]),
+        histogram=pd.DataFrame({"score": scores, "pairs": pairs}),
+        faces=sum(faces),
+        removed=0,
+        upto=100.0,
+        same_person=pd.DataFrame(columns=["probe_id", "cluster", "same_person"]),
+        description={
+            "configuration": AMAZON._asdict(), "genuine_p90": 0.0, "same_person_rule": False
+        },
+    )  # fmt: skip
+
+
+def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -> Result:
+    """The result of a run, as of one with open models; the summary says a little more.
+
+    Keys besides: engine, similarity_threshold (percent), pairs_complete (False: a search returned
+    as many faces as it may, and the pairs are a lower bound), failure_reasons, gallery_photographs,
+    gallery_failure_reasons. Raises UserError for a policy, and where no face was found at all.
+    """
+    found = to_scores(job, journal)
+    if found.faces == 0 or found.best.empty:
+        side = "the gallery" if found.faces == 0 else "the people searched"
+        raise UserError(f"Amazon found no face in any photograph of {side}")
+    run = congress_test.run(job.people, found, check_policy(policy))
+    threshold = run.summary["threshold"]
+    lists = [a for a in journal.searched.values() if isinstance(a, list)]
+    full = [a for a in lists if len(a) == CANDIDATES < found.faces]
+    complete = not any(100 - answer[-1][1] <= threshold for answer in full)
+    similarity = round(100 - threshold, 4)
+    origin = {"default": "Amazon's default"}.get(policy, run.summary["threshold_origin"])
+    run.summary.update(
+        engine=f"Amazon Rekognition, face model {journal.made.get('face_model', 'unknown')}; "
+        "the threshold is 100 less the similarity in percent",
+        threshold_origin=f"a similarity of {similarity:g} %, {origin}",
+        similarity_threshold=similarity,
+        pairs_complete=complete,
+        failure_reasons=_reasons(job.probes, "sha256", journal.searched, later),
+        gallery_photographs=len(job.gallery),
+        gallery_failure_reasons=_reasons(job.gallery, "external", journal.indexed, later),
+    )
+    run.summary["policy"] = policy
+    if not complete:
+        run.summary["implied_fmr"] = None
+    return run
+
+
+def _reasons(rows: pd.DataFrame, key: str, answers: dict, later: dict | None) -> dict[str, int]:
+    """How many photographs failed for which reason."""
+    found = [
+        row.problem or (later or {}).get(row.sha256) or answers.get(getattr(row, key))
+        for row in rows.itertuples()
+    ]
+    return pd.Series([r for r in found if isinstance(r, str)], dtype=str).value_counts().to_dict()
+
+
+def _dollars(amount: float) -> str:
+    return "less than 0.01" if 0 < amount < 0.01 else f"{amount:,.2f}"
+
+
+def postscript(run: Result, job: Job, deleted: bool) -> str:
+    """What the report does not say: photographs that failed, and what remains at Amazon."""
+    s = run.summary
+    sides = {
+        "searched": (s["failure_reasons"], s["searched"]),
+        "in the gallery": (s["gallery_failure_reasons"], s["gallery_photographs"]),
+    }
+    lines = [
+        f"  without a face {side}: {sum(reasons.values()):,} of {total:,} photographs"
+        + "".join(f"; {reason}: {n:,}" for reason, n in reasons.items())
+        for side, (reasons, total) in sides.items()
+    ]
+    if any(SERVICE_ERROR in reasons for reasons, _ in sides.values()):
+        lines.append("  The same command asks again for those with an error of the service.")
+    if deleted:
+        return "\n".join([*lines, f"  The collection {job.collection} is deleted."])
+    cost = _dollars(s["gallery_faces"] * STORAGE)
+    lines.append(
+        f"  The collection {job.collection} stays at Amazon, for {cost} US dollars a month "
+        "or so;\n  the same command with --delete-collection deletes it and asks for nothing else."
+    )
+    return "\n".join(lines)
+
+
+def run(
+    probes: str,
+    gallery: str,
+    policy: str,
+    labels: Path | None,
+    account: Account,
+    agree: Callable[[str], bool],
+) -> tuple[Result, str]:
+    """Run the Congress test at Amazon; return the result and what to add to its report.
+
+    agree: asks the user a question. Nothing is sent before the user agreed to the estimate, which
+    goes to stderr, and nothing is asked that the journal answers. Raises UserError.
+    """
+    check_policy(policy)
+    job = gather(probes, gallery, labels)
+    client = make_client(account.region, account.endpoint_url)
+    later = {}
+    with open_journal(job, client) as journal:
+        todo = remaining(job, journal, client)
+        if len(todo.gallery) + len(todo.probes):
+            text = estimate(job, todo, client.meta.endpoint_url, account.price, account.rate)
+            print(text, file=sys.stderr)
+            if not account.yes:
+                if not sys.stdin.isatty():
+                    raise UserError("this costs money and nobody is there to agree: say --yes")
+                if not agree("Send them?"):
+                    raise UserError("nothing was sent")
+            later = ask(job, journal, todo, client, account.rate)
+        found = result(job, journal, policy, later)
+        if account.delete:
+            delete_collection(job, client)
+    return found, "\n" + postscript(found, job, account.delete)

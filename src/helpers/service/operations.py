@@ -1,0 +1,605 @@
+"""Face search that answers as Amazon Rekognition does: operations on requests that are checked.
+
+Each operation takes the service and the checked parameters, and returns what the client gets. The
+faces lie in a `FaceStore`; images are looked at and forgotten. `Similarity` is the scale of
+`helpers.service.similarity`. `helpers.service.server` puts this on a port.
+"""
+
+import functools
+import hashlib
+import io
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers.errors import UserError
+from helpers.faces import collection, enrolment, pipelines
+from helpers.protocol import shipping
+from helpers.service import similarity
+from helpers.service.protocol import ServiceError, invalid
+from helpers.service.store import (
+    CollectionExists,
+    FaceStore,
+    Info,
+    NoSuchCollection,
+    StoreFull,
+    Unlike,
+)
+
+FORMATS = ("JPEG", "PNG")  # as Amazon
+MOST_BYTES = 5 * 1024 * 1024  # of an image in a request, as Amazon
+MOST_BYTES_BUCKET = 15 * 1024 * 1024  # of an image in a bucket, as Amazon
+MOST_FACES_INDEXED = 100  # of one image, as Amazon
+MOST_FACES_SEARCHED = 80  # candidates where the client names no number
+PAGE = 1000  # rows of a list where the client names no number; as many as Amazon allows is 4,096
+ARN = "aws:rekognition:local:000000000000:collection/"
+# What a face must reach under QualityFilter: side of its box in pixels, sharpness and brightness
+# as `_quality` writes them, 0 to 100. The bars are ours: Amazon does not publish its own.
+BARS = {
+    "LOW": {"SMALL_BOUNDING_BOX": 16, "LOW_SHARPNESS": 5, "LOW_BRIGHTNESS": 10},
+    "MEDIUM": {"SMALL_BOUNDING_BOX": 40, "LOW_SHARPNESS": 30, "LOW_BRIGHTNESS": 20},
+    "HIGH": {"SMALL_BOUNDING_BOX": 80, "LOW_SHARPNESS": 60, "LOW_BRIGHTNESS": 30},
+}
+BARS["AUTO"] = BARS["LOW"]
+SHARP = 100.0  # variance of the Laplacian that is written as a sharpness of 50
+GENDER_CLASSIFIER = "gender-v1"
+AGE_MARGIN = 10  # years
+
+
+class Service(NamedTuple):
+    """What the operations share. buckets: name -> a folder of images, or face metadata."""
+
+    store: FaceStore
+    model: str
+    buckets: dict[str, Path]
+
+
+class Seen(NamedTuple):
+    """A face in a picture: face metadata without embedding, and what gives that and the labels."""
+
+    row: dict
+    embed: Callable[[], np.ndarray]
+    classify: Callable[[], dict]
+
+
+class Picture(NamedTuple):
+    """The faces of an image, largest first, and how their embeddings were or are made."""
+
+    faces: list[Seen]
+    description: dict
+
+
+# ---------------------------------------------------------------- looking at images
+
+_one_at_a_time = threading.Lock()  # the models are not made for threads, and memory is bounded
+
+
+@functools.cache
+def _loaded(model: str):
+    config = pipelines.configuration(model)
+    return pipelines.load(config), enrolment.describe(config)
+
+
+@functools.cache
+def _classifier():
+    from helpers.faces import gender_classifiers
+
+    return gender_classifiers.load(GENDER_CLASSIFIER)
+
+
+def look(service: Service, image: dict) -> Picture:
+    """The faces of an image parameter: Bytes, or the S3Object of a bucket that is a local folder.
+
+    In a bucket that is face metadata the "image" is what was enrolled of it. Raises ServiceError.
+    """
+    if ("Bytes" in image) == ("S3Object" in image):
+        raise invalid("an image is Bytes or an S3Object")
+    if "Bytes" in image:
+        return _look_at(service.model, image["Bytes"], MOST_BYTES)
+    bucket, name = (image["S3Object"].get(key, "") for key in ("Bucket", "Name"))
+    place = service.buckets.get(bucket)
+    if place is None:
+        known = ", ".join(sorted(service.buckets)) or "none"
+        raise ServiceError(
+            "InvalidS3ObjectException", f"there is no bucket {bucket!r} here; there are {known}"
+        )
+    if place.suffix == ".parquet":
+        faces, failures, description = _metadata(place)
+        if name in failures:
+            return Picture([], description)
+        if name in faces:
+            row = faces[name]
+            seen = Seen(_without(row, "embedding"), lambda: row["embedding"], _no_pixels)
+            return Picture([seen], description)
+    else:
+        content = _file(place, name)
+        if content is not None:
+            return _look_at(service.model, content, MOST_BYTES_BUCKET, name)
+    raise ServiceError("InvalidS3ObjectException", f"bucket {bucket!r} holds no {name[:100]!r}")
+
+
+def _file(folder: Path, name: str) -> bytes | None:
+    """A file below a folder; nothing where there is none, or where the name leads out of it."""
+    try:
+        file = (folder / name).resolve()
+        if not (file.is_relative_to(folder.resolve()) and file.is_file()):
+            return None
+        if file.stat().st_size > MOST_BYTES_BUCKET:
+            raise _too_large(f"{file.stat().st_size:,} bytes, at most {MOST_BYTES_BUCKET:,}")
+        return file.read_bytes()
+    except (OSError, ValueError):  # a name that no file can have, among others
+        return None
+
+
+@functools.lru_cache(maxsize=16)
+def _metadata(path: Path) -> tuple[dict, set, dict]:
+    """Face metadata by id, the ids of the failures to enrol beside them, and the description."""
+    frame = enrolment.read_faces(path)
+    failures = enrolment.failures_path(path)
+    failed = set(enrolment.read_failures(path)["id"]) if failures.exists() else set()
+    return {row["id"]: row for row in frame.to_dict("records")}, failed, frame.attrs
+
+
+def _no_pixels() -> dict:
+    raise invalid("this bucket holds face metadata; Gender and AgeRange need the image")
+
+
+def _without(row: dict, *keys: str) -> dict:
+    return {k: v for k, v in row.items() if k not in keys}
+
+
+def _too_large(what: str) -> ServiceError:
+    return ServiceError("ImageTooLargeException", f"Image is too large: {what}")
+
+
+def _look_at(model: str, content: bytes, most: int, name: str = "") -> Picture:
+    if len(content) > most:
+        raise _too_large(f"{len(content):,} bytes, at most {most:,}")
+    digest = hashlib.sha256(content).hexdigest()
+    with _one_at_a_time:
+        try:
+            image = enrolment.decode_image(io.BytesIO(content), FORMATS)
+        except enrolment.Unreadable as error:
+            if error.reason == "too many pixels":
+                raise _too_large(str(error)) from error
+            raise ServiceError(
+                "InvalidImageFormatException",
+                f"Request has invalid image format ({error.reason}): JPEG and PNG are read",
+            ) from error
+        (detect, embed), description = _loaded(model)
+        try:
+            found = detect(image)
+        except Exception as error:  # each detector has its own kinds
+            raise invalid(
+                f"no face can be looked for in {image.shape[1]} x {image.shape[0]} pixels"
+            ) from error
+    named = {"id": name} if name else {}
+
+    def embedding_of(face):
+        with _one_at_a_time:
+            vector = embed(image, face)
+        if not enrolment.usable(vector):
+            raise invalid("the face gives no usable embedding")
+        return vector
+
+    def labels_of(face):
+        with _one_at_a_time:
+            return _labels(_classifier()(image, face))
+
+    faces = [
+        Seen(
+            named | {"image_sha256": digest} | _without(row, "face"),
+            functools.partial(embedding_of, row["face"]),
+            functools.partial(labels_of, row["face"]),
+        )
+        for row in enrolment.face_rows(image, found)
+    ]
+    return Picture(faces, description)
+
+
+def _labels(guess) -> dict:
+    female = guess.p_female >= 0.5
+    labels = {
+        "Gender": {
+            "Value": "Female" if female else "Male",
+            "Confidence": round(100 * max(guess.p_female, 1 - guess.p_female), 4),
+        }
+    }
+    if guess.age is not None:
+        labels["AgeRange"] = dict(zip(("Low", "High"), age_range(guess.age), strict=True))
+    return labels
+
+
+def age_range(age: float) -> tuple[int, int]:
+    """An age in years -> whole years below and above it, a convention and no interval."""
+    return max(0, math.floor(age - AGE_MARGIN)), math.ceil(age + AGE_MARGIN)
+
+
+# ---------------------------------------------------------------- faces as Amazon writes them
+
+
+def _box(row: dict) -> dict:
+    return {
+        "Width": row["box_w"] / row["width"],
+        "Height": row["box_h"] / row["height"],
+        "Left": row["box_x"] / row["width"],
+        "Top": row["box_y"] / row["height"],
+    }
+
+
+def _confidence(row: dict) -> float:
+    return round(min(100.0, 100.0 * row["detector_score"]), 4)
+
+
+def _quality(row: dict) -> dict:
+    """Brightness: the mean grey. Sharpness: v / (v + 100), v the Laplacian's variance. Percent."""
+    brightness, sharp = row["brightness"], row["sharpness"]
+    if not (math.isfinite(brightness) and math.isfinite(sharp)):  # a box outside of the image
+        return {"Brightness": 0.0, "Sharpness": 0.0}
+    return {
+        "Brightness": round(100 * brightness / 255, 4),
+        "Sharpness": round(100 * sharp / (sharp + SHARP), 4),
+    }
+
+
+def _eyes(row: dict) -> list[tuple[str, float, float]]:
+    """Left and right as seen in the image, as Amazon has them; ours are the person's own."""
+    eyes = []
+    for name, ours in (("eyeLeft", "right_eye"), ("eyeRight", "left_eye")):
+        x, y = row[f"{ours}_x"], row[f"{ours}_y"]
+        if x is not None and x == x:
+            eyes.append((name, float(x), float(y)))
+    return eyes
+
+
+def _detail(seen: Seen, attributes=()) -> dict:
+    row = seen.row
+    eyes = _eyes(row)
+    detail = {
+        "BoundingBox": _box(row),
+        "Confidence": _confidence(row),
+        "Landmarks": [
+            {"Type": name, "X": x / row["width"], "Y": y / row["height"]} for name, x, y in eyes
+        ],
+        "Quality": _quality(row),
+    }
+    if len(eyes) == 2:
+        (_, x0, y0), (_, x1, y1) = eyes
+        detail["Pose"] = {"Roll": round(math.degrees(math.atan2(y1 - y0, x1 - x0)), 4)}
+    wanted = {"GENDER": "Gender", "AGE_RANGE": "AgeRange"}
+    names = {wanted[a] for a in attributes if a in wanted}
+    if "ALL" in attributes:
+        names = set(wanted.values())
+    if names:
+        detail |= {k: v for k, v in seen.classify().items() if k in names}
+    return detail
+
+
+def _face(face: dict) -> dict:
+    """A stored face."""
+    named = {"ExternalImageId": face["external_image_id"]} if face["external_image_id"] else {}
+    return {
+        "FaceId": face["face_id"],
+        "ImageId": face["image_id"],
+        **named,
+        "BoundingBox": _box(face),
+        "Confidence": _confidence(face),
+    }
+
+
+def _reasons(row: dict, quality_filter: str) -> list[str]:
+    """Why a face does not pass a quality filter."""
+    if quality_filter == "NONE":
+        return []
+    quality = _quality(row)
+    measured = {
+        "SMALL_BOUNDING_BOX": row["face_size"],
+        "LOW_SHARPNESS": quality["Sharpness"],
+        "LOW_BRIGHTNESS": quality["Brightness"],
+    }
+    return [r for r, bar in BARS[quality_filter].items() if measured[r] < bar]
+
+
+def _largest(picture: Picture, quality_filter: str) -> Seen:
+    faces = [f for f in picture.faces if not _reasons(f.row, quality_filter)]
+    if not faces:
+        raise ServiceError(
+            "InvalidParameterException",
+            "There are no faces in the image. Should be at least 1.",
+        )
+    return faces[0]
+
+
+# ---------------------------------------------------------------- collections
+
+
+def _version(model: str) -> str:
+    return f"{model}/{shipping.DETECTOR}"
+
+
+def _info(service: Service, name: str) -> Info:
+    try:
+        return service.store.info(name)
+    except NoSuchCollection as error:
+        raise _missing(name) from error
+
+
+def _missing(name: str) -> ServiceError:
+    return ServiceError("ResourceNotFoundException", f"The collection id: {name} does not exist")
+
+
+def create_collection(service: Service, request: dict) -> dict:
+    """CreateCollection."""
+    if request.get("Tags"):
+        raise invalid("Tags are not kept here")
+    name = request["CollectionId"]
+    try:
+        service.store.create(name, service.model)
+    except CollectionExists as error:
+        raise ServiceError(
+            "ResourceAlreadyExistsException", f"The collection id: {name} already exists"
+        ) from error
+    except StoreFull as error:
+        raise ServiceError("ServiceQuotaExceededException", str(error)) from error
+    return {
+        "StatusCode": 200,
+        "CollectionArn": ARN + name,
+        "FaceModelVersion": _version(service.model),
+    }
+
+
+def describe_collection(service: Service, request: dict) -> dict:
+    """DescribeCollection."""
+    info = _info(service, request["CollectionId"])
+    return {
+        "FaceCount": info.faces,
+        "FaceModelVersion": _version(info.model),
+        "CollectionARN": ARN + info.id,
+        "CreationTimestamp": round(info.created, 3),
+        "UserCount": 0,
+    }
+
+
+def list_collections(service: Service, request: dict) -> dict:
+    """ListCollections, in the order in which they were made, page by page."""
+    after, size = _after(request, "collections"), _page(request)
+    found = [c for c in service.store.collections() if c.number > after]
+    page = found[:size]
+    more = {"NextToken": _token("collections", page[-1].number)} if found[size:] else {}
+    return {
+        "CollectionIds": [c.id for c in page],
+        "FaceModelVersions": [_version(c.model) for c in page],
+        **more,
+    }
+
+
+def delete_collection(service: Service, request: dict) -> dict:
+    """DeleteCollection."""
+    try:
+        service.store.delete(request["CollectionId"])
+    except NoSuchCollection as error:
+        raise _missing(request["CollectionId"]) from error
+    return {"StatusCode": 200}
+
+
+def _page(request: dict) -> int:
+    return request.get("MaxResults") or PAGE
+
+
+def _token(place: str, number: int) -> str:
+    return f"{place}:{number}".encode().hex()
+
+
+def _after(request: dict, place: str) -> int:
+    """The number at which the last page ended, from its NextToken; 0 for the first page."""
+    token = request.get("NextToken")
+    if not token:
+        return 0
+    try:
+        prefix, number = bytes.fromhex(token).decode().split(":")
+        if prefix == place and number.isdecimal() and len(number) < 19:
+            return int(number)
+    except ValueError:
+        pass
+    raise ServiceError("InvalidPaginationTokenException", "the NextToken is not of this list")
+
+
+# ---------------------------------------------------------------- faces of a collection
+
+
+def index_faces(service: Service, request: dict) -> dict:
+    """IndexFaces: the largest faces that pass the quality filter, at most MaxFaces."""
+    name = request["CollectionId"]
+    info = _info(service, name)
+    attributes = request.get("DetectionAttributes", ())
+    most = min(request.get("MaxFaces", MOST_FACES_INDEXED), MOST_FACES_INDEXED)
+    quality_filter = request.get("QualityFilter", "AUTO")
+    picture = look(service, request["Image"])
+    kept, left_out = [], []
+    for seen in picture.faces:
+        reasons = _reasons(seen.row, quality_filter)
+        if not reasons and len(kept) == most:
+            reasons = ["EXCEEDS_MAX_FACES"]
+        if reasons:
+            left_out.append({"FaceDetail": _detail(seen), "Reasons": reasons})
+        else:
+            kept.append(seen)
+    details = [_detail(seen, attributes) for seen in kept]
+    rows = [{**seen.row, "embedding": seen.embed()} for seen in kept]
+    external = request.get("ExternalImageId", "")
+    stored = []
+    if rows:
+        try:
+            stored = service.store.add(name, rows, picture.description, external)
+        except NoSuchCollection as error:
+            raise _missing(name) from error
+        except StoreFull as error:
+            raise ServiceError("ServiceQuotaExceededException", str(error)) from error
+        except Unlike as error:
+            raise _unlike(name, error) from error
+    return {
+        "FaceRecords": [
+            {"Face": _face(face), "FaceDetail": detail}
+            for face, detail in zip(stored, details, strict=True)
+        ],
+        "FaceModelVersion": _version(info.model),
+        "UnindexedFaces": left_out,
+    }
+
+
+def _unlike(name: str, why) -> ServiceError:
+    return invalid(
+        f"faces of this service cannot be compared with those of {name}: {why}. Serve that model "
+        "(--model), or another store (--store)"
+    )
+
+
+def list_faces(service: Service, request: dict) -> dict:
+    """ListFaces, in the order in which they came, page by page."""
+    name = request["CollectionId"]
+    info = _info(service, name)
+    if "UserId" in request:
+        raise invalid("UserId: there are no users here")
+    after, size = _after(request, "faces"), _page(request)
+    found = service.store.faces(name, after, size + 1, request.get("FaceIds"))
+    page = found[:size]
+    more = {"NextToken": _token("faces", page[-1]["number"])} if found[size:] else {}
+    return {
+        "Faces": [_face(face) for face in page],
+        "FaceModelVersion": _version(info.model),
+        **more,
+    }
+
+
+def delete_faces(service: Service, request: dict) -> dict:
+    """DeleteFaces."""
+    name = request["CollectionId"]
+    try:
+        gone = service.store.remove(name, request["FaceIds"])
+    except NoSuchCollection as error:
+        raise _missing(name) from error
+    missing = [i for i in dict.fromkeys(request["FaceIds"]) if i not in set(gone)]
+    return {
+        "DeletedFaces": gone,
+        "UnsuccessfulFaceDeletions": [
+            {"FaceId": i, "Reasons": ["FACE_NOT_FOUND"]} for i in missing
+        ],
+    }
+
+
+def search_faces(service: Service, request: dict) -> dict:
+    """SearchFaces: the faces of a collection like one of it, which is itself no candidate."""
+    name, face_id = request["CollectionId"], request["FaceId"]
+    info = _info(service, name)
+    embedding = service.store.embedding(name, face_id)
+    if embedding is None:
+        raise invalid(f"faceId {face_id} was not found in the collection")
+    return {
+        "SearchedFaceId": face_id,
+        "FaceMatches": _matches(service, info, embedding, request, face_id),
+        "FaceModelVersion": _version(info.model),
+    }
+
+
+def search_faces_by_image(service: Service, request: dict) -> dict:
+    """SearchFacesByImage: the faces of a collection like the largest one of an image."""
+    name = request["CollectionId"]
+    info = _info(service, name)
+    picture = look(service, request["Image"])
+    seen = _largest(picture, request.get("QualityFilter", "NONE"))
+    made = service.store.description(name)
+    if made is not None and (why := collection.difference(made, picture.description)):
+        raise _unlike(name, why)
+    return {
+        "SearchedFaceBoundingBox": _box(seen.row),
+        "SearchedFaceConfidence": _confidence(seen.row),
+        "FaceMatches": _matches(service, info, seen.embed(), request),
+        "FaceModelVersion": _version(info.model),
+    }
+
+
+def _matches(service, info: Info, embedding, request: dict, leave_out: str | None = None):
+    threshold = request.get("FaceMatchThreshold", similarity.DEFAULT)
+    top = request.get("MaxFaces", MOST_FACES_SEARCHED)
+    limit = math.inf
+    if threshold > 0:  # one step of a score farther: the rounded percentages decide, below
+        limit = float(similarity.to_distance(info.model, threshold)) + 10**-collection.DECIMALS
+    found = service.store.search(info.id, embedding, limit, top, leave_out)
+    percent = similarity.from_distance(info.model, [distance for _, distance in found])
+    return [
+        {"Similarity": float(p), "Face": _face(face)}
+        for p, (face, _) in zip(percent, found, strict=True)
+        if p >= threshold
+    ]
+
+
+# ---------------------------------------------------------------- images alone
+
+
+def compare_faces(service: Service, request: dict) -> dict:
+    """CompareFaces: the largest face of one image with every face of another."""
+    quality_filter = request.get("QualityFilter", "NONE")
+    threshold = request.get("SimilarityThreshold", similarity.DEFAULT)
+    first, second = (look(service, request[k]) for k in ("SourceImage", "TargetImage"))
+    model = first.description["configuration"]["model"]
+    if why := collection.difference(first.description, second.description):
+        raise invalid(f"the two faces cannot be compared: {why}")
+    source = _largest(first, quality_filter)
+    _largest(second, quality_filter)
+    metric = first.description["configuration"]["metric"]
+    compared = [f for f in second.faces if not _reasons(f.row, quality_filter)]
+    one, many = (
+        collection.normalised(np.stack([f.embed() for f in faces]).astype(np.float64), metric)
+        for faces in ([source], compared)
+    )
+    scores = collection.distances(one, many, (many * many).sum(axis=1), metric)[0]
+    matches, others = [], []
+    for seen, percent in zip(compared, similarity.from_distance(model, scores), strict=True):
+        if percent >= threshold:
+            matches.append({"Similarity": float(percent), "Face": _detail(seen)})
+        else:
+            others.append(_detail(seen))
+    return {
+        "SourceImageFace": {
+            "BoundingBox": _box(source.row),
+            "Confidence": _confidence(source.row),
+        },
+        "FaceMatches": sorted(matches, key=lambda m: -m["Similarity"]),
+        "UnmatchedFaces": others,
+    }
+
+
+def detect_faces(service: Service, request: dict) -> dict:
+    """DetectFaces: the largest 100 faces of an image; of the attributes Gender and AgeRange."""
+    picture = look(service, request["Image"])
+    attributes = request.get("Attributes", ())
+    return {
+        "FaceDetails": [_detail(seen, attributes) for seen in picture.faces[:MOST_FACES_INDEXED]]
+    }
+
+
+def answer(service: Service, operation: str, request: dict) -> dict:
+    """The answer of an operation, by its name in the protocol. Raises ServiceError."""
+    try:
+        return HANDLERS[operation](service, request)
+    except UserError as error:  # weights that cannot be had, say
+        raise ServiceError("InternalServerError", str(error), 500) from error
+
+
+HANDLERS = {
+    "CompareFaces": compare_faces,
+    "CreateCollection": create_collection,
+    "DeleteCollection": delete_collection,
+    "DeleteFaces": delete_faces,
+    "DescribeCollection": describe_collection,
+    "DetectFaces": detect_faces,
+    "IndexFaces": index_faces,
+    "ListCollections": list_collections,
+    "ListFaces": list_faces,
+    "SearchFaces": search_faces,
+    "SearchFacesByImage": search_faces_by_image,
+}

@@ -1,0 +1,259 @@
+"""The face search service on a port: HTTP in front of `operations`, with its limits.
+
+Flask reads the requests, waitress serves them. On a loopback address anyone on the machine may use
+it; on any other it wants requests signed with a token.
+"""
+
+import contextlib
+import ipaddress
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from helpers.errors import UserError
+from helpers.faces.pipelines import MODELS
+from helpers.paths import ROOT
+from helpers.protocol import shipping
+from helpers.service.operations import Service, answer
+from helpers.service.protocol import (
+    CONTENT_TYPE,
+    OPERATIONS,
+    ServiceError,
+    check_signature,
+    operation_of,
+    read_request,
+)
+from helpers.service.store import FaceStore
+
+PORT = 8018
+THREADS = 8
+CONNECTIONS = 64  # at a time; each may hold a body in memory
+MOST_BODY = 15 * 1024 * 1024  # two images of 5 MB as base64, and their frame
+MOST_HEADERS = 16 * 1024
+PATIENCE = 10  # seconds that a connection may say nothing
+TOKEN = "CONGRESS_TEST_TOKEN"
+OWNER = "CONGRESS_TEST_OWNER"  # the process that `running` was called in
+ABOUT = """The Congress Test: face search on open models, speaking Amazon Rekognition's protocol.
+
+  boto3.client("rekognition", endpoint_url="{url}", region_name="us-east-1",
+               aws_access_key_id="any", aws_secret_access_key="{secret}")
+
+Operations: {operations}.
+Any other answers UnknownOperationException, as Amazon does. Similarity is a scale of our own, not
+Amazon's and not a probability: `congress-test similarity` shows what it means.
+"""
+
+
+class Rate:
+    """A limit of requests a second, for all clients together, with bursts of one second."""
+
+    def __init__(self, a_second: float):
+        self.a_second, self.left, self.then = a_second, a_second, time.monotonic()
+        self.lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Whether one more request is within the limit."""
+        with self.lock:
+            now = time.monotonic()
+            self.left = min(self.a_second, self.left + (now - self.then) * self.a_second)
+            self.then = now
+            if self.left < 1:
+                return False
+            self.left -= 1
+            return True
+
+
+def make_app(service: Service, url: str, token: str | None = None, rate: float | None = None):
+    """The WSGI application of a service at `url`."""
+    from flask import Flask, Response, request
+    from werkzeug.exceptions import HTTPException
+
+    app = Flask("congress-test")
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY
+    limit = Rate(rate) if rate else None
+    ours = urlsplit(url)
+    loopback = is_loopback(ours.hostname)
+
+    def respond(content: dict, status: int = 200, code: str = ""):
+        response = Response(json.dumps(content), status, content_type=CONTENT_TYPE)
+        response.headers["x-amzn-RequestId"] = str(uuid.uuid4())
+        if code:
+            response.headers["x-amzn-ErrorType"] = code
+        return response
+
+    @app.errorhandler(ServiceError)
+    def refused(error):
+        # some clients read "message", some "Message"
+        content = {"__type": error.code, "message": error.message, "Message": error.message}
+        return respond(content, error.status, error.code)
+
+    @app.errorhandler(HTTPException)
+    def not_http(error):
+        code = {413: "RequestEntityTooLargeException"}.get(error.code, "UnknownOperationException")
+        return refused(ServiceError(code, error.name, error.code))
+
+    @app.errorhandler(Exception)
+    def broken(error):
+        traceback.print_exception(error, file=sys.stderr)  # holds no image and no credential
+        return refused(ServiceError("InternalServerError", "Internal server error", 500))
+
+    @app.get("/")
+    def about():
+        text = ABOUT.format(
+            url=url, secret="the token" if token else "any", operations=", ".join(OPERATIONS)
+        )
+        return Response(text, content_type="text/plain; charset=utf-8")
+
+    @app.post("/")
+    def operate():
+        # a page in a browser cannot reach the service under a name of its own
+        if loopback and not is_loopback(urlsplit(f"//{request.host}").hostname):
+            raise ServiceError("AccessDeniedException", "not the name of this service", 403)
+        if limit and not limit.take():
+            raise ServiceError("ThrottlingException", "Rate exceeded")
+        operation = operation_of(request.headers.get("X-Amz-Target", ""))
+        if request.mimetype != CONTENT_TYPE:
+            raise ServiceError("SerializationException", f"the content type is {CONTENT_TYPE}")
+        body = request.get_data(cache=False)
+        if token:
+            headers = {name.lower(): value for name, value in request.headers}
+            check_signature(headers, body, token)
+        return respond(answer(service, operation, read_request(operation, body)))
+
+    return app
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine itself."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def buckets(given: list[str], model: str) -> dict[str, Path]:
+    """What `S3Object` finds: the datasets that ship, and NAME=PATH for folders or face metadata.
+
+    Raises UserError.
+    """
+    found = {}
+    for dataset in shipping.PUBLIC:
+        path = shipping.faces_path(dataset, model)
+        if path.exists():
+            found[dataset] = path
+    for text in given:
+        name, _, where = text.partition("=")
+        path = Path(where)
+        if not (
+            name and where and (path.is_dir() or (path.suffix == ".parquet" and path.exists()))
+        ):
+            raise UserError(f"--bucket {text!r} is no NAME=PATH of a folder or a .parquet file")
+        found[name] = path
+    return found
+
+
+def serve(
+    folder: Path,
+    model: str,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    bucket: list[str] = (),
+    rate: float | None = None,
+    ready=print,
+) -> None:
+    """Serve a store until the process is told to stop; say `ready(url)` once it answers.
+
+    Raises UserError for a model without a scale, a port that is taken, an address other than
+    loopback without a token (the environment's CONGRESS_TEST_TOKEN).
+    """
+    try:
+        import waitress
+    except ImportError as error:
+        raise UserError("the service needs more: pip install 'congress-test[service]'") from error
+    if model not in MODELS:
+        raise UserError(f"the service has a similarity scale for {', '.join(MODELS)}, not {model}")
+    token = os.environ.get(TOKEN)
+    if not is_loopback(host) and not token:
+        raise UserError(
+            f"{host} can be reached from other machines: set {TOKEN} to a long random text, "
+            "which clients then use as their secret access key"
+        )
+    store = FaceStore(folder)
+    try:
+        # the port is known only once it is open, and the application wants to know it
+        place = {}
+        try:
+            server = waitress.create_server(
+                lambda environ, start: place["app"](environ, start),
+                host=host,
+                port=port,
+                threads=THREADS,
+                connection_limit=CONNECTIONS,
+                channel_timeout=PATIENCE,
+                cleanup_interval=PATIENCE // 2,
+                max_request_body_size=MOST_BODY,
+                max_request_header_size=MOST_HEADERS,
+                inbuf_overflow=2 * MOST_BODY,  # never to a file: images are not stored
+                ident=None,
+            )
+        except OSError as error:
+            raise UserError(f"port {port} of {host}: {error.strerror}") from error
+        logging.getLogger("waitress").setLevel(logging.CRITICAL)
+        name = f"[{host}]" if ":" in host else host
+        url = f"http://{name}:{server.effective_port}"
+        place["app"] = make_app(Service(store, model, buckets(bucket, model)), url, token, rate)
+        if OWNER in os.environ:
+            owner = int(os.environ[OWNER])
+            threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
+        ready(url)
+        server.run()
+    finally:
+        store.close()
+
+
+def _end_with(owner: int) -> None:
+    # a killed notebook would leave its service behind
+    while os.getppid() == owner:
+        time.sleep(1)
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def running(*options: str, store: Path | None = None) -> Iterator[str]:
+    """A service of its own in another process, for as long as the block lasts; gives its address.
+
+    options: of `congress-test serve`. store: its folder; a temporary one where none is named.
+    Raises UserError when it does not start.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = store or stack.enter_context(tempfile.TemporaryDirectory())
+        command = [sys.executable, "-m", "helpers.cli", "serve", "--port", "0"]
+        said = stack.enter_context(tempfile.TemporaryFile("w+"))  # a full pipe would stop it
+        process = subprocess.Popen(
+            [*command, "--store", str(folder), *options],
+            cwd=ROOT,
+            env={**os.environ, OWNER: str(os.getpid())},
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+        try:
+            line = process.stdout.readline()
+            if not line.startswith("http"):
+                process.wait()
+                said.seek(0)
+                raise UserError(f"the service did not start: {said.read().strip()}")
+            yield line.split()[0]
+        finally:
+            process.terminate()
+            process.communicate()

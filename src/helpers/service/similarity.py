@@ -1,0 +1,91 @@
+"""Similarity in percent: one documented scale for each model, from its comparison scores.
+
+A scale is three points joined by straight lines: 100 % is distance 0; 80 % is the library's default
+threshold, as 80 was Amazon Rekognition's default; 99 %, which Amazon recommended in reply, is the
+threshold calibrated to the strictest FMR on offer, 1 in 1,000,000. Beyond the default the line
+goes on to 0 %.
+
+It is not a probability, not a share of anything, and not Amazon's scale: 80 here and 80 there have
+nothing in common but that nobody has to ask for them. What a percentage means is in `table`.
+"""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from helpers.errors import UserError
+from helpers.faces.pipelines import MODELS
+from helpers.protocol import calibration, shipping
+
+DECIMALS = 4  # as fine as the scores: no two of them get one similarity
+DEFAULT = 80.0
+STRICT, STRICT_FMR = 99.0, 1e-6
+SHOWN = (80.0, 90.0, 95.0, 99.0)
+
+
+@cache
+def points(model: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Where the scale bends: distances, ascending, and their similarities in percent.
+
+    Raises UserError for a model without calibrated thresholds.
+    """
+    if model not in MODELS:
+        raise UserError(
+            f"no similarity scale is defined for {model!r}; there are {', '.join(MODELS)}"
+        )
+    config = shipping.configuration(model)
+    default, strict = config.default_threshold, calibration.threshold(config, STRICT_FMR)
+    zero = default + DEFAULT * (default - strict) / (STRICT - DEFAULT)
+    return (0.0, strict, default, zero), (100.0, STRICT, DEFAULT, 0.0)
+
+
+def from_distance(model: str, distance):
+    """Comparison scores (distances, small is alike) -> similarity in percent, large is alike."""
+    return np.round(np.interp(distance, *points(model)), DECIMALS)
+
+
+def to_distance(model: str, percent):
+    """Similarity in percent -> the distance that has it; 0 % is where the scale ends."""
+    distances, similarities = points(model)
+    return np.interp(percent, similarities[::-1], distances[::-1])
+
+
+def table(models=MODELS) -> pd.DataFrame:
+    """What a similarity means: false matches and misses, a row a model and percentage.
+
+    Columns: model, similarity (of SHOWN), distance; errors, comparisons, fmr, low, high, offered
+    (impostor pairs, see `thresholds.fmr_at`); missed, pairs, fnmr, fnmr_low, fnmr_high (members'
+    second portraits, see `thresholds.errors_at`).
+    """
+    from helpers.experiments.what_is_80_percent import tables as thresholds
+
+    rows = []
+    for model in models:
+        for percent in SHOWN:
+            distance = round(float(to_distance(model, percent)), DECIMALS)
+            found = thresholds.fmr_at(model, distance) | thresholds.errors_at(model, distance)
+            columns = ("errors", "comparisons", "fmr", "low", "high", "offered")
+            columns += ("missed", "pairs", "fnmr", "fnmr_low", "fnmr_high")
+            rows.append(
+                {"model": model, "similarity": percent, "distance": distance}
+                | {c: found[c] for c in columns}
+            )
+    return pd.DataFrame(rows)
+
+
+def shown() -> pd.DataFrame:
+    """`table` for readers: model by its label, percentage, distance, FMR and FNMR as text."""
+    from helpers.experiments.what_is_80_percent.words import fmr_text, fnmr_of
+    from helpers.show.figures import MODEL_LABELS
+
+    found = table()
+    return pd.DataFrame(
+        {
+            "Model": found["model"].map(MODEL_LABELS),
+            "Similarity": found["similarity"].map("{:g} %".format),
+            "Distance": found["distance"].map("{:.4f}".format),
+            "FMR": found.apply(fmr_text, axis=1, low="low", high="high"),
+            "Genuine pairs missed (FNMR)": found.apply(fnmr_of, axis=1),
+        }
+    )

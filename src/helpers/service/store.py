@@ -1,0 +1,464 @@
+"""Named collections of face metadata that grow and shrink: the store behind the search service.
+
+A store is one SQLite file, `faces.sqlite`, in write-ahead mode: what `add` returned is on the disk,
+whatever kills the process next. An image is never stored. Search is exact, in memory, with the
+scores of `helpers.faces.collection`: distances, small is alike. One process has a store open at a
+time; its threads may share it.
+
+Tables: `collections` (id, created, model, description) and `faces`: the columns of face metadata
+(`enrolment.COLUMNS`; embedding: float32, little endian), and collection, face_id, image_id,
+external_image_id, all of them UUIDs or the client's own words.
+"""
+
+import contextlib
+import json
+import re
+import sqlite3
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from helpers.errors import UserError
+from helpers.faces import collection, enrolment
+
+FILE = "faces.sqlite"
+VERSION = 1  # of the tables, in the file's own user_version
+MOST_FACES = 1_000_000  # in one collection; some GB of memory
+MOST_COLLECTIONS = 1_000
+ROUGH = 1e-3  # of float32 and of rounding, as a share of squared lengths; generous
+METADATA = tuple(c for c in enrolment.COLUMNS if c != "embedding")
+TYPES = {"string": "TEXT", "int32": "INTEGER", "float": "REAL"}
+
+TABLES = f"""
+CREATE TABLE collections (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    model TEXT NOT NULL,
+    created REAL NOT NULL,
+    description TEXT
+) STRICT;
+CREATE TABLE faces (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection TEXT NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+    face_id TEXT NOT NULL UNIQUE,
+    image_id TEXT NOT NULL,
+    external_image_id TEXT NOT NULL,
+    {", ".join(f"{c} {TYPES[str(enrolment.COLUMNS[c])]}" for c in METADATA)},
+    embedding BLOB NOT NULL,
+    UNIQUE (collection, image_sha256, external_image_id, box_x, box_y, box_w, box_h)
+) STRICT;
+CREATE UNIQUE INDEX faces_by_id ON faces (collection, id);
+CREATE INDEX faces_by_number ON faces (collection, number);
+"""
+
+
+class NoSuchCollection(KeyError):
+    """The store holds no collection of this name."""
+
+
+class CollectionExists(ValueError):
+    """The store holds a collection of this name already."""
+
+
+class StoreFull(ValueError):
+    """The store, or the collection, holds as much as it may."""
+
+
+class Unlike(ValueError):
+    """The faces were made with another configuration or other weights than the collection's."""
+
+
+class Info(NamedTuple):
+    """A collection: number, name, model, when it was made (seconds since 1970), how many faces."""
+
+    number: int
+    id: str
+    model: str
+    created: float
+    faces: int
+
+
+class _Index(NamedTuple):
+    """The faces of a collection in memory; `faces` and `vectors` only ever grow at their end."""
+
+    faces: list[dict]  # in the order of their numbers
+    position: dict[str, int]  # of a face_id
+    vectors: np.ndarray  # (capacity, d) float32, normalised
+    squared: np.ndarray  # (capacity,) float32, squared lengths
+    metric: str
+    count: int
+
+
+class FaceStore:
+    """Collections in the folder of a store; made when it is missing.
+
+    Raises UserError when the file is no store, or when another process has it open.
+    """
+
+    def __init__(self, folder: Path):
+        path = Path(folder) / FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._indexes: dict[str, _Index] = {}
+        self._database = sqlite3.connect(
+            path, timeout=2, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._database.close()
+            if "locked" in str(error):
+                raise UserError(f"{path} is open in another process") from error
+            raise UserError(f"{path} is no face store: {error}") from error
+
+    def _open(self):
+        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
+            self._database.execute(f"PRAGMA {pragma}")
+        self._database.execute("PRAGMA foreign_keys = ON")
+        self._database.row_factory = sqlite3.Row
+        with self._transaction():
+            version = self._database.execute("PRAGMA user_version").fetchone()[0]
+            tables = self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            if version == 0 and tables == 0:
+                for statement in TABLES.split(";")[:-1]:
+                    self._database.execute(statement)
+                self._database.execute(f"PRAGMA user_version = {VERSION}")
+            elif version != VERSION:
+                raise sqlite3.DatabaseError(f"version {version}, expected {VERSION}")
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used afterwards."""
+        with self._lock:
+            self._database.close()
+
+    @contextlib.contextmanager
+    def _transaction(self):
+        """A write: alone in its process, whole or not at all. A nested one is part of the outer."""
+        with self._lock:
+            if self._database.in_transaction:
+                yield self._database
+                return
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    # ------------------------------------------------------------ collections
+
+    def create(self, name: str, model: str) -> None:
+        """Make an empty collection. Raises CollectionExists, StoreFull."""
+        with self._transaction() as db:
+            if self._known(name):
+                raise CollectionExists(name)
+            if db.execute("SELECT count(*) FROM collections").fetchone()[0] >= MOST_COLLECTIONS:
+                raise StoreFull(f"the store holds {MOST_COLLECTIONS:,} collections already")
+            db.execute(
+                "INSERT INTO collections (id, model, created) VALUES (?, ?, ?)",
+                (name, model, time.time()),
+            )
+
+    def collections(self) -> list[Info]:
+        """All collections, in the order in which they were made."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT c.number, c.id, c.model, c.created, count(f.number) FROM collections c "
+                "LEFT JOIN faces f ON f.collection = c.id GROUP BY c.number ORDER BY c.number"
+            ).fetchall()
+        return [Info(*row) for row in rows]
+
+    def info(self, name: str) -> Info:
+        """One collection. Raises NoSuchCollection."""
+        with self._lock:
+            row = self._database.execute(
+                "SELECT number, id, model, created FROM collections WHERE id = ?", (name,)
+            ).fetchone()
+            if row is None:
+                raise NoSuchCollection(name)
+            return Info(*row, faces=self._index(name).count)
+
+    def delete(self, name: str) -> None:
+        """Delete a collection with its faces. Raises NoSuchCollection."""
+        with self._transaction() as db:
+            if not db.execute("DELETE FROM collections WHERE id = ?", (name,)).rowcount:
+                raise NoSuchCollection(name)
+            self._indexes.pop(name, None)
+
+    def _known(self, name: str) -> bool:
+        query = "SELECT 1 FROM collections WHERE id = ?"
+        return self._database.execute(query, (name,)).fetchone() is not None
+
+    # ------------------------------------------------------------ faces
+
+    def add(self, name: str, rows: list[dict], description: dict, external: str = "") -> list[dict]:
+        """Add the faces of one image; return them as they are stored, on disk when it returns.
+
+        rows: face metadata (`enrolment.COLUMNS`; `id` may be missing). description: as in
+        `enrolment.describe`; the first faces fix that of the collection. A face of the same image
+        and box under the same external id is not stored twice: what is there is returned. Raises
+        NoSuchCollection, StoreFull, and Unlike for another configuration or other weights.
+        """
+        for row in rows:
+            if not enrolment.usable(np.asarray(row["embedding"])):
+                raise ValueError("an embedding is zero or not finite")
+        with self._lock:
+            with self._transaction() as db:
+                self._agree(name, description)
+                index = self._index(name)
+                if index.count + len(rows) > MOST_FACES:
+                    raise StoreFull(f"a collection holds at most {MOST_FACES:,} faces")
+                image_id = str(uuid.uuid4())
+                stored = [self._add_one(db, name, row, external, image_id) for row in rows]
+            # only now: what is found is on the disk
+            new = [face for face, is_new in stored if is_new]
+            if new:
+                self._indexes[name] = _grown(index, new, description["configuration"]["metric"])
+        return [face for face, _ in stored]
+
+    def _add_one(self, db, name, row, external, image_id) -> tuple[dict, bool]:
+        box = ("box_x", "box_y", "box_w", "box_h")
+        of_image = db.execute(
+            "SELECT * FROM faces WHERE collection = ? AND image_sha256 = ? "
+            "AND external_image_id = ?",
+            (name, row["image_sha256"], external),
+        ).fetchall()
+        for face in of_image:
+            if all(face[c] == row[c] for c in box):
+                return _face(face), False
+        face_id = str(uuid.uuid4())
+        values = {c: _plain(row.get(c)) for c in METADATA} | {
+            "collection": name,
+            "face_id": face_id,
+            # an image that was indexed before, with fewer of its faces, keeps its id
+            "image_id": of_image[0]["image_id"] if of_image else image_id,
+            "external_image_id": external,
+            "id": row.get("id") or external or face_id,
+            "embedding": np.asarray(row["embedding"], dtype="<f4").tobytes(),
+        }
+        insert = (
+            f"INSERT INTO faces ({', '.join(values)}) "
+            f"VALUES ({', '.join(f':{c}' for c in values)}) ON CONFLICT (collection, id) DO NOTHING"
+        )
+        done = db.execute(insert, values)
+        if not done.rowcount:  # somebody else's face has this id already
+            values["id"] = face_id
+            done = db.execute(insert, values)
+        return _face(values | {"number": done.lastrowid}), True
+
+    def _agree(self, name: str, description: dict) -> None:
+        row = self._database.execute(
+            "SELECT model, description FROM collections WHERE id = ?", (name,)
+        ).fetchone()
+        if row is None:
+            raise NoSuchCollection(name)
+        if row["model"] != description["configuration"]["model"]:
+            raise Unlike(f"model: {row['model']} / {description['configuration']['model']}")
+        if row["description"] is None:
+            self._database.execute(
+                "UPDATE collections SET description = ? WHERE id = ?",
+                (json.dumps(description, sort_keys=True), name),
+            )
+            return
+        if differs := collection.difference(json.loads(row["description"]), description):
+            raise Unlike(differs)
+
+    def description(self, name: str) -> dict | None:
+        """How the faces of a collection were made (`enrolment.describe`); None while it is empty.
+
+        Raises NoSuchCollection.
+        """
+        with self._lock:
+            row = self._database.execute(
+                "SELECT description FROM collections WHERE id = ?", (name,)
+            ).fetchone()
+        if row is None:
+            raise NoSuchCollection(name)
+        return json.loads(row["description"]) if row["description"] else None
+
+    def faces(self, name: str, after: int = 0, limit: int | None = None, ids=None) -> list[dict]:
+        """Faces in the order in which they came, after the given number; of the given face_ids.
+
+        Raises NoSuchCollection.
+        """
+        index = self._snapshot(name)
+        wanted = index.faces[: index.count]
+        if ids is not None:
+            at = sorted({index.position.get(i, index.count) for i in ids})
+            wanted = [index.faces[i] for i in at if i < index.count]
+        wanted = [face for face in wanted if face["number"] > after]
+        return wanted if limit is None else wanted[:limit]
+
+    def remove(self, name: str, face_ids) -> list[str]:
+        """Delete faces by face_id; return those that were there. Raises NoSuchCollection."""
+        with self._transaction() as db:
+            if not self._known(name):
+                raise NoSuchCollection(name)
+            delete = "DELETE FROM faces WHERE collection = ? AND face_id = ?"
+            gone = [i for i in dict.fromkeys(face_ids) if db.execute(delete, (name, i)).rowcount]
+            self._indexes.pop(name, None)  # read again when it is next wanted
+        return gone
+
+    # ------------------------------------------------------------ search
+
+    def embedding(self, name: str, face_id: str) -> np.ndarray | None:
+        """The embedding (d,) float32 of a stored face, or None where there is none."""
+        index = self._snapshot(name)
+        at = index.position.get(face_id, index.count)
+        return index.faces[at]["embedding"] if at < index.count else None
+
+    def search(
+        self, name: str, embedding: np.ndarray, limit: float, top: int, leave_out: str | None = None
+    ) -> list[tuple[dict, float]]:
+        """The `top` nearest faces at a distance of at most `limit`, nearest first.
+
+        Equal distances come in the order in which the faces came. leave_out: a face_id that is no
+        candidate. Raises NoSuchCollection.
+        """
+        index = self._snapshot(name)
+        if index.count == 0:
+            return []
+        probe = collection.normalised(np.asarray(embedding, dtype=np.float64)[None], index.metric)
+        # first squared distances of all, in float32 and in half the time, then those that may be
+        # near enough exactly; of vectors of length 1 they are twice the cosine distances
+        squared = index.squared[: index.count]
+        length = float(probe[0] @ probe[0])
+        rough = length + squared - 2 * (index.vectors[: index.count] @ probe[0].astype(np.float32))
+        slack = ROUGH * (length + float(squared.max()))
+        if (left_out := index.position.get(leave_out, index.count)) < index.count:
+            rough[left_out] = np.nan  # at or below no limit
+        near = np.flatnonzero(
+            rough <= (2 * limit if index.metric == "cosine" else limit**2) + slack
+        )
+        if len(near) > top:
+            last = np.partition(rough[near], top - 1)[top - 1]
+            near = near[rough[near] <= last + 2 * slack]
+        if len(near) == 0:
+            return []
+        vectors = _vectors([index.faces[i] for i in near], index.metric)
+        scores = collection.distances(
+            probe, vectors, (vectors * vectors).sum(axis=1), index.metric
+        )[0]
+        best = np.argsort(scores, kind="stable")[:top]
+        return [(index.faces[near[i]], float(scores[i])) for i in best if scores[i] <= limit + 1e-9]
+
+    def _snapshot(self, name: str) -> _Index:
+        # no lock where the index is there: a search must not wait for somebody's disk
+        return self._indexes.get(name) or self._index(name)
+
+    def _index(self, name: str) -> _Index:
+        with self._lock:
+            if name not in self._indexes:
+                if not self._known(name):
+                    raise NoSuchCollection(name)
+                rows = self._database.execute(
+                    "SELECT * FROM faces WHERE collection = ? ORDER BY number", (name,)
+                )
+                index = _Index([], {}, np.zeros((0, 0)), np.zeros(0), "", 0)
+                if faces := [_face(row) for row in rows]:
+                    metric = self.description(name)["configuration"]["metric"]
+                    index = _grown(index, faces, metric)
+                self._indexes[name] = index
+            return self._indexes[name]
+
+    # ------------------------------------------------------------ Parquet
+
+    def import_faces(self, name: str, path: Path) -> int:
+        """Make a collection from face metadata (`enrol`); return how many faces it has.
+
+        The ids of the file become external ids, with "_" for what those may not hold. All or
+        nothing. Raises UserError.
+        """
+        frame = enrolment.read_faces(path)
+        collection.make_collection(frame)  # refuses what cannot be compared
+        if len(frame) > MOST_FACES:
+            raise UserError(f"{path} has {len(frame):,} faces; at most {MOST_FACES:,} fit")
+        needed = ["image_sha256", "width", "height", "box_x", "box_y", "box_w", "box_h"]
+        if frame[needed].isna().any(axis=None):
+            raise UserError(f"{path} lacks the image or the box of a face")
+        external = frame["id"].map(external_id)
+        if external.duplicated().any():
+            raise UserError(
+                f"two ids of {path} would become {external[external.duplicated()].iloc[0]!r}"
+            )
+        model = frame.attrs["configuration"]["model"]
+        try:
+            with self._transaction() as db:
+                self.create(name, model)
+                self._agree(name, frame.attrs)
+                for row, text in zip(frame.to_dict("records"), external, strict=True):
+                    self._add_one(db, name, row, text, str(uuid.uuid4()))
+                self._indexes.pop(name, None)
+        except CollectionExists as error:
+            raise UserError(f"there is a collection {name!r} already") from error
+        except StoreFull as error:
+            raise UserError(str(error)) from error
+        return self.info(name).faces
+
+    def export_faces(self, name: str, path: Path) -> int:
+        """Write a collection as face metadata, a Parquet file as `enrol` makes it; return its size.
+
+        `id` is the id it was imported with, else the external id, else the face_id. Raises
+        UserError.
+        """
+        try:
+            faces, description = self.faces(name), self.description(name)
+        except NoSuchCollection as error:
+            raise UserError(f"there is no collection {name!r}") from error
+        if not faces:
+            raise UserError(f"the collection {name!r} is empty")
+        rows = [{c: face[c] for c in enrolment.COLUMNS} for face in faces]
+        rows.sort(key=lambda row: row["id"])
+        table = pa.Table.from_pylist(rows, schema=pa.schema(enrolment.COLUMNS))
+        enrolment.write_faces(table, path, description)
+        return len(rows)
+
+
+def external_id(text: str) -> str:
+    """A text as an external image id: at most 255 of the characters that Amazon allows."""
+    return re.sub(r"[^a-zA-Z0-9_.\-:]", "_", text)[:255]
+
+
+def _face(row) -> dict:
+    face = dict(row)
+    face["embedding"] = np.frombuffer(face["embedding"], dtype="<f4")
+    return face
+
+
+def _plain(value):
+    """A number as SQLite knows it; NaN and NA as NULL."""
+    if value is None or value != value:
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _vectors(faces: list[dict], metric: str) -> np.ndarray:
+    """The normalised embeddings (n, d) float64 of stored faces."""
+    vectors = np.stack([face["embedding"] for face in faces]).astype(np.float64)
+    return collection.normalised(vectors, metric)
+
+
+def _grown(index: _Index, faces: list[dict], metric: str) -> _Index:
+    """The index with more faces at its end; those who search in the old one are not disturbed."""
+    vectors = _vectors(faces, metric)
+    start, stop = index.count, index.count + len(faces)
+    if stop > len(index.squared):
+        capacity = max(stop, 2 * start, 64)
+        shapes = (capacity, vectors.shape[1]), capacity
+        grown = [np.zeros(shape, dtype=np.float32) for shape in shapes]
+        for new, old in zip(grown, (index.vectors, index.squared), strict=True):
+            if start:
+                new[:start] = old[:start]
+        index = index._replace(vectors=grown[0], squared=grown[1])
+    index.vectors[start:stop] = vectors
+    index.squared[start:stop] = (vectors * vectors).sum(axis=1)
+    index.faces.extend(faces)
+    index.position.update({f["face_id"]: i for i, f in enumerate(faces, start)})
+    return index._replace(metric=metric, count=stop)

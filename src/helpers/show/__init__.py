@@ -1,0 +1,1 @@
+"""How numbers, figures and tables look, and how they are saved."""

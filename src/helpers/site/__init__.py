@@ -1,0 +1,1 @@
+"""The pages, the PDF and the citations, from what is committed."""

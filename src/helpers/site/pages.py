@@ -1,0 +1,454 @@
+"""The texts of the site: what a notebook, a figure, a table, a model becomes as a page.
+
+Pure functions from the committed notebooks, figures/index.json and data/ to Markdown and HTML;
+`helpers.site.build` writes them and runs Sphinx.
+"""
+
+import html
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+
+from helpers.paths import DATA, FIGURES, ROOT
+from helpers.show.figures import GALLERY_LABELS, GROUP_ORDER
+from helpers.site import citation
+from helpers.statistics import rates
+
+KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "CSV", "tex": "LaTeX"}
+MOST_ROWS = 200  # of a data table on a page; the CSV has all
+
+
+def escape(text: str) -> str:
+    """Text -> Markdown that shows exactly this text."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$~])", r"\\\1", text)
+
+
+def files_of(id: str, folder: Path = FIGURES) -> dict[str, Path]:
+    """The files of a figure or table that exist, by extension."""
+    found = {kind: folder / f"{id}.{kind}" for kind in KINDS}
+    return {kind: path for kind, path in found.items() if path.exists()}
+
+
+def picture(entry: dict, up: str, link: str, folder: Path = FIGURES) -> str:
+    """A figure as HTML: the SVG at its size, its alternative text, a link around it.
+
+    up: the way from the page to the folder of figures, e.g. "../figures/".
+    """
+    head = (folder / f"{entry['id']}.svg").read_text("utf-8")[:2000]
+    wide, high = (
+        round(float(re.search(rf'<svg[^>]* {side}="([\d.]+)pt"', head, re.S)[1]) * 4 / 3)
+        for side in ("width", "height")
+    )
+    return (
+        f'<a class="picture" href="{link}"><img src="{up}{entry["id"]}.svg" '
+        f'alt="{html.escape(entry["alt"])}" width="{wide}" height="{high}" loading="lazy"></a>'
+    )
+
+
+def cells_of(table: str) -> np.ndarray:
+    """The cells of a dataframe's HTML as text, its head first: shape (rows, columns)."""
+    rows = re.findall(r"<tr.*?</tr>", table, flags=re.S)
+    texts = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.S) for row in rows]
+    return np.array([[html.unescape(cell).strip() for cell in row] for row in texts], dtype=object)
+
+
+def _least_widths(cells: np.ndarray) -> list[int]:
+    """Letters that each column needs: words unbroken, short cells in two lines, long in three."""
+    longest = np.vectorize(len)(cells).max(axis=0)
+    words = np.vectorize(lambda text: max(map(len, text.split()), default=1))(cells).max(axis=0)
+    return [
+        int(max(1.1 * min(w, 20) + 1, min(-(-n // 2), 14), min(-(-n // 3), 36)))
+        for n, w in zip(longest, words, strict=True)
+    ]
+
+
+def scrolling(table: str, label: str) -> str:
+    """A dataframe's HTML in a box that scrolls by itself, also from the keyboard.
+
+    Its columns are no narrower than they can be read.
+    """
+    widths = iter(_least_widths(cells_of(table)))
+    table = re.sub(r"[\d.,]+–[\d.,]+", r'<span class="whole">\g<0></span>', table)
+    table = table.replace(" %", "\u00a0%")
+    table = re.sub(r"<th>", lambda _: f'<th style="min-width: {next(widths)}ch">', table)
+    return (
+        f'<div class="table-scroll" role="region" tabindex="0" aria-label="{html.escape(label)}">'
+        f"{table}</div>"
+    )
+
+
+# ---------------------------------------------------------------- notebooks
+
+
+def opening(nb) -> tuple[str, str]:
+    """Title and question of a notebook, from its first cell."""
+    first = nb.cells[0].source
+    title = re.search(r"^# (.+)$", first, re.M)[1].strip()
+    question = re.search(r"^\*\*(.+?)\*\*\s*$", first, re.M | re.S)
+    return title, question[1].strip() if question else ""
+
+
+def notebook_page(path: Path, entries: dict[str, dict]):
+    """A committed notebook -> the notebook that Sphinx reads: code folded, figures as SVG.
+
+    entries: figures and tables by id.
+    """
+    nb = nbformat.read(path, as_version=4)
+    nb.cells = _joined(nb.cells)
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.metadata["tags"] = ["hide-input"]
+            for output in cell.outputs:
+                if "data" in output:
+                    _show(output, entries)
+    about = (
+        f'<p class="about">Notebook {path.stem[:2]} of the collection, as committed. '
+        f'<a href="{path.name}" download>Download the notebook</a></p>'
+    )
+    nb.cells.insert(1, nbformat.v4.new_markdown_cell(about, id="about-this-page"))
+    return nb
+
+
+def _joined(cells: list) -> list:
+    """Code that shows nothing goes into the next cell's code: fewer folds on the page."""
+    kept = []
+    for cell in cells:
+        before = kept[-1] if kept else None
+        if before and cell.cell_type == before.cell_type == "code" and not before.outputs:
+            cell.source = f"{before.source}\n\n{cell.source}"
+            kept.pop()
+        kept.append(cell)
+    return kept
+
+
+def entry_of(data: dict, entries: dict[str, dict]) -> dict | None:
+    """The index entry of a figure or table that a cell shows, None for another output."""
+    named = re.match(r"((?:fig|tab)-[\w-]+): ", data.get("text/plain", ""))
+    return entries.get(named[1]) if named else None
+
+
+def _show(output, entries: dict[str, dict]) -> None:
+    """Mend one output in place: SVG instead of PNG, tables that scroll, links to figure pages."""
+    data = output["data"]
+    entry = entry_of(data, entries)
+    if "image/png" in data and entry:
+        output["data"] = {
+            "text/html": picture(entry, "../figures/", f"../figures/{entry['id']}.html")
+        }
+        output["metadata"] = {}
+    elif "<table" in data.get("text/html", "") and "<script" not in data["text/html"]:
+        label = entry["title"] if entry else "Table"
+        output["data"] = {"text/html": scrolling(data["text/html"], label)}
+    elif "text/markdown" in data:
+        output["data"] = {
+            "text/markdown": re.sub(
+                r"\[Data\]\(\.\./figures/([\w-]+)\.csv\)",
+                r"[Data, downloads, how to cite](../figures/\1.md)",
+                data["text/markdown"],
+            )
+        }
+
+
+# ---------------------------------------------------------------- figures and tables
+
+
+def figure_page(entry: dict, notebook_title: str, made_by: str, folder: Path = FIGURES) -> str:
+    """The page of one figure or table as Markdown."""
+    id, kind = entry["id"], entry["kind"]
+    number = entry["notebook"][:2]
+    files = files_of(id, folder)
+    downloads = [
+        f'<a href="{path.name}" download>{KINDS[ext]} <span>{_size(path)}</span></a>'
+        for ext, path in files.items()
+    ]
+    parts = [
+        "---\norphan: true\n---\n",
+        f"# {escape(entry['title'])}\n",
+        f"[All figures and tables](index.md) › "
+        f"[{number} {escape(notebook_title)}](../notebooks/{entry['notebook']}.ipynb) › `{id}`\n",
+    ]
+    if kind == "figure":
+        parts.append(picture(entry, "", f"{id}.svg", folder) + "\n")
+    parts += [
+        escape(entry["caption"]) + "\n",
+        '<p class="downloads">Download: ' + " ".join(downloads) + "</p>\n",
+        "## Data\n",
+        data_table(folder / entry["data"], f"Data of {id}") + "\n",
+    ]
+    if kind == "figure":
+        parts += ["## In words\n", escape(entry["alt"]) + "\n"]
+    parts += [
+        "## Cite this\n",
+        f"```{{code-block}} text\n:class: copy\n\n{citation.plain(entry)}\n```\n",
+        f"```{{code-block}} bibtex\n\n{citation.bibtex(entry)}\n```\n",
+        f"On the command line: `congress-test cite {id}`. The id keeps its meaning: if what is "
+        "counted changes, the figure gets another id ([how](../cite.md)).\n",
+        "## Where it comes from\n",
+        f"[Notebook {number}, {escape(notebook_title)}](../notebooks/{entry['notebook']}.ipynb) "
+        f"draws it from what ships in the repository; `make run` makes it again. {made_by}\n",
+    ]
+    return "\n".join(parts)
+
+
+def data_table(csv: Path, label: str) -> str:
+    """A CSV as an HTML table, numbers to four significant digits."""
+    table = pd.read_csv(csv, keep_default_na=False, na_values=[""])
+    more = len(table) - MOST_ROWS
+    shown = table.head(MOST_ROWS).map(_cell)
+    body = shown.to_html(index=False, border=0, justify="left", na_rep="", classes="data")
+    note = f"<p>The CSV has {more:,} more rows.</p>" if more > 0 else ""
+    return scrolling(body, label) + note
+
+
+def _cell(value) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    if pd.isna(value):
+        return ""
+    return (
+        f"{value:,}"
+        if isinstance(value, int)
+        else f"{value:,.4g}"
+        if abs(value) < 1e4
+        else f"{value:,.0f}"
+    )
+
+
+def _size(path: Path) -> str:
+    size = path.stat().st_size
+    return f"{size / 1000:,.0f} kB" if size >= 1000 else f"{size} bytes"
+
+
+def figure_index(entries: list[dict], titles: dict[str, str]) -> str:
+    """The index of figures and tables as Markdown, by notebook."""
+    parts = [
+        "# Figures and tables\n",
+        "Each has a page with its data, downloads and how to cite it. A title states a finding, "
+        "the caption on the page says how far it goes.\n",
+    ]
+    for name in sorted({e["notebook"] for e in entries}):
+        parts.append(f"## {name[:2]} {escape(titles[name])}\n")
+        mine = [e for e in entries if e["notebook"] == name]
+        for e in sorted(mine, key=lambda e: (e["kind"], e["id"])):
+            parts.append(f"* [{escape(e['title'])}]({e['id']}.md) `{e['id']}`")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def made_by(id: str, commits: dict[str, tuple[str, str]]) -> str:
+    """Which commit made the data of a figure, in words; `commits`: see `build.commits`."""
+    if id not in commits:
+        version = citation.cff()["version"]
+        return f"Version {version}; the commit is not known here (no history at hand)."
+    commit, date = commits[id]
+    return f"Its data were last changed by commit `{commit[:10]}` of {date}."
+
+
+# ---------------------------------------------------------------- the landing page and others
+
+
+def reading_order(notebooks: dict[str, tuple[str, str]]) -> str:
+    """The notebooks with their questions as a Markdown list."""
+    lines = [
+        f"1. [{escape(title)}](notebooks/{name}.ipynb)<br>{escape(question)}"
+        for name, (title, question) in notebooks.items()
+    ]
+    return "{.reading-order}\n" + "\n".join(lines)
+
+
+# What people ask, and the notebook whose first paragraph answers it.
+QUESTIONS = {
+    "What does 80 % mean?": "03-what-is-80-percent",
+    "What differs between groups?": "04-who-is-misidentified",
+    "What changes with the gallery?": "05-who-is-in-the-gallery",
+    "What changes with the size of the gallery?": "06-how-big-is-the-gallery",
+    "Do other models say something else?": "07-which-model",
+    "Does a bad photograph matter?": "08-how-good-is-the-photo",
+    "What does an officer get to see?": "09-what-the-officer-sees",
+    "May I turn the knobs myself?": "10-explore",
+    "May I run the script of 2018?": "11-the-2018-script",
+    "And software that guesses gender?": "12-what-gender-does-it-see",
+}
+
+
+def questions(notebooks: dict[str, tuple[str, str]]) -> str:
+    """What people ask, each with the page that answers it, as a Markdown list."""
+    links = {q: f"notebooks/{name}.ipynb" for q, name in QUESTIONS.items() if name in notebooks}
+    links = {"Who is falsely matched?": "figures/tab-02-members.md"} | links
+    links |= {"What happens with my own photographs?": "rerun.md"}
+    return "\n".join(f"* [{question}]({link})" for question, link in links.items())
+
+
+def at_the_default() -> str:
+    """FPIR at the library defaults by group, adult strangers, as an HTML table."""
+    from helpers.experiments import the_congress_test as headline
+    from helpers.show.figures import MODEL_LABELS
+
+    table = headline.by_group("default")
+    table["rate"] = [
+        rates.format_rate(r.flagged, r.searched, r.low, r.high).replace("95 % interval ", "")
+        for r in table.itertuples()
+    ]
+    shown = table.pivot(index="group", columns="model", values="rate")
+    order = ["Members of colour", "Members of colour, not Asian", *GROUP_ORDER]
+    shown = shown.loc[order, [m for m in MODEL_LABELS if m in shown]].rename(columns=MODEL_LABELS)
+    shown = shown.rename_axis(index="Recorded group", columns=None).reset_index()
+    return scrolling(
+        shown.to_html(index=False, border=0, justify="left"), "At the default, by group"
+    )
+
+
+def register_page(register: pd.DataFrame, current: set[str]) -> str:
+    """The register of figure ids as Markdown: id, versions, columns of its data.
+
+    current: the ids that have a page.
+    """
+    lines = ["# Register of figure ids", "", "Each id with the columns of its data, in order.", ""]
+    for r in register.itertuples(index=False):
+        name = f"[`{r.id}`](figures/{r.id}.md)" if r.id in current else f"`{r.id}`"
+        until = f", retired in {r.retired}" if r.retired else ""
+        lines += [name, f": since {r.since}{until}: `{r.data}`", ""]
+    return "---\norphan: true\n---\n\n" + "\n".join(lines)
+
+
+def model_card(model: str) -> str:
+    """What decides a model's scores, its weights, and how it fared, as a Markdown table."""
+    from helpers.experiments import the_congress_test as headline
+    from helpers.faces.pipelines import WEIGHT_FILES, configuration
+
+    config = configuration(model)
+    rows = {
+        "Name here": f"`{model}`",
+        "Recogniser": config.recogniser,
+        "Detector": f"{config.detector}",
+        "Alignment": f"{config.alignment}; padding: {config.padding}",
+        "Score": f"{config.metric} distance: small is alike",
+        "Default threshold": f"{config.default_threshold:g} ({config.threshold_source})",
+    }
+    manifest = json.loads((DATA / "manifests" / "weights.json").read_text("utf-8"))
+    for source in manifest[WEIGHT_FILES[config.recogniser]]:
+        where = source.get("installed") or source.get("distribution") or "publisher"
+        rows[f"Weights, {source['what']}, from {where}"] = f"`{source['sha256']}`"
+    for row in headline.defaults().query("model == @model").itertuples():
+        faces = f"{row.faces:,} {GALLERY_LABELS[row.gallery]}"
+        rows[f"Members falsely matched at the default, {faces}"] = rates.format_rate(
+            row.flagged, row.searched, row.low, row.high
+        )
+    lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
+    return "\n".join(lines)
+
+
+def similarity_table() -> str:
+    """What the service's Similarity means, as a Markdown table."""
+    from helpers.service import similarity
+
+    table = similarity.shown()
+    rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def operations_not_here() -> str:
+    """The operations of Amazon Rekognition that the service does not know, by name."""
+    from helpers.service.protocol import OPERATIONS, service_model
+
+    return ", ".join(f"`{o}`" for o in sorted(set(service_model()["operations"]) - set(OPERATIONS)))
+
+
+def service_speed() -> str:
+    """The measured throughput of the service, in a sentence a kind of client."""
+    found = pd.read_csv(ROOT / "benchmarks" / "results-service.csv")
+    names = {"boto": "`boto3`", "plain": "a client without boto3's own work"}
+    first = found.iloc[0]
+    lines = [
+        f"In a collection of {first['gallery']:,} faces, on 2 cores that the clients share with "
+        f"the service; the same search in process took {first['in_process_ms']:.1f} ms."
+    ]
+    for r in found.itertuples():
+        many = "1 client" if r.clients == 1 else f"{r.clients} clients"
+        lines.append(
+            f"- {many}, {names[r.client]}: {r.searches_a_second:.0f} searches a second, half of "
+            f"them within {r.p50_ms:.0f} ms, 99 of 100 within {r.p99_ms:.0f} ms; "
+            f"{r.ratio_to_in_process:.1f} times the in-process rate."
+        )
+    return "\n".join(lines)
+
+
+def fill(text: str, values: dict) -> str:
+    """Replace `{{ name }}` or `{{ name argument }}` in a page; a KeyError names what is unknown."""
+
+    def value(found):
+        name, *arguments = found[1].split()
+        return values[name](*arguments)
+
+    return re.sub(r"\{\{ ([^{}]+?) \}\}", value, text)
+
+
+# ---------------------------------------------------------------- glossary links
+
+
+def link_terms(app, doctree, docname: str) -> None:
+    """Sphinx event: link each glossary term to its entry where a page first uses it."""
+    from docutils import nodes
+
+    terms = {
+        name: labelid
+        for (kind, name), (page, labelid) in app.env.get_domain("std").objects.items()
+        if kind == "term" and page == "glossary"
+    }
+    if docname == "glossary" or not terms or app.builder.format != "html":
+        return
+    to_glossary = app.builder.get_relative_uri(docname, "glossary")
+    wanted = term_pattern(terms)
+    by_key = {name.lower(): name for name in terms}
+    left = set(by_key)
+    no_links = (
+        nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.raw, nodes.comment
+    )  # fmt: skip
+    for text in list(doctree.findall(nodes.Text)):
+        if _inside(text, no_links):
+            continue
+        pieces, at = [], 0
+        for found in wanted.finditer(str(text)):
+            key = found[1].lower()
+            key = key if key in by_key else re.sub("ies$", "y", key.replace("’", "'"))
+            if key not in left:
+                continue
+            left.discard(key)
+            pieces.append(nodes.Text(text[at : found.start()]))
+            target = f"{to_glossary}#{terms[by_key[key]]}"
+            link = nodes.reference("", found[0], internal=True, refuri=target)
+            link["classes"].append("term")
+            pieces.append(link)
+            at = found.end()
+        if pieces:
+            pieces.append(nodes.Text(text[at:]))
+            text.parent.replace(text, [p for p in pieces if len(p.astext())])
+
+
+def keep_percent_signs(app, doctree, docname: str) -> None:
+    """Sphinx event: no line breaks between a number and its percent sign."""
+    from docutils import nodes
+
+    for text in list(doctree.findall(nodes.Text)):
+        if " %" in text and not _inside(text, (nodes.literal, nodes.literal_block, nodes.raw)):
+            text.parent.replace(text, nodes.Text(text.replace(" %", "\u00a0%")))
+
+
+def term_pattern(terms) -> re.Pattern:
+    """A pattern that finds glossary terms: acronyms as they stand, words in any case and plural."""
+    longest = sorted(terms, key=len, reverse=True)
+    words = [re.escape(t) if t.isupper() else "(?i:" + re.escape(t) + ")" for t in longest]
+    words = [re.sub(r"y\)$", "(?:y|ies))", word).replace("'", "['’]") for word in words]
+    return re.compile(r"(?<![\w-])(" + "|".join(words) + r")s?(?![\w-])")
+
+
+def _inside(node, kinds) -> bool:
+    while node is not None:
+        if isinstance(node, kinds):
+            return True
+        node = node.parent
+    return False

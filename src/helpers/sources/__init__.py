@@ -1,0 +1,1 @@
+"""Where files come from, who is in them, and what their labels mean."""

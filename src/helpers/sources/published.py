@@ -1,0 +1,59 @@
+"""What others published, each number with its source and how well that could be verified.
+
+`status` is `primary` (the publisher's own page was read), `press` (a press report was read) or
+`copy of the paper`. Every published number that a notebook or page quotes comes from here.
+"""
+
+import pandas as pd
+
+from helpers.paths import DATA
+from helpers.sources.rosters import load_members
+
+PUBLISHED = DATA / "published"
+STATUSES = ["primary", "press", "copy of the paper"]
+
+
+def published_results() -> pd.DataFrame:
+    """All published numbers: study, date, quantity, value, denominator, source_url, status, note.
+
+    value and denominator are text as published ("10 to >100" is a value); `number` gives one.
+    """
+    results = _read("results.csv")
+    unknown = set(results.status) - set(STATUSES)
+    if unknown or results.duplicated(["study", "date", "quantity"]).any():
+        raise ValueError(f"results.csv has an unknown status {unknown} or a repeated quantity")
+    return results
+
+
+def number(study: str, quantity: str) -> float:
+    """One published number; LookupError if there is none, or more than one, or it is no number."""
+    results = published_results()
+    found = results[results.study.eq(study) & results.quantity.eq(quantity)]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} published values of {quantity!r} in {study!r}")
+    try:
+        return float(found.value.item())
+    except ValueError:
+        raise LookupError(f"{quantity!r} in {study!r} is {found.value.item()!r}") from None
+
+
+def aclu_28() -> pd.DataFrame:
+    """The 28 members whom the ACLU's test falsely matched, with their row of the roster.
+
+    member_id, name_as_published, source_url, note, then the columns of `load_members`. The list
+    is known from one press copy; `note` says which names another source confirms.
+    """
+    published = _read("aclu_28.csv")
+    members = load_members()
+    linked = published.member_id.isin(members.member_id) & ~published.member_id.duplicated()
+    if not linked.all():
+        raise ValueError("aclu_28.csv holds a member twice, or one who is not in the roster")
+    joined = published.merge(members, on="member_id", suffixes=("", "_roster"))
+    wrong = joined[joined.state.ne(joined.state_roster) | joined.chamber.ne(joined.chamber_roster)]
+    if len(wrong):
+        raise ValueError(f"linked to another state or chamber: {', '.join(wrong.name)}")
+    return joined.drop(columns=["state_roster", "chamber_roster"])
+
+
+def _read(name):
+    return pd.read_csv(PUBLISHED / name, dtype=str, keep_default_na=False)

@@ -1,0 +1,370 @@
+"""Error rates of a 1:N search: FPIR, FMR, FNMR, FNIR, by group, and the thresholds they need.
+
+Scores are distances: small is alike, and a candidate at or below the threshold is a match.
+Stored scores carry four decimals, so every comparison here is made on scores rounded to four
+decimals: a score kept as a 32-bit float and a threshold typed as 0.07 then agree.
+
+Names follow ISO/IEC 19795-1:2021 and ISO/IEC 2382-37:2022. Every rate comes with its numerator,
+its denominator and a Wilson interval. An interval treats the counted searches (or comparisons) as
+independent; members who share one gallery are not, see `helpers.statistics.inference.half_sample`.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from helpers.statistics.inference import wilson
+
+DECIMALS = 4  # of a stored score
+EPSILON = 1e-6  # far below one stored step, far above the error of a 32-bit float
+
+
+class Rate(NamedTuple):
+    """An error rate with its counts and its interval."""
+
+    numerator: int
+    denominator: int
+    rate: float
+    low: float
+    high: float
+
+
+class Share(NamedTuple):
+    """A part of a whole: how many of the counted belong to a group. Not an error rate."""
+
+    numerator: int
+    denominator: int
+    share: float
+    low: float
+    high: float
+
+
+class CountThreshold(NamedTuple):
+    """A threshold chosen by count; `attained` exceeds `wanted` only where scores are tied."""
+
+    threshold: float
+    attained: int
+    wanted: int
+
+
+class FmrThreshold(NamedTuple):
+    """A threshold chosen by FMR, with the errors and comparisons behind it."""
+
+    threshold: float
+    errors: int
+    comparisons: int
+    fmr: float
+    target: float
+
+
+def at_or_below(scores, threshold):
+    """Which scores are matches: rounded to four decimals, at or below the threshold.
+
+    scores: any shape, float; inf where there was no candidate. Returns a bool array of that shape.
+    """
+    threshold = float(threshold)
+    if not np.isfinite(threshold):
+        raise ValueError(f"the threshold must be a finite number, not {threshold}")
+    scores = np.asarray(scores, dtype=np.float64)
+    if np.isnan(scores).any():
+        raise ValueError("a score is NaN; drop failed comparisons, or give inf for no candidate")
+    return np.round(scores, DECIMALS) <= threshold + EPSILON
+
+
+def best_scores(candidates, probes):
+    """Best (smallest) score of each probe, inf where the search returned no candidate.
+
+    candidates: columns probe_id, score (one row a candidate, any order). probes: ids of everyone
+    searched, failures to enrol included; candidates of other probes are left out.
+    Returns a float64 Series indexed by probe id in the order of `probes`.
+    """
+    probes = pd.Index(probes, name="probe_id")
+    if probes.has_duplicates:
+        raise ValueError(f"a probe is listed twice: {probes[probes.duplicated()][0]!r}")
+    missing = {"probe_id", "score"} - set(candidates.columns)
+    if missing:
+        raise ValueError(f"the candidates have no column {sorted(missing)}")
+    scores = candidates["score"].astype(np.float64).round(DECIMALS)
+    if scores.isna().any():
+        raise ValueError("a candidate has no score; drop failed comparisons before the rates")
+    best = scores.groupby(candidates["probe_id"].to_numpy()).min()
+    return best.reindex(probes, fill_value=np.inf).astype(np.float64).rename("score")
+
+
+def flagged(candidates, probes, threshold):
+    """Which probes have at least one candidate at or below the threshold: bool Series by probe."""
+    best = best_scores(candidates, probes)
+    return pd.Series(at_or_below(best, threshold), index=best.index, name="flagged")
+
+
+def _rate(numerator, denominator):
+    low, high = wilson(numerator, denominator)
+    return Rate(int(numerator), int(denominator), numerator / denominator, low, high)
+
+
+def _booleans(values, what):
+    values = np.asarray(values)
+    if values.dtype == object and all(isinstance(v, (bool, np.bool_)) for v in values.ravel()):
+        values = values.astype(bool)
+    if values.dtype != bool:
+        raise ValueError(f"{what} must hold True or False and nothing else, not {values.dtype}")
+    return values
+
+
+def fpir(flagged):
+    """Share of searches that returned a false match, one entry for each person searched.
+
+    flagged: bool array over searches of people who are not in the gallery; a failure to enrol is
+    False. FPIR(N, T) depends on the gallery size N and the threshold T: name both beside it.
+    """
+    flagged = _booleans(flagged, "flagged")
+    if flagged.size == 0:
+        raise ValueError("nobody was searched: an FPIR needs at least one search")
+    return _rate(int(flagged.sum()), flagged.size)
+
+
+def fmr(scores, threshold, n_comparisons):
+    """Share of single impostor comparisons at or below the threshold.
+
+    scores: impostor scores, all of them or the low tail that was kept (at least everything at or
+    below the threshold). n_comparisons: how many comparisons were made in all. The Wilson interval
+    takes comparisons as independent and is too narrow: they share identities. Quote
+    `helpers.statistics.inference.fmr_interval` beside it.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    n_comparisons = _comparisons(scores, n_comparisons)
+    return _rate(int(at_or_below(scores, threshold).sum()), n_comparisons)
+
+
+def _comparisons(scores, n_comparisons):
+    if n_comparisons != int(n_comparisons) or n_comparisons < max(1, scores.size):
+        raise ValueError(
+            f"{n_comparisons} comparisons cannot have given {scores.size} scores: "
+            "n_comparisons counts every comparison made, kept or not"
+        )
+    return int(n_comparisons)
+
+
+def fnmr(genuine_scores, threshold):
+    """Share of genuine comparisons (same person, two images) above the threshold.
+
+    genuine_scores: one a pair; inf for a pair that failed to enrol counts as a miss.
+    """
+    scores = np.asarray(genuine_scores, dtype=np.float64)
+    if scores.size == 0:
+        raise ValueError("no genuine pairs: an FNMR needs at least one")
+    return _rate(int((~at_or_below(scores, threshold)).sum()), scores.size)
+
+
+def fnir(genuine_scores, threshold, ranks=None, max_rank=None):
+    """Share of searches of enrolled people whose own image is not returned.
+
+    genuine_scores: the score of the enrolled mate in each search, inf where it was not returned.
+    ranks: its rank (1 = best), needed with max_rank: a mate ranked worse is a miss as well.
+    """
+    scores = np.asarray(genuine_scores, dtype=np.float64)
+    if scores.size == 0:
+        raise ValueError("no searches of enrolled people: an FNIR needs at least one")
+    hit = at_or_below(scores, threshold)
+    if max_rank is not None:
+        if ranks is None or np.shape(ranks) != scores.shape:
+            raise ValueError("a rank limit needs the rank of the mate in every search")
+        # a missing rank (NaN) compares as not within the limit
+        hit &= np.asarray(ranks, dtype=np.float64) <= max_rank
+    return _rate(int((~hit).sum()), scores.size)
+
+
+def threshold_for_count(best, k):
+    """The threshold at which the k probes with the best impostor scores are flagged.
+
+    best: best impostor score a probe (inf for none). T is the k-th smallest. Where the k-th and
+    the (k+1)-th are equal at four decimals no threshold flags exactly k; T then flags every tied
+    probe and `attained` says how many that is.
+    """
+    best = np.asarray(best, dtype=np.float64)
+    if k != int(k) or k < 1:
+        raise ValueError(f"the count must be a whole number of at least 1, not {k}")
+    k = int(k)
+    if np.isnan(best).any():
+        raise ValueError("a best score is NaN; give inf for a probe without a candidate")
+    found = np.sort(np.round(best[np.isfinite(best)], DECIMALS))
+    if k > found.size:
+        raise ValueError(
+            f"{k} flagged probes were asked for, but only {found.size} of {best.size} have any "
+            "candidate: keep candidates up to a looser score"
+        )
+    threshold = float(found[k - 1])
+    return CountThreshold(threshold, int(at_or_below(found, threshold).sum()), k)
+
+
+def threshold_for_fmr(impostor_scores, n_comparisons, target, min_errors=30):
+    """The loosest threshold whose FMR does not exceed the target.
+
+    impostor_scores: all impostor scores, or their low tail (complete up to its largest score), in
+    any order. n_comparisons: how many comparisons were made in all. The threshold is a stored
+    score (four decimals).
+    Raises ValueError when fewer than `min_errors` errors lie at the threshold (the rule of 30), or
+    when the tail ends before the target is reached: that FMR is then not offered.
+    """
+    if not 0 < target < 1:
+        raise ValueError(f"a target FMR lies between 0 and 1, not {target}")
+    scores = np.asarray(impostor_scores, dtype=np.float64)
+    n_comparisons = _comparisons(scores, n_comparisons)
+    if np.isnan(scores).any():
+        raise ValueError("an impostor score is NaN; drop failed comparisons")
+    values, counts = np.unique(np.round(scores[np.isfinite(scores)], DECIMALS), return_counts=True)
+    errors = np.cumsum(counts)
+    allowed = int(np.floor(target * n_comparisons * (1 + 1e-12)))
+    last = int(np.searchsorted(errors, allowed, side="right")) - 1
+    n_errors = int(errors[last]) if last >= 0 else 0
+    if last == values.size - 1 and n_errors < min(allowed, n_comparisons) and values.size:
+        raise ValueError(
+            f"the kept scores end at {values[-1]:g} with {n_errors} errors, before FMR {target:g} "
+            f"({allowed} errors) is reached: keep impostor scores up to a looser score"
+        )
+    if n_errors < min_errors:
+        raise ValueError(
+            f"FMR {target:g} rests on {n_errors} errors in {n_comparisons:,} comparisons and at "
+            f"least {min_errors} are needed: ask for a larger FMR (from about "
+            f"{min_errors / n_comparisons:.2g}) or compare more people"
+        )
+    return FmrThreshold(
+        float(values[last]), n_errors, n_comparisons, n_errors / n_comparisons, target
+    )
+
+
+def by_group(members, group_col, order=None, flag_col="flagged"):
+    """FPIR of each group: one row a group with searched, flagged, fpir, low, high.
+
+    members: one row a person searched, with a bool column `flag_col`. order: the groups in the
+    order wanted; a group nobody belongs to gets a row of 0 searched and NaN, one that is not
+    listed is an error, so that nobody drops out of a table. low, high: 95 % Wilson interval.
+    """
+    groups = _groups(members, group_col, order)
+    flags = _booleans(members[flag_col], flag_col)
+    counts = pd.DataFrame({"group": groups, "flagged": flags}).groupby("group", observed=False)
+    return _table(counts["flagged"].agg(["size", "sum"]).rename_axis(group_col))
+
+
+def within_sex(members, group_col="group", sex_col="gender", order=None, flag_col="flagged"):
+    """FPIR of each group within each recorded gender; columns as in `by_group`.
+
+    Returns a table indexed by (gender, group), every combination listed.
+    """
+    sexes = _groups(members, sex_col, None)
+    groups = _groups(members, group_col, order)
+    flags = _booleans(members[flag_col], flag_col)
+    frame = pd.DataFrame({"sex": sexes, "group": groups, "flagged": flags})
+    counts = frame.groupby(["sex", "group"], observed=False)["flagged"].agg(["size", "sum"])
+    return _table(counts.rename_axis([sex_col, group_col]))
+
+
+def _groups(members, column, order):
+    values = members[column]
+    if values.isna().any():
+        raise ValueError(f"{int(values.isna().sum())} members have no {column}: name it 'unknown'")
+    order = sorted(values.unique()) if order is None else list(order)
+    unlisted = sorted(set(values.unique()) - set(order), key=str)
+    if unlisted:
+        raise ValueError(f"{column} {unlisted} is missing from the order of groups")
+    return pd.Categorical(values, categories=order, ordered=True)
+
+
+def _table(counts):
+    searched = counts["size"].astype(np.int64)
+    hits = counts["sum"].astype(np.int64)
+    some = searched.to_numpy() > 0
+    fpirs, low, high = np.full((3, len(counts)), np.nan)
+    fpirs[some] = hits[some] / searched[some]
+    low[some], high[some] = wilson(hits[some].to_numpy(), searched[some].to_numpy())
+    return pd.DataFrame(
+        {"searched": searched, "flagged": hits, "fpir": fpirs, "low": low, "high": high},
+        index=counts.index,
+    )
+
+
+def false_match_share(flagged, of_colour):
+    """What part of the falsely matched belongs to a group: a share, never an error rate.
+
+    flagged, of_colour: bool arrays, one entry a person searched. The share depends on how many of
+    the group were searched: set it beside the group's part of those searched. NaN if nobody is
+    flagged.
+    """
+    flagged, of_colour = _booleans(flagged, "flagged"), _booleans(of_colour, "of_colour")
+    if flagged.shape != of_colour.shape:
+        raise ValueError(f"{flagged.size} flags do not fit {of_colour.size} members")
+    k, n = int((flagged & of_colour).sum()), int(flagged.sum())
+    if n == 0:
+        return Share(0, 0, float("nan"), float("nan"), float("nan"))
+    return Share(k, n, k / n, *wilson(k, n))
+
+
+def expected_fpir_hypergeometric(k_by_stratum, N_by_stratum, n_by_stratum):
+    """Chance that a random smaller gallery holds at least one face that matches the probe.
+
+    1 - prod_s C(N_s - k_s, n_s) / C(N_s, n_s): n_s faces are drawn without replacement from the
+    N_s of stratum s, of which k_s match. k_by_stratum: int, shape (probes, strata) or (strata,);
+    N_by_stratum, n_by_stratum: int, shape (strata,). Returns float64 of shape (probes,) or a
+    single float; its mean over probes is the expected FPIR.
+
+    C(N-k, n) / C(N, n) = prod_{j<k} (1 - n / (N - j)), summed as logarithms: exact to rounding for
+    any N, where a difference of log-gammas loses the small chances.
+    """
+    k = np.asarray(k_by_stratum)
+    N, n = np.atleast_1d(N_by_stratum), np.atleast_1d(n_by_stratum)
+    single = k.ndim < 2
+    k = np.atleast_2d(k)
+    if N.shape != n.shape or k.ndim != 2 or k.shape[1] != N.size:
+        raise ValueError(f"strata do not agree: k {k.shape}, N {N.shape}, n {n.shape}")
+    for name, a in (("k", k), ("N", N), ("n", n)):
+        if not np.issubdtype(a.dtype, np.integer) or (a.size and a.min() < 0):
+            raise ValueError(f"{name} must hold counts: whole numbers, none below 0")
+    if (k > N).any():
+        raise ValueError("a probe matches more faces than its stratum holds")
+    if (n > N).any():
+        raise ValueError("more faces are to be drawn than a stratum holds; draw at most N_s")
+    log_none = np.zeros(len(k))
+    for s in range(N.size):
+        j = np.arange(k[:, s].max(initial=0))
+        share = np.minimum(n[s] / (N[s] - j), 1.0)  # 1: the non-matching faces have run out
+        with np.errstate(divide="ignore"):
+            steps = np.concatenate([[0.0], np.cumsum(np.log1p(-share))])
+        log_none += steps[k[:, s]]
+    chance = -np.expm1(log_none)
+    return float(chance[0]) if single else chance
+
+
+def format_interval(low, high, percent=True):
+    """An interval as text: "4.5–8.6" in percent, "0.36–2.20" for a ratio; open ends in words."""
+    if np.isnan(low) or np.isnan(high):
+        return "not defined"
+    if percent:
+        digits = _digits(high)
+        return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}"
+    if np.isinf(high):
+        return f"{low:.2f} or more"
+    return f"{low:.2f}–{high:.2f}"
+
+
+def _digits(rate):
+    """Decimals of a rate in percent: one, or enough for two figures below 0.1 %."""
+    return 1 if rate == 0 or rate >= 0.001 else int(1 - np.floor(np.log10(100 * rate)))
+
+
+def format_rate(k, n, low=None, high=None):
+    """A rate with its counts, as text: "33 of 529 (6.2 %, 95 % interval 4.5–8.6)".
+
+    low, high: the interval as fractions; left out where the policy fixes the count. Raises
+    ValueError for a count that is no part of n, or if one end of the interval is missing.
+    """
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is no rate")
+    if (low is None) != (high is None):
+        raise ValueError("give both ends of the interval, or neither")
+    if n == 0:
+        return "0 of 0 (not defined)"
+    text = f"{k:,} of {n:,} ({100 * k / n:.{_digits(k / n)}f} %"
+    if low is None:
+        return text + ")"
+    return f"{text}, 95 % interval {format_interval(low, high)})"
