@@ -39,7 +39,7 @@ run test notebooks: export MKL_NUM_THREADS := 1
 run test notebooks: export VECLIB_MAXIMUM_THREADS := 1
 run test notebooks: export PYTHONHASHSEED := 0
 
-.PHONY: help install run test notebooks bench site serve pdf test-site register lint lock clean
+.PHONY: help install run test lab notebooks bench site serve pdf test-site register lint lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ test: $(STAMP) ## run all tests, then check every notebook's outputs; both alway
 	$(BIN)/python -m pytest tests || status=1; \
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks || status=1; \
 	exit $$status
+
+lab: $(STAMP) ## read and change the notebooks in JupyterLab, in a browser
+	@$(BIN)/jupyter lab notebooks/
 
 notebooks: $(STAMP) ## execute the committed notebooks again, in place
 	@$(BIN)/python -m helpers.rebuild.notebooks $(NOTEBOOKS)
@@ -78,8 +81,8 @@ test-site: $(STAMP) ## build the site and test it in a headless Chromium
 register: $(STAMP) ## add the ids of new figures to docs/figure-ids.csv
 	@$(BIN)/python -m helpers.site.build --register
 
-lint: $(STAMP) ## check the style of the code
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+lint: $(STAMP) ## check the style of the code and the spelling
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
 
 lock: ## make requirements.lock again from requirements.in (UPGRADE=1 for newer versions; needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv"; exit 1; }

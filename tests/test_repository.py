@@ -162,6 +162,11 @@ def test_make_help_lists_every_target():
     assert set(re.findall(r"^  make (\S+)", shown.stdout, re.M)) == targets()
 
 
+def test_lab_opens_the_notebooks():
+    assert "lab" in targets()
+    assert "$(BIN)/jupyter lab notebooks/" in read("Makefile")
+
+
 def test_ci_runs_the_tests_and_those_of_the_site():
     assert (ROOT / ".ci/run").stat().st_mode & stat.S_IXUSR
     commands = [line for line in read(".ci/run").splitlines() if line.startswith("make ")]
@@ -436,6 +441,14 @@ def test_ruff_finds_nothing():
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout
+
+
+def test_codespell_finds_nothing(tmp_path):
+    command = [sys.executable, "-m", "codespell_lib", "--toml", str(ROOT / "pyproject.toml")]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+    (tmp_path / "a.md").write_text("The " + "occu" + "rence of a word.\n")
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode != 0
 
 
 def test_with_a_mirror_a_skip_fails_the_run(tmp_path):

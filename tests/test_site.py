@@ -244,9 +244,12 @@ def test_the_hooks_find_pixels_and_disorder(tmp_path, capsys):
 
 def test_the_hooks_of_the_configuration_exist():
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    makefile = (ROOT / "Makefile").read_text("utf-8")
     assert [r["repo"] for r in hooks] == ["local"]
     entries = [h["entry"] for h in hooks[0]["hooks"]]
-    assert [e for e in entries if "ruff check" in e] and len(entries) == 4
+    assert len(entries) == 5
+    for program in ("ruff check", "ruff format", "codespell"):
+        assert [e for e in entries if program in e] and program in makefile
     said = subprocess.run(
         [
             sys.executable,
