@@ -416,22 +416,6 @@ def test_small_multiples_have_one_panel_a_model_in_order(tmp_path):
     figures.save(fig, df, id="fig-02-panels", folder=tmp_path, **TEXTS)
 
 
-def test_scores_with_close_thresholds(tmp_path):
-    rng = np.random.default_rng(0)
-    df = pd.concat(
-        pd.DataFrame({"model": m, "kind": k, "score": rng.normal(centre, 0.05, 200)})
-        for m in ("SFace", "dlib-native")
-        for k, centre in (("genuine", 0.4), ("impostor", 0.6))
-    )
-    lines = {"SFace": {"library default": 0.50, "28 flagged": 0.51, "calibrated": 0.505}}
-    fig = figures.plot_score_distributions(df, thresholds=lines)
-    assert [ax.get_title(loc="left") for ax in fig.axes] == ["Dlib (native)", "SFace"]
-    for ax in fig.axes:  # the bars of each kind add up to everyone
-        filled = [p for p in ax.patches if p.get_fill()]
-        assert [p.get_data().values.sum() for p in filled] == pytest.approx([100, 100])
-    figures.save(fig, df, id="fig-02-scores", folder=tmp_path, **TEXTS)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -440,12 +424,6 @@ def test_scores_with_close_thresholds(tmp_path):
         (lambda: dots(rates(), unit="share"), "not 'percent' or 'ratio'"),
         (lambda: figures.plot_rates_by_group(by_model(["SFace", "SFace"])), "more than one row"),
         (lambda: figures.plot_rates_by_group(by_model(list("abcde"))), "do not fit"),
-        (
-            lambda: figures.plot_score_distributions(
-                pd.DataFrame({"model": "SFace", "kind": "genuine", "score": [0.1, np.nan]})
-            ),
-            "missing",
-        ),
     ],
 )
 def test_bad_tables_are_refused(call, message):

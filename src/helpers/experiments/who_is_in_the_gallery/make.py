@@ -42,7 +42,7 @@ CROSSWALK = {
     "East Asian": "Asian",
     "South Asian": "Indian",
 }
-SIZE = 1000  # the one size of all compositions; `largest_common_size` says how far it could go
+SIZE = 1000  # the one size of all compositions
 POLICIES = ("default", "primary", "matched")
 WANTED = congress_test.ACLU_COUNT
 RATIOS = ("crude", "within", "not_asian")
@@ -195,11 +195,6 @@ ARRESTS = (
 )
 WHOLE, LEGISLATORS = "whole gallery", "legislators"
 OWN, OWN_SEX = "own group", "own group and sex"
-
-
-def largest_common_size(faces: pd.Series) -> int:
-    """The largest size that every composition allows."""
-    return min(largest_size(shares, faces) for shares in designs(faces).values())
 
 
 def own_groups(members: pd.DataFrame, faces: pd.Series, size: int = SIZE) -> dict:
