@@ -173,6 +173,16 @@ def test_ci_runs_the_tests_and_those_of_the_site():
     assert commands == ["make test || status=1", "make test-site || status=1"]
 
 
+def test_the_workflow_runs_the_two_commands_of_the_readme():
+    workflow = yaml.safe_load(read(".github/workflows/test.yml"))
+    assert workflow["permissions"] == {"contents": "read"}
+    job = workflow["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    steps = job["steps"]
+    assert [s["run"] for s in steps if "run" in s and "if" not in s] == ["make run", "make test"]
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", s["uses"]) for s in steps if "uses" in s)
+
+
 @pytest.mark.parametrize("version", ["3.10.13", "3.14.0"])
 def test_make_names_the_python_it_needs(tmp_path, version):
     fake = tmp_path / "python"
