@@ -1,5 +1,6 @@
 """The texts of the site, citations, the register of ids, the hooks; the browser: tests_site/."""
 
+import ast
 import json
 import re
 import subprocess
@@ -81,6 +82,26 @@ def test_a_changed_or_vanished_id_would_be_found(monkeypatch, tmp_path):
 
 
 # ---------------------------------------------------------------- pages
+
+
+def imported(path):
+    """The modules of this project that a file imports, also inside functions."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_site_is_made_from_what_is_committed_and_computes_nothing():
+    computing = r"helpers\.(experiments|protocol|statistics|faces(?!\.pipelines))\b"
+    found = {
+        f"{path.name}: {name}"
+        for path in [*(ROOT / "src" / "helpers" / "site").glob("*.py"), ROOT / "docs" / "conf.py"]
+        for name in imported(path)
+        if re.match(computing, name)
+    }
+    assert found == set()
 
 
 def test_a_figure_page_has_what_a_reader_needs():

@@ -35,6 +35,7 @@ DOCUMENTS = {
     "contributing": ("CONTRIBUTING.md", None),
     "changelog": ("CHANGELOG.md", None),
 }
+ANSWERED = "02-the-congress-test"  # the notebook whose answer is on the landing page
 LINKED = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -106,7 +107,8 @@ def prepare(source: Path = SOURCE) -> None:
     extra = source / "extra"
     entries = {e["id"]: e for e in figures.read_index()}
     paths = sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
-    openings = {p.stem: site_pages.opening(nbformat.read(p, as_version=4)) for p in paths}
+    notebooks = {p.stem: nbformat.read(p, as_version=4) for p in paths}
+    openings = {name: site_pages.opening(nb) for name, nb in notebooks.items()}
     titles = {name: title for name, (title, _) in openings.items()}
     missing = sorted({e["notebook"] for e in entries.values()} - set(titles))
     problems = figures.index_problems() + [f"there is no notebook {name}" for name in missing]
@@ -151,7 +153,7 @@ def prepare(source: Path = SOURCE) -> None:
     (source / "figure-ids.md").write_text(page, "utf-8")
 
     values = {
-        "answer": _answer,
+        "answer": lambda: site_pages.answer(notebooks[ANSWERED]),
         "headline": lambda id: site_pages.picture(entries[id], "figures/", f"figures/{id}.html"),
         "caption": lambda id: site_pages.escape(entries[id]["caption"]),
         "reading-order": lambda: site_pages.reading_order(openings),
@@ -174,13 +176,6 @@ def prepare(source: Path = SOURCE) -> None:
         text = path.read_text("utf-8")
         if "{{ " in text:
             path.write_text(site_pages.fill(text, values), "utf-8")
-
-
-def _answer() -> str:
-    """The answer of the README, a paragraph a sentence."""
-    from helpers.experiments import the_congress_test as headline
-
-    return headline.answer().replace("** **", "**\n\n**").replace("** ", "**\n\n")
 
 
 def _local_links(text: str, folder: Path, up: str, extra: Path, resolved: bool = True) -> str:

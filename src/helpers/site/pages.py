@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.paths import DATA, FIGURES, ROOT
-from helpers.show.figures import GALLERY_LABELS, GROUP_ORDER
+from helpers.show.figures import GROUP_ORDER, MODEL_LABELS
 from helpers.site import citation
-from helpers.statistics import rates
 
 KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "CSV", "tex": "LaTeX"}
 MOST_ROWS = 200  # of a data table on a page; the CSV has all
@@ -283,19 +282,21 @@ def questions(notebooks: dict[str, tuple[str, str]]) -> str:
     return "\n".join(f"* [{question}]({link})" for question, link in links.items())
 
 
+def answer(nb) -> str:
+    """The answer of an executed notebook, its first output in words, a paragraph a sentence."""
+    shown = (output.get("data", {}) for cell in nb.cells for output in cell.get("outputs", []))
+    words = next(data["text/markdown"] for data in shown if "text/markdown" in data)
+    return words.replace("** **", "**\n\n**").replace("** ", "**\n\n")
+
+
 def at_the_default() -> str:
     """FPIR at the library defaults by group, adult strangers, as an HTML table."""
-    from helpers.experiments import the_congress_test as headline
-    from helpers.show.figures import MODEL_LABELS
-
-    table = headline.by_group("default")
-    table["rate"] = [
-        rates.format_rate(r.flagged, r.searched, r.low, r.high).replace("95 % interval ", "")
-        for r in table.itertuples()
-    ]
-    shown = table.pivot(index="group", columns="model", values="rate")
+    table = pd.read_csv(FIGURES / "tab-06-groups-default.csv")
+    whole = table.columns[-1]  # the whole gallery is not drawn, so its counts are whole numbers
+    table[whole] = table[whole].str.replace(".0 of ", " of ", regex=False)
     order = ["Members of colour", "Members of colour, not Asian", *GROUP_ORDER]
-    shown = shown.loc[order, [m for m in MODEL_LABELS if m in shown]].rename(columns=MODEL_LABELS)
+    shown = table.pivot(index="Group", columns="Model", values=whole)
+    shown = shown.loc[order, list(dict.fromkeys(table["Model"]))]
     shown = shown.rename_axis(index="Recorded group", columns=None).reset_index()
     return scrolling(
         shown.to_html(index=False, border=0, justify="left"), "At the default, by group"
@@ -317,7 +318,6 @@ def register_page(register: pd.DataFrame, current: set[str]) -> str:
 
 def model_card(model: str) -> str:
     """What decides a model's scores, its weights, and how it fared, as a Markdown table."""
-    from helpers.experiments import the_congress_test as headline
     from helpers.faces.pipelines import WEIGHT_FILES, configuration
 
     config = configuration(model)
@@ -333,20 +333,17 @@ def model_card(model: str) -> str:
     for source in manifest[WEIGHT_FILES[config.recogniser]]:
         where = source.get("installed") or source.get("distribution") or "publisher"
         rows[f"Weights, {source['what']}, from {where}"] = f"`{source['sha256']}`"
-    for row in headline.defaults().query("model == @model").itertuples():
-        faces = f"{row.faces:,} {GALLERY_LABELS[row.gallery]}"
-        rows[f"Members falsely matched at the default, {faces}"] = rates.format_rate(
-            row.flagged, row.searched, row.low, row.high
-        )
+    found = pd.read_csv(FIGURES / "tab-02-defaults.csv", dtype=str)
+    for row in found[found["Model"] == MODEL_LABELS[model]].to_dict("records"):
+        name = f"Members falsely matched at the default, {row['Faces']} {row['Gallery']}"
+        rows[name] = row["Falsely matched (FPIR)"]
     lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
     return "\n".join(lines)
 
 
 def similarity_table() -> str:
     """What the service's Similarity means, as a Markdown table."""
-    from helpers.service import similarity
-
-    table = similarity.shown()
+    table = pd.read_csv(FIGURES / "tab-11-similarity.csv", dtype=str)
     rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
