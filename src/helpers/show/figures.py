@@ -29,6 +29,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from helpers.paths import FIGURES, ROOT
+from helpers.show import tex
 
 # ---------------------------------------------------------------- names, colours, style
 
@@ -348,7 +349,7 @@ def _tex(df: pd.DataFrame, entry: dict) -> bytes:
         f"% {entry['cite']}",
         "% needs \\usepackage{booktabs}; compile with XeLaTeX, LuaLaTeX or pdfLaTeX in UTF-8",
         "\\begin{table}",
-        f"\\caption{{{_tex_text(entry['title'])}. {_tex_text(entry['caption'])}}}",
+        f"\\caption{{{tex.escape(entry['title'])}. {tex.escape(entry['caption'])}}}",
         f"\\label{{{entry['id']}}}",
         "\\small",
         f"\\begin{{tabular}}{{{columns}}}",
@@ -364,30 +365,13 @@ def _tex(df: pd.DataFrame, entry: dict) -> bytes:
 
 
 def _tex_row(cells) -> str:
-    return " & ".join(_tex_text(_shown(cell)) for cell in cells) + " \\\\"
+    return " & ".join(tex.escape(_shown(cell)) for cell in cells) + " \\\\"
 
 
 def _shown(cell) -> str:
     if isinstance(cell, float):
         return "" if math.isnan(cell) else f"{cell:,.6g}"
     return "" if cell is None or cell is pd.NA or cell is pd.NaT else str(cell)
-
-
-TEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "\\": "\\textbackslash{}",
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "<": "\\ensuremath{<}",
-    ">": "\\ensuremath{>}",
-    "≥": "\\ensuremath{\\geq}",
-    "≤": "\\ensuremath{\\leq}",
-    "−": "\\ensuremath{-}",
-    "×": "\\ensuremath{\\times}",
-}
-
-
-def _tex_text(text) -> str:
-    return "".join(TEX.get(c, c) for c in str(text))
 
 
 def _bytes(fig: Figure, format: str, **options) -> bytes:

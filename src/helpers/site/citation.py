@@ -6,6 +6,7 @@ import yaml
 
 from helpers.errors import UserError
 from helpers.paths import ROOT
+from helpers.show import tex
 from helpers.show.figures import AUTHORS, read_index
 
 
@@ -36,15 +37,15 @@ def bibtex(entry: dict | None = None) -> str:
     """The BibTeX entry of one figure or table, or of the whole collection without one."""
     cite = cff()
     whole = f"{cite['title']}, version {cite['version']}"
-    fields = {"author": "{" + AUTHORS + "}", "title": "{" + _tex(cite["title"]) + "}"}
+    fields = {"author": "{" + AUTHORS + "}", "title": "{" + tex.escape(cite["title"]) + "}"}
     key = "congress-test"
     if entry:
         key += "-" + entry["id"]
-        fields["title"] = "{" + _tex(entry["title"].rstrip(".")) + "}"
+        fields["title"] = "{" + tex.escape(entry["title"].rstrip(".")) + "}"
         kind = entry["kind"].capitalize()
-        fields["howpublished"] = _tex(f"{kind} {entry['id']} in: {whole}")
+        fields["howpublished"] = tex.escape(f"{kind} {entry['id']} in: {whole}")
     else:
-        fields["howpublished"] = _tex(f"Data, code and notebooks, version {cite['version']}")
+        fields["howpublished"] = tex.escape(f"Data, code and notebooks, version {cite['version']}")
     fields |= {"year": str(cite["date-released"])[:4], "note": "CC BY 4.0"}
     lines = [f"  {name:<12} = {{{value}}}" for name, value in fields.items()]
     return f"@misc{{{key},\n" + ",\n".join(lines) + "\n}"
@@ -57,10 +58,3 @@ def collection() -> str:
         f"{AUTHORS} ({str(cite['date-released'])[:4]}). {cite['title']}, "
         f"version {cite['version']}. CC BY 4.0."
     )
-
-
-SPECIAL = {c: "\\" + c for c in "%&#_$"} | {"{": "\\{", "}": "\\}", "\\": "\\textbackslash "}
-
-
-def _tex(text: str) -> str:
-    return "".join(SPECIAL.get(c, c) for c in text)
