@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.faces import enrolment, pipelines
+from helpers.faces import enrolment, pipelines, weights
 
 HERE = Path(__file__).parent
 MODELS = ("Dlib", "SFace", "Facenet")
@@ -29,7 +29,7 @@ FEW = 2
 
 def loop(paths: list[str], model: str, out: Path) -> None:
     """What a user of deepface writes: one image after the other, the largest face of each."""
-    os.environ["DEEPFACE_HOME"] = str(pipelines.deepface_home())
+    os.environ["DEEPFACE_HOME"] = str(weights.deepface_home())
     os.environ["DEEPFACE_BACKEND_ENGINE"] = "onnx"
     os.environ["DEEPFACE_LOG_LEVEL"] = "50"
     from deepface import DeepFace
@@ -79,7 +79,7 @@ def agreement(model: str, count: int, folder: Path) -> dict:
 
 
 def compare(model: str, paths: list[str], workers: int, repeats: int, folder: Path) -> dict:
-    pipelines.weights(pipelines.configuration(model))  # none of the two has to download
+    pipelines.weight_hashes(pipelines.configuration(model))  # none of the two has to download
     for way in ("loop", "ours"):  # so that files are in memory and modules compiled, for both
         measure(way, paths[:FEW], model, workers, folder)
     seconds = {(way, n): [] for way in ("loop", "ours") for n in (FEW, len(paths))}

@@ -25,7 +25,7 @@ import pandas as pd
 import pyarrow as pa
 
 from helpers.errors import UserError
-from helpers.faces import collection, enrolment, pipelines
+from helpers.faces import collection, enrolment, pipelines, weights
 
 HERE = Path(__file__).parent
 DETECTOR = "yunet"
@@ -157,8 +157,8 @@ def main() -> None:
 
     model = arguments.model
     probes = shipping.faces_path("probes", model)
-    pipelines.weights(pipelines.configuration(model, DETECTOR))
-    os.environ["DEEPFACE_HOME"] = str(pipelines.deepface_home())
+    pipelines.weight_hashes(pipelines.configuration(model, DETECTOR))
+    os.environ["DEEPFACE_HOME"] = str(weights.deepface_home())
     os.environ["DEEPFACE_LOG_LEVEL"] = "50"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "images"

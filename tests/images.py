@@ -168,7 +168,7 @@ def two_folders(portraits: list[Path], searched: int, folder: Path) -> tuple[Pat
 
 
 def fake_weights(config) -> dict[str, str]:
-    """Stands in for `models.weights`."""
+    """Stands in for `pipelines.weight_hashes`."""
     return {f"{config.detector}-{config.recogniser}.onnx": "0" * 64}
 
 

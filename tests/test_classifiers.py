@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 from helpers.errors import UserError
-from helpers.faces import conversion, enrolment, gender_classifiers, pipelines
+from helpers.faces import conversion, enrolment, gender_classifiers, pipelines, weights
 from helpers.protocol import shipping
 from helpers.sources import fetch, rosters
 
@@ -221,7 +221,7 @@ def test_an_unknown_name_is_told_with_the_known_ones():
 def test_missing_weights_are_named(tmp_path, monkeypatch, name):
     monkeypatch.setenv("CONGRESS_TEST_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DEEPFACE_HOME_USER", str(tmp_path / "user"))
-    monkeypatch.setattr(pipelines, "DATA", tmp_path)
+    monkeypatch.setattr(weights, "DATA", tmp_path)
     (tmp_path / "manifests").mkdir()
     source = {"installed": "no-such-package", "member": "x", "sha256": "0" * 64}
     manifest = {f"{name}.onnx": [source]}

@@ -246,7 +246,7 @@ def fake_models(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(enrolment, "ProcessPoolExecutor", Inline)
     monkeypatch.setattr(pipelines, "load", images.fake_load)
-    monkeypatch.setattr(pipelines, "weights", images.fake_weights)
+    monkeypatch.setattr(pipelines, "weight_hashes", images.fake_weights)
 
 
 def scenes(folder: Path, count: int, start: int = 0) -> Path:

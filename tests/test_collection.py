@@ -17,7 +17,7 @@ METRICS = ("cosine", "euclidean")
 MEMORY = """
 import resource, sys
 import numpy as np
-from helpers import collection
+from helpers.faces import collection
 
 rng = np.random.default_rng(0)
 about = {"configuration": {"metric": sys.argv[1]}, "weights_sha256": {}}

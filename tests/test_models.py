@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from helpers.errors import UserError
-from helpers.faces import conversion, enrolment, pipelines
+from helpers.faces import conversion, enrolment, pipelines, weights
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -74,7 +74,7 @@ def places(tmp_path, monkeypatch):
     places["manifest"].parent.mkdir(parents=True)
     places["manifest"].write_text("{}")
     places["user"].parent.mkdir(parents=True)
-    monkeypatch.setattr(pipelines, "DATA", tmp_path / "data")
+    monkeypatch.setattr(weights, "DATA", tmp_path / "data")
     yield places
     server.shutdown()
     server.server_close()
@@ -123,24 +123,24 @@ def list_sources(places, *sources) -> None:
 def test_a_copy_in_deepfaces_own_folder_comes_first(places):
     list_sources(places, in_wheel(places), at_address(places))
     places["user"].write_bytes(RIGHT)
-    assert pipelines.find_weights(FILE) == places["target"]
+    assert weights.find(FILE) == places["target"]
     assert places["target"].read_bytes() == RIGHT
     assert places["user"].read_bytes() == RIGHT
     assert not places["asked"]
 
 
 def test_then_an_installed_package(places):
-    installed = Path(pipelines.metadata.distribution("pooch").locate_file("pooch/__init__.py"))
+    installed = Path(weights.metadata.distribution("pooch").locate_file("pooch/__init__.py"))
     (places["served"] / "w.onnx").write_bytes(RIGHT)
     list_sources(places, in_package(installed.read_bytes()), at_address(places))
-    assert pipelines.find_weights(FILE).read_bytes() == installed.read_bytes()
+    assert weights.find(FILE).read_bytes() == installed.read_bytes()
     assert not places["asked"]
 
 
 def test_then_a_package_that_carries_it(places):
     (places["served"] / "w.onnx").write_bytes(RIGHT)
     list_sources(places, in_package(), in_wheel(places), at_address(places))
-    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
+    assert weights.find(FILE).read_bytes() == RIGHT
     assert not places["asked"]
 
 
@@ -149,10 +149,10 @@ def test_then_the_address(places):
     (places["served"] / "w.onnx").write_bytes(RIGHT)
     wheel = in_wheel_missing()
     list_sources(places, wheel, at_address(places))
-    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
+    assert weights.find(FILE).read_bytes() == RIGHT
     assert places["asked"] == ["/w.onnx"]
     # and what is in the cache is not asked for again
-    assert pipelines.find_weights(FILE) == places["target"]
+    assert weights.find(FILE) == places["target"]
     assert places["asked"] == ["/w.onnx"]
 
 
@@ -168,11 +168,11 @@ def in_wheel_missing() -> dict:
 def test_a_compressed_address_is_unpacked(places):
     (places["served"] / "w.dat.bz2").write_bytes(bz2.compress(RIGHT))
     list_sources(places, at_address(places, "w.dat.bz2"))
-    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
+    assert weights.find(FILE).read_bytes() == RIGHT
     (places["served"] / "w.dat.bz2").write_bytes(bz2.compress(RIGHT)[:-9])
     places["target"].unlink()
     with pytest.raises(UserError, match=FILE):
-        pipelines.find_weights(FILE)
+        weights.find(FILE)
 
 
 def test_every_wrong_copy_is_refused_and_named(places):
@@ -184,7 +184,7 @@ def test_every_wrong_copy_is_refused_and_named(places):
     member = in_wheel(places) | {"sha256": "2" * 64}
     list_sources(places, in_package(), wheel, member, at_address(places))
     with pytest.raises(UserError) as error:
-        pipelines.find_weights(FILE)
+        weights.find(FILE)
     message = str(error.value)
     assert "\n" not in message
     assert message.startswith(f"the weights file {FILE} is missing; put a copy with SHA-256 ")
@@ -211,7 +211,7 @@ def test_a_source_that_fails_in_any_way_is_passed_over(places):
         {"url": "http://127.0.0.1:1/refused", "sha256": sha256(RIGHT)},
         at_address(places),
     )
-    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
+    assert weights.find(FILE).read_bytes() == RIGHT
     assert places["asked"] == ["/not-there", "/w.onnx"]
 
 
@@ -241,14 +241,14 @@ def in_npm(places, monkeypatch, says="exit 0") -> dict:
 
 def test_a_package_of_npm_carries_a_file(places, monkeypatch):
     list_sources(places, in_npm(places, monkeypatch))
-    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
+    assert weights.find(FILE).read_bytes() == RIGHT
 
 
 @pytest.mark.parametrize("wrong", ["distribution_sha256", "member", "npm"])
 def test_a_package_of_npm_that_is_not_as_listed_is_refused(places, monkeypatch, wrong):
     list_sources(places, in_npm(places, monkeypatch) | {wrong: "0" * 64})
     with pytest.raises(UserError, match=r"tiny\.onnx is missing"):
-        pipelines.find_weights(FILE)
+        weights.find(FILE)
     assert not places["target"].exists()
 
 
@@ -256,7 +256,7 @@ def test_without_npm_the_message_says_so(places, monkeypatch):
     list_sources(places, in_npm(places, monkeypatch))
     monkeypatch.setenv("PATH", str(places["served"]))
     with pytest.raises(UserError, match=r"tiny@1\.0: npm is not installed"):
-        pipelines.find_weights(FILE)
+        weights.find(FILE)
 
 
 def test_a_conversion_gets_all_its_files_checked(places, monkeypatch):
@@ -273,27 +273,27 @@ def test_a_conversion_gets_all_its_files_checked(places, monkeypatch):
     wrong = source | {"beside": {"package/w.bin": "0" * 64}}
     list_sources(places, wrong)
     with pytest.raises(UserError, match="SHA-256 is"):
-        pipelines.find_weights(FILE)
+        weights.find(FILE)
     assert not seen
     list_sources(places, source)
-    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
+    assert weights.find(FILE).read_bytes() == RIGHT
     assert seen == [("w.json", b"beside")]
     places["target"].unlink()
     (places["served"] / "w.json").write_bytes(RIGHT)
     (places["served"] / "w.bin").write_bytes(b"beside")
     url = at_address(places, "w.json") | {"convert": "join", "member_sha256": sha256(RIGHT)}
     list_sources(places, url | {"beside": {f"{places['url']}/w.bin": sha256(b"beside")}})
-    assert pipelines.find_weights(FILE).read_bytes() == RIGHT
+    assert weights.find(FILE).read_bytes() == RIGHT
     assert seen[1:] == seen[:1]
 
 
 def test_the_projects_manifest_is_complete():
-    manifest = json.loads((pipelines.DATA / "manifests" / "weights.json").read_text())
-    assert set(manifest) == set(pipelines.WEIGHT_FILES.values())
+    manifest = json.loads((weights.DATA / "manifests" / "weights.json").read_text())
+    assert set(manifest) == set(weights.FILES.values())
     for file, sources in manifest.items():
         for source in sources:
             assert len(source["sha256"]) == 64, file
-            place = set(pipelines.PLACES) & set(source)
+            place = set(weights.PLACES) & set(source)
             assert len(place) == 1, f"{file}: a source has one place"
             if {"distribution", "npm"} & set(source):
                 assert len(source["distribution_sha256"]) == 64, file
@@ -351,7 +351,7 @@ def offline(places, monkeypatch):
 def test_one_sentence_says_which_file_is_missing(offline, model, file):
     config = pipelines.configuration(model, "opencv")
     start = time.monotonic()
-    for call in (pipelines.weights, pipelines.load):
+    for call in (pipelines.weight_hashes, pipelines.load):
         with pytest.raises(UserError) as error:
             call(config)
         message = str(error.value)
@@ -375,7 +375,7 @@ def test_a_detector_whose_library_is_missing(offline):
     with pytest.raises(
         UserError, match=r"^mtcnn cannot be loaded \(.*\); weights lie in "
     ) as error:
-        pipelines.weights(pipelines.configuration("Dlib", "mtcnn"))
+        pipelines.weight_hashes(pipelines.configuration("Dlib", "mtcnn"))
     assert "\n" not in str(error.value)
 
 
@@ -390,7 +390,7 @@ def test_another_model_of_deepface_is_known_by_the_hash_of_its_weights(offline):
     data = tiny_graph()
     offline["user"].with_name("arcface_weights.onnx").write_bytes(data)
     config = pipelines.configuration("ArcFace", "opencv")
-    assert pipelines.weights(config) == {"arcface_weights.onnx": sha256(data)}
+    assert pipelines.weight_hashes(config) == {"arcface_weights.onnx": sha256(data)}
     _, embed = pipelines.load(config)
     crop = np.asarray(images.scene(2, 112, 112))
     face = pipelines.Face((0, 0, 112, 112), None, None, 1.0, crop)
@@ -450,9 +450,9 @@ def test_dlib_native_is_dlibs_own_way(mirror):
 
     detect, embed = pipelines.load(pipelines.configuration("dlib-native", "yunet"))
     detector = dlib.get_frontal_face_detector()
-    landmarks = dlib.shape_predictor(str(pipelines.find_weights(pipelines.WEIGHT_FILES["dlib"])))
-    weights = pipelines.find_weights(pipelines.WEIGHT_FILES["Dlib"])
-    network = dlib.face_recognition_model_v1(str(weights))
+    landmarks = dlib.shape_predictor(str(weights.find(weights.FILES["dlib"])))
+    file = weights.find(weights.FILES["Dlib"])
+    network = dlib.face_recognition_model_v1(str(file))
     ours, theirs = [], []
     for path in images.portraits(mirror, 3):
         image = enrolment.read_image(path)

@@ -556,7 +556,7 @@ def test_another_address_wants_a_token(tmp_path, monkeypatch):
 
 def test_a_service_ends_with_whoever_started_it(tmp_path):
     script = (
-        "import time\nfrom helpers import server\n"
+        "import time\nfrom helpers.service import server\n"
         f"with server.running(store={str(tmp_path)!r}) as url:\n"
         "    print(url, flush=True)\n    time.sleep(60)\n"
     )

@@ -115,7 +115,7 @@ def use(root: Path, patch) -> None:
     patch.setattr(pipelines, "configuration", lambda model, detector="yunet":
                   synthetic.configuration(model))  # fmt: skip
     patch.setattr(pipelines, "load", fake_load)
-    patch.setattr(pipelines, "weights", images.fake_weights)
+    patch.setattr(pipelines, "weight_hashes", images.fake_weights)
     patch.setattr(enrolment, "ProcessPoolExecutor", Inline)
     patch.setattr(verification, "check_rosters", lambda: verification._row("rosters", 1, True, ""))
     patch.setattr(results, "make", few_results)

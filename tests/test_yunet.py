@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.faces import enrolment, pipelines, yunet
+from helpers.faces import enrolment, pipelines, weights, yunet
 from helpers.sources import fetch
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -68,13 +68,13 @@ def test_several_faces_and_faces_cut_by_the_edge(mirror, both):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 90), st.integers(2, 90), st.integers(0, 9))
 def test_no_face_in_noise_of_any_shape(height, width, seed):
-    session = yunet.load(pipelines.find_weights(pipelines.WEIGHT_FILES["yunet"]))
+    session = yunet.load(weights.find(weights.FILES["yunet"]))
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
     assert yunet.detect(session, noise) == []
 
 
 def test_without_prelu_the_numbers_are_the_same_bit_by_bit():
-    path = pipelines.find_weights(pipelines.WEIGHT_FILES["SFace"])
+    path = weights.find(weights.FILES["SFace"])
     original = onnxruntime.InferenceSession(str(path))
     rewritten = onnxruntime.InferenceSession(pipelines.without_prelu(str(path)))
     for seed in range(3):

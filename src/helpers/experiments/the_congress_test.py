@@ -12,7 +12,8 @@ import pandas as pd
 
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
-from helpers.protocol.congress_test import ACLU_COUNT, Result
+from helpers.protocol.congress_test import Result
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.protocol.scores import Scores
 from helpers.show.figures import GALLERY_LABELS, GROUP_ORDER, MODEL_LABELS, percent
 from helpers.show.numbers import listed, p_text

@@ -279,7 +279,7 @@ def describe(config: pipelines.Configuration) -> dict:
     """What must be equal for two files of face metadata to be comparable, as JSON-able values."""
     return {
         "configuration": config._asdict(),
-        "weights_sha256": pipelines.weights(config),
+        "weights_sha256": pipelines.weight_hashes(config),
         "versions": {name: metadata.version(name) for name in VERSIONED},
     }
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.errors import UserError
-from helpers.faces import pipelines
+from helpers.faces import pipelines, weights
 
 CLASSIFIERS = ("gender-v1", "faceres")
 # deepface's own, for whoever can get its weights; they could not be had here, so it was never run
@@ -126,5 +126,5 @@ def _session(name: str):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    path = str(pipelines.find_weights(pipelines.WEIGHT_FILES[name]))
+    path = str(weights.find(weights.FILES[name]))
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

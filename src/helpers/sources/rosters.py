@@ -15,6 +15,7 @@ import yaml
 
 from helpers.paths import DATA
 from helpers.sources.fetch import load_manifest, local_files
+from helpers.sources.groups import ETHNICITIES, GROUP_OF_ETHNICITY, GROUPS, of_colour
 
 DAY = "2018-07-26"
 ROSTER = DATA / "roster"
@@ -25,15 +26,6 @@ PHOTOS = (
 SEATS = {"house": 435, "senate": 100}
 # chamber -> ids in the manifest of rosters; the later one serves successors and cross-checks
 SNAPSHOTS = {"house": ("house-2017", "house-2019"), "senate": ("senate-2018", "senate-2021")}
-ETHNICITIES = {
-    "white-american": "White",
-    "african-american": "Black",
-    "hispanic-american": "Hispanic",
-    "asian-american": "Asian",
-    "native-american": "Native American",
-    "pacific-islander": "Pacific Islander",
-}
-GROUPS = ["White", "Black", "Hispanic", "East Asian", "South Asian", "Native and Pacific"]
 SAME_PHOTOGRAPH = 0.93
 FACE = (60, 80)  # pixels, width and height, at which two portraits are compared
 COLUMNS = [
@@ -54,13 +46,12 @@ def load_members() -> pd.DataFrame:
     members = read_members(ROSTER / "members.csv")
     check_members(members)
     asian = pd.read_csv(ROSTER / "asian_american_members.csv").set_index("member_id").group
-    native = ["Native American", "Pacific Islander"]
-    group = members.ethnicity.replace(dict.fromkeys(native, "Native and Pacific"))
+    group = members.ethnicity.replace(GROUP_OF_ETHNICITY)
     members["group"] = group.where(group.ne("Asian"), members.member_id.map(asian))
     lost = members.name[~members.group.isin(GROUPS)]
     if len(lost):
         raise ValueError(f"no group for {', '.join(lost)}: see asian_american_members.csv")
-    members["of_colour"] = members.group.ne("White")
+    members["of_colour"] = of_colour(members.group)
     return members
 
 

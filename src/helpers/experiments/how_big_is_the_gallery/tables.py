@@ -29,6 +29,7 @@ from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipping
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.protocol.scores import DECIMALS
 from helpers.show.figures import GROUP_ORDER
 from helpers.sources import galleries, published
@@ -680,7 +681,7 @@ def _draw_tables(model: str, scores, cluster, progress) -> tuple[pd.DataFrame, p
     drawn = draw_best(scores, cluster, SIZES, DRAWS, SEED)
     for best in tqdm(drawn, total=DRAWS, desc=f"{model}: draws", disable=not progress):
         for row, n in zip(best, SIZES, strict=True):
-            fixed[FIXED_FPIR] = rates.threshold_for_count(row, headline.ACLU_COUNT).threshold
+            fixed[FIXED_FPIR] = rates.threshold_for_count(row, ACLU_COUNT).threshold
             for policy in policies:
                 flagged = rates.at_or_below(row, fixed[policy])
                 values = fixed[policy], flagged[colour].mean(), flagged[~colour].mean()
@@ -718,7 +719,7 @@ def _tenth_tables(model: str, scores, tenth) -> tuple[pd.DataFrame, pd.DataFrame
             counted.append(pd.DataFrame(row | {"faces": k[some]}))
         best = mine.min(axis=0)
         order = np.argsort(best, kind="stable")[: tail_size() + 1]
-        t = rates.threshold_for_count(best, headline.ACLU_COUNT).threshold
+        t = rates.threshold_for_count(best, ACLU_COUNT).threshold
         k = rates.at_or_below(mine[:, order], t).sum(axis=0)
         row = {"model": model, "tenth": j, "tenth_faces": len(mine), "score": best[order]}
         # no probe is named: a score beyond the candidates that ship could help to locate a face

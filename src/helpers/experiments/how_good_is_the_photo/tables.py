@@ -18,7 +18,7 @@ from helpers.faces import enrolment
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import congress_test, shipping
-from helpers.protocol.congress_test import ACLU_COUNT
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.figures import GROUP_ORDER
 from helpers.statistics import inference
 from helpers.statistics.paired import gap_change, paired_change

@@ -8,7 +8,7 @@ from helpers.experiments import the_congress_test as headline
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.experiments.what_is_80_percent import words as w
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
-from helpers.protocol.congress_test import ACLU_COUNT
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import figures
 from helpers.show.figures import (
     GENUINE_COLOUR,

@@ -27,6 +27,7 @@ from helpers.faces.pipelines import MODELS, PRIMARY_MODELS, Configuration, confi
 from helpers.paths import DATA
 from helpers.protocol import calibration, congress_test, shipping
 from helpers.protocol import scores as score_store
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources import galleries, published
 from helpers.statistics import inference, rates
 
@@ -430,7 +431,7 @@ def scales() -> pd.DataFrame:
     marks = [
         "default",
         *(f"fmr:{t:g}" for t in calibration.TARGETS),
-        f"count:{congress_test.ACLU_COUNT}",
+        f"count:{ACLU_COUNT}",
     ]
     offered = calibration.thresholds()
     rows = []

@@ -8,7 +8,7 @@ from helpers.experiments import the_question as claims
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
 from helpers.protocol import calibration
-from helpers.protocol.congress_test import ACLU_COUNT
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.figures import MODEL_LABELS, percent
 from helpers.show.numbers import listed
 from helpers.sources import published

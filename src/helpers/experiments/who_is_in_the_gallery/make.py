@@ -24,6 +24,7 @@ from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
 from helpers.protocol import calibration, congress_test, shipping
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources import galleries
 from helpers.statistics import inference, rates
 
@@ -44,7 +45,7 @@ CROSSWALK = {
 }
 SIZE = 1000  # the one size of all compositions
 POLICIES = ("default", "primary", "matched")
-WANTED = congress_test.ACLU_COUNT
+WANTED = ACLU_COUNT
 RATIOS = ("crude", "within", "not_asian")
 FILLED = 0.95  # at most this part of a stratum is drawn, so that the jackknife can leave some out
 PARTS = 40  # of the gallery's identities, for the jackknife

@@ -16,7 +16,7 @@ from helpers.experiments.who_is_misidentified.words import (
     nearer,
 )
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.protocol.congress_test import ACLU_COUNT
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import figures
 from helpers.show.figures import MODEL_LABELS
 from helpers.show.numbers import listed

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from helpers.experiments import the_congress_test as headline
 from helpers.experiments.who_is_misidentified import tables as who
-from helpers.protocol.congress_test import ACLU_COUNT
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.figures import percent
 from helpers.statistics import inference, rates
 

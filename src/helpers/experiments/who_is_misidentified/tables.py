@@ -23,7 +23,8 @@ from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import shipping
-from helpers.protocol.congress_test import ACLU_COUNT, people_searched
+from helpers.protocol.congress_test import people_searched
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.figures import GROUP_ORDER
 from helpers.sources import galleries, published
 from helpers.statistics import inference, rates

@@ -8,7 +8,8 @@ from helpers.experiments import the_question as claims
 from helpers.experiments.who_is_misidentified import tables as who
 from helpers.experiments.who_is_misidentified.tables import COLOUR, COUNTS, HEADLINE_N, NOT_ASIAN
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.protocol.congress_test import ACLU_COUNT, people_searched
+from helpers.protocol.congress_test import people_searched
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import figures
 from helpers.show.figures import MODEL_LABELS, percent
 from helpers.show.numbers import listed, p_text, signed
