@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.experiments import explore as e
 from helpers.experiments import the_congress_test as headline
+from helpers.experiments.explore import make, tables, widget
 from helpers.faces.pipelines import MODELS
 from helpers.show.figures import GROUP_ORDER
 from helpers.statistics import inference, rates
@@ -21,16 +21,16 @@ LIMIT = 150_000  # bytes of HTML
 
 def test_expected_is_exact_at_the_ends():
     cells = pd.Series(["x", "x", "y"])
-    whole = e.expected(np.array([0, 3, 1]), 10, 10, cells)
+    whole = make.expected(np.array([0, 3, 1]), 10, 10, cells)
     assert whole.to_dict() == {"x": 1.0, "y": 1.0}
-    one = e.expected(np.array([0, 3, 1]), 10, 1, cells)
+    one = make.expected(np.array([0, 3, 1]), 10, 1, cells)
     assert one.to_dict() == pytest.approx({"x": 0.3, "y": 0.1})
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(1, 40))
 def test_expected_grows_with_the_gallery(within, size):
     cells = pd.Series(["all"] * len(within))
-    small, large = (e.expected(np.array(within), 40, n, cells)["all"] for n in (size, 40))
+    small, large = (make.expected(np.array(within), 40, n, cells)["all"] for n in (size, 40))
     assert small <= large + 1e-9 and large == pytest.approx(sum(k > 0 for k in within))
 
 
@@ -40,7 +40,7 @@ def test_a_drawn_gallery_holds_the_expected_number():
     enrolled = np.array([True] * 30 + [False])
     thresholds = pd.DataFrame({"threshold": [0.01], "name": [""]})
     cells = pd.Series(["a"] * 20 + ["b"] * 11)
-    table = e.explore(found, enrolled, cells, thresholds, (100,))
+    table = make.explore(found, enrolled, cells, thresholds, (100,))
     draws = [
         (found[:, rng.choice(400, 100, replace=False)] <= 0.01).any(axis=1) for _ in range(2000)
     ]
@@ -52,7 +52,9 @@ def test_a_drawn_gallery_holds_the_expected_number():
 
 
 def test_the_grid_holds_the_named_thresholds_once():
-    table = e.grid(np.r_[np.linspace(0.3, 0.6, 50), np.inf], {"default": 0.55, "count:28": 0.4123})
+    table = make.grid(
+        np.r_[np.linspace(0.3, 0.6, 50), np.inf], {"default": 0.55, "count:28": 0.4123}
+    )
     assert table["threshold"].is_monotonic_increasing and table["threshold"].is_unique
     assert table.set_index("name")["threshold"][["default", "count:28"]].tolist() == [0.55, 0.4123]
 
@@ -63,7 +65,7 @@ POSITIONS = [("utkface", m, p) for m in MODELS for p in ("default", "count:28", 
 @pytest.mark.parametrize("position", [*POSITIONS, ("legislators", "SFace", "default")])
 def test_the_whole_gallery_gives_what_the_test_gives(position):
     result = headline.result(*position)
-    found = e.state(*position).set_index("group")
+    found = tables.state(*position).set_index("group")
     assert found.loc["All members", "flagged"] == result.summary["falsely_matched"]
     columns = ["searched", "flagged"]
     assert np.array_equal(found.loc[GROUP_ORDER, columns], result.groups.loc[GROUP_ORDER, columns])
@@ -71,20 +73,20 @@ def test_the_whole_gallery_gives_what_the_test_gives(position):
 
 def test_the_largest_size_is_the_whole_gallery():
     faces = headline.scores("utkface", "SFace").faces
-    assert e.table().query("gallery == 'utkface' and model == 'SFace'")["size"].max() == faces
+    assert tables.table().query("gallery == 'utkface' and model == 'SFace'")["size"].max() == faces
 
 
 def test_within_recorded_gender_as_the_test():
     for gender in ("female", "male"):
         within = headline.result("utkface", "Facenet").within_sex.loc[gender]
-        found = e.state("utkface", "Facenet", "default", gender=gender).set_index("group")
+        found = tables.state("utkface", "Facenet", "default", gender=gender).set_index("group")
         mine = found.loc[GROUP_ORDER, "flagged"]
         assert (mine.to_numpy() == within.loc[GROUP_ORDER, "flagged"].to_numpy()).all()
 
 
 def test_a_smaller_gallery_or_a_stricter_threshold_never_flags_more():
-    cells = list(e.cells().index)
-    for _, part in e.table().groupby(["gallery", "model"]):
+    cells = list(tables.cells().index)
+    for _, part in tables.table().groupby(["gallery", "model"]):
         total = part.assign(total=part[cells].sum(axis=1)).pivot(
             index="threshold", columns="size", values="total"
         )
@@ -93,19 +95,19 @@ def test_a_smaller_gallery_or_a_stricter_threshold_never_flags_more():
 
 
 def test_members_of_colour_are_the_sum_of_their_parts():
-    for gender in e.GENDERS:
-        found = e.state(*e.OPENING, gender=gender).set_index("group")
+    for gender in tables.GENDERS:
+        found = tables.state(*tables.OPENING, gender=gender).set_index("group")
         parts = found.loc[[g for g in GROUP_ORDER if g != "White"]]
         assert found.loc["Members of colour", "flagged"] == parts["flagged"].sum()
         asian = parts.loc[["East Asian", "South Asian"], "searched"].sum()
         rest = found.loc["Members of colour, not Asian", "searched"]
         assert rest == parts["searched"].sum() - asian
-    assert e.state(*e.OPENING)["searched"][0] == 529
+    assert tables.state(*tables.OPENING)["searched"][0] == 529
 
 
 def test_a_position_beside_the_grid_is_refused():
     with pytest.raises(LookupError):
-        e.state("utkface", "SFace", "default", size=1234)
+        tables.state("utkface", "SFace", "default", size=1234)
 
 
 # ---- the widget
@@ -137,24 +139,25 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page():
-    return Page(e.widget())
+    return Page(widget.widget())
 
 
 def test_the_widget_is_small_and_asks_for_nothing_from_outside(page):
-    text = e.widget()
+    text = widget.widget()
     assert len(text.encode()) < LIMIT
     assert page.addresses == []
     script = page.scripts[1]
+    style = text.split("<style>")[1].split("</style>")[0]
     for word in ("http", "//cdn", "fetch(", "XMLHttp", "import ", "@import", "url("):
-        assert word not in script and word not in e.STYLE, word
-    assert text == e.widget()  # the same bytes each time
+        assert word not in script and word not in style, word
+    assert text == widget.widget()  # the same bytes each time
 
 
 def test_the_data_inside_are_those_of_the_table(page):
     data = json.loads(page.scripts[0])
-    found = e.table()
-    names = list(e.cells().index)
-    assert data["searched"] == e.cells().tolist() and sum(data["searched"]) == 529
+    found = tables.table()
+    names = list(tables.cells().index)
+    assert data["searched"] == tables.cells().tolist() and sum(data["searched"]) == 529
     for (gallery, model), part in found.groupby(["gallery", "model"], sort=False):
         grid = data["grids"][f"{gallery}|{model}"]
         shape = (len(grid["thresholds"]), len(grid["sizes"]), len(names))
@@ -163,18 +166,18 @@ def test_the_data_inside_are_those_of_the_table(page):
         assert np.abs(values - there).max() <= 0.0501
         assert grid["sizes"] == sorted(grid["sizes"]) == sorted(set(part["size"]))
         assert [t[0] for t in grid["thresholds"]] == sorted(part["threshold"].unique())
-    for gender in e.GENDERS:
+    for gender in tables.GENDERS:
         for name, cells in data["rows"][gender]:
-            assert [names[i] for i in cells] == e.rows(gender)[name]
+            assert [names[i] for i in cells] == tables.rows(gender)[name]
 
 
 def test_every_control_has_a_label_and_the_page_speaks_without_a_script(page):
-    text = e.widget()
+    text = widget.widget()
     controls = [t for t, _ in page.tags if t in ("select", "input")]
     assert len(controls) == 5 == len(re.findall(r"<label>", text))
     assert 'role="status"' in text and "<noscript>" in text and "<caption>" in text
-    assert sum(t == "th" and a.get("scope") == "row" for t, a in page.tags) == len(e.rows())
-    opening = e.state(*e.OPENING).iloc[0]
+    assert sum(t == "th" and a.get("scope") == "row" for t, a in page.tags) == len(tables.rows())
+    opening = tables.state(*tables.OPENING).iloc[0]
     assert f"{opening['flagged']:.0f} of 529 members falsely matched" in text
     low, high = inference.wilson(int(opening["flagged"]), 529)
     assert f"{100 * low:.1f}–{100 * high:.1f}" in text
@@ -182,5 +185,5 @@ def test_every_control_has_a_label_and_the_page_speaks_without_a_script(page):
 
 
 def test_the_widget_names_no_gallery_face():
-    assert not re.search(r"\bu\d{5}\b", e.widget())
-    assert "Others" not in e.table().columns and rates.EPSILON < 1e-4
+    assert not re.search(r"\bu\d{5}\b", widget.widget())
+    assert "Others" not in tables.table().columns and rates.EPSILON < 1e-4

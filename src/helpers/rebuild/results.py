@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import explore as explorer
 from helpers.experiments import the_congress_test as headline
+from helpers.experiments.explore import make as explorer
 from helpers.experiments.how_big_is_the_gallery import tables as gallery_size
 from helpers.experiments.how_good_is_the_photo import make as photo_quality
 from helpers.experiments.what_gender_does_it_see import tables as gender_audit

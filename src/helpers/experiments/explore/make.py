@@ -1,0 +1,130 @@
+"""The grid of the explorer: threshold, gallery and its size, model -> members falsely matched.
+
+The numbers are exact expectations on a grid, not simulations: for each member the number of gallery
+faces at or below a threshold is known, and with it the chance that a random part of the gallery
+holds at least one of them (`rates.expected_fpir_hypergeometric`).
+
+`python -m helpers.experiments.explore.make` makes data/results/explorer.csv. It needs the face
+metadata of `utkface` in the cache (`congress-test fetch utkface`, `congress-test enrol utkface`),
+no images, and takes some minutes. What ships are sums over recorded groups of members; nothing in
+it is of a single gallery face.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from helpers.experiments import the_congress_test as headline
+from helpers.experiments.what_the_officer_sees import tables as candidate_lists
+from helpers.faces import collection
+from helpers.faces.pipelines import MODELS
+from helpers.paths import DATA
+from helpers.protocol import shipping
+from helpers.statistics import rates
+
+RESULTS = DATA / "results"
+TABLE = "explorer.csv"
+STEPS = 20  # thresholds at even distances, besides the named ones
+SIZES = {
+    "utkface": (500, 1000, 2000, 3000, 5000, 7500, 10000, 12500, 15000),
+    "legislators": (250, 500, 1000, 1500, 2000, 2500, 3000, 3500),
+}  # faces; the whole gallery comes last
+NAMED = {
+    "default": "the library's default",
+    "count:28": "28 members flagged in the whole gallery",
+    "fmr:0.001": "calibrated to an FMR of 1e-3",
+    "fmr:0.0001": "calibrated to an FMR of 1e-4",
+    "fmr:1e-05": "calibrated to an FMR of 1e-5",
+    "fmr:1e-06": "calibrated to an FMR of 1e-6",
+}
+
+
+def grid(best: np.ndarray, named: dict, steps: int = STEPS) -> pd.DataFrame:
+    """The thresholds of one gallery and model: columns threshold (ascending), name ("" if none).
+
+    best: best impostor score of each member. Even steps lead from just below the best of all to
+    the score within which 98 % of the members have a candidate, or the loosest named threshold.
+    """
+    best = np.sort(best[np.isfinite(best)])
+    low = 0.97 * min(best[0], *named.values())
+    high = max(best[int(0.98 * (len(best) - 1))], *named.values())
+    even = np.round(np.linspace(low, high, steps), 3)
+    names = {round(value, 4): name for name, value in named.items()}
+    values = sorted({*names, *(v for v in even if v not in names)})
+    return pd.DataFrame({"threshold": values, "name": [names.get(v, "") for v in values]})
+
+
+def expected(within: np.ndarray, faces: int, size: int, cells: pd.Series) -> pd.Series:
+    """Expected number of members falsely matched in a random gallery of `size` faces, by cell.
+
+    within: (members,) gallery faces at or below the threshold, of `faces`. cells: the cell of each
+    member. Exact: 1 - C(faces - k, size) / C(faces, size), summed over members.
+    """
+    chance = rates.expected_fpir_hypergeometric(
+        np.asarray(within).reshape(-1, 1), np.array([faces]), np.array([size])
+    )
+    return pd.Series(chance).groupby(cells.to_numpy()).sum()
+
+
+def explore(scores_of: np.ndarray, enrolled: np.ndarray, cells, thresholds, sizes) -> pd.DataFrame:
+    """The grid of one gallery and model: one row a threshold and size.
+
+    scores_of: (enrolled members, faces) distances. enrolled: (members,) bool; whoever failed to
+    enrol is never matched. cells: (members,). Columns threshold, name, size, per_million (of a
+    million single comparisons, those at or below the threshold), and one a cell: expected number of
+    its members falsely matched.
+    """
+    n_faces = scores_of.shape[1]
+    rows = []
+    for threshold, name in thresholds[["threshold", "name"]].itertuples(index=False):
+        within = np.zeros(len(enrolled), dtype=np.int64)
+        within[enrolled] = (scores_of <= threshold + 1e-9).sum(axis=1)  # rounded already
+        head = {"threshold": threshold, "name": name}
+        fmr = within.sum() / (enrolled.sum() * n_faces)
+        for size in [*(s for s in sizes if s < n_faces), n_faces]:
+            row = head | {"size": size, "per_million": 1e6 * fmr}
+            rows.append(row | expected(within, n_faces, size, cells).to_dict())
+    return pd.DataFrame(rows)
+
+
+def make(out: Path, progress: bool = False) -> None:
+    """Write explorer.csv into the folder `out`; deterministic."""
+    parts = []
+    pairs = [(gallery, model) for gallery in headline.GALLERIES for model in MODELS]
+    for gallery, model in tqdm(pairs, disable=not progress):
+        members = headline.result(gallery, model).members
+        probes = shipping.load_dataset("probes", model)
+        faces, _, kept = candidate_lists.faces_searched(gallery, model)
+        strangers = collection.subset(faces, faces.ids[kept])
+        blocks = [found for _, found in collection.score_blocks(probes, strangers)]
+        position = pd.Index(probes.ids).get_indexer(members.loc[members["enrolled"], "member_id"])
+        named = {}
+        for policy in NAMED:
+            named[policy] = headline.result(gallery, model, policy).summary["threshold"]
+        thresholds = grid(members["score"].to_numpy(), named)
+        table = explore(
+            np.concatenate(blocks)[position],
+            members["enrolled"].to_numpy(),
+            members["group"] + ", " + members["gender"],
+            thresholds,
+            SIZES[gallery],
+        )
+        parts.append(table.assign(gallery=gallery, model=model))
+    table = pd.concat(parts, ignore_index=True)
+    first = ["gallery", "model", "threshold", "name", "size", "per_million"]
+    table = table[[*first, *table.columns.drop(first)]]
+    table["per_million"] = table["per_million"].map(lambda v: float(f"{v:.4g}"))
+    table = table.round(dict.fromkeys(table.columns[len(first) :], 2))
+    out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(out / TABLE, index=False, float_format="%.6g", lineterminator="\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description="Make data/results/explorer.csv from the face metadata in the cache."
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
+    make(parser.parse_args().out, progress=True)

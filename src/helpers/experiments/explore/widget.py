@@ -1,0 +1,130 @@
+"""The interactive explorer: HTML with its data and script inside; no kernel and no network.
+
+The script computes sums of cells, the Wilson interval, and texts, and nothing else.
+"""
+
+import html
+import json
+from importlib.resources import files
+
+import numpy as np
+
+from helpers.experiments.explore.make import NAMED
+from helpers.experiments.explore.tables import GENDERS, OPENING, cells, rows, state, table
+from helpers.faces.pipelines import MODELS
+from helpers.show.figures import MODEL_LABELS
+
+GALLERY_LABELS = {
+    "utkface": "Adult strangers (UTKFace)",
+    "legislators": "Former legislators",
+}
+JUMPS = {
+    "default": "library default",
+    "count:28": "28 flagged",
+    "fmr:0.0001": "FMR 1e-4",
+    "fmr:1e-05": "FMR 1e-5",
+    "fmr:1e-06": "FMR 1e-6",
+}
+
+
+def payload() -> dict:
+    """The data inside the widget: the grid in tenths of a member, as whole numbers.
+
+    Keys cells, searched, rows (per gender: name, cells), names, and grids: "gallery|model" ->
+    thresholds [distance, name, per million], sizes, values (a list a threshold and size).
+    """
+    found = table()
+    names = list(cells().index)
+    grids = {}
+    for (gallery, model), part in found.groupby(["gallery", "model"], sort=False):
+        heads = part[["threshold", "name", "per_million"]].drop_duplicates()
+        tenths = np.rint(part[names].to_numpy() * 10).astype(int)
+        grids[f"{gallery}|{model}"] = {
+            "thresholds": [[float(t), n, float(f)] for t, n, f in heads.itertuples(index=False)],
+            "sizes": [int(s) for s in part["size"].unique()],
+            "values": tenths.ravel().tolist(),
+        }
+    index = {c: i for i, c in enumerate(names)}
+    return {
+        "searched": [int(n) for n in cells()],
+        "rows": {g: [[n, [index[c] for c in p]] for n, p in rows(g).items()] for g in GENDERS},
+        "names": NAMED,
+        "galleries": GALLERY_LABELS,
+        "models": {m: MODEL_LABELS[m] for m in MODELS},
+        "opening": OPENING,
+        "grids": grids,
+    }
+
+
+def widget() -> str:
+    """The explorer as HTML: controls, table, data and script in one piece, nothing from outside.
+
+    Without a script the table of the opening position stays, and says so.
+    """
+    opening = state(*OPENING)
+    style, script = (
+        files(__package__).joinpath(name).read_text("utf-8")
+        for name in ("explorer.css", "explorer.js")
+    )
+    data = json.dumps(payload(), separators=(",", ":"), ensure_ascii=True).replace("</", "<\\/")
+
+    def options(labels):
+        return "".join(
+            f'<option value="{html.escape(k)}">{html.escape(v)}</option>' for k, v in labels.items()
+        )
+
+    def choice(part, label, labels):
+        return f'<label>{label}<select data-part="{part}">{options(labels)}</select></label>'
+
+    def slider(part, label):
+        return (
+            f'<div class="wide"><label>{label}<input type="range" data-part="{part}" min="0" '
+            f'step="1"></label><output data-part="{part}-said"></output></div>'
+        )
+
+    jumps = "".join(
+        f'<button type="button" value="{k}" aria-pressed="false">{html.escape(v)}</button>'
+        for k, v in JUMPS.items()
+    )
+    lines = "".join(
+        f'<tr><th scope="row">{r.group}</th><td>{r.flagged:.0f} of {r.searched}</td>'
+        f"<td>{100 * r.fpir:.1f} % ({100 * r.low:.1f}–{100 * r.high:.1f})</td></tr>"
+        for r in opening.itertuples()
+    )
+    return (
+        f'<section id="cx" aria-label="Explorer of false matches"><style>\n{style}</style>'
+        '<div class="controls" data-part="controls" hidden>'
+        + choice("gallery", "Gallery", GALLERY_LABELS)
+        + choice("model", "Model", {m: MODEL_LABELS[m] for m in MODELS})
+        + choice("gender", "Members (recorded gender)", GENDERS)
+        + slider("threshold", "Threshold: stricter on the left, looser on the right")
+        + f'<div class="wide jump" data-part="jump"><span class="note">Go to:</span>{jumps}</div>'
+        + slider("size", "Gallery size")
+        + f'</div><p class="said" data-part="said" role="status">{words_opening()}</p>'
+        "<table><caption>Members falsely matched, by the ethnicity that the roster's publisher "
+        "recorded; 95 % Wilson intervals. Groups of fewer than ten members say little.</caption>"
+        '<thead><tr><th scope="col">Group</th><th scope="col">Falsely matched</th>'
+        '<th scope="col">FPIR (95 % interval)</th><th class="bar" scope="col" aria-hidden="true" '
+        'hidden data-part="scale"></th></tr></thead>'
+        f'<tbody data-part="body">{lines}</tbody></table>'
+        "<noscript><p>The sliders need JavaScript. The table shows one position; all of them are "
+        "in data/results/explorer.csv.</p></noscript>"
+        f'<script type="application/json" class="data">{data}</script><script>\n{script}</script>'
+        "</section>"
+    )
+
+
+def words_opening() -> str:
+    """The opening position in a sentence."""
+    r = state(*OPENING).iloc[0]
+    return (
+        f"{r['flagged']:.0f} of {r['searched']} members falsely matched: FPIR "
+        f"{100 * r['fpir']:.1f} % (95 % interval {100 * r['low']:.1f}–{100 * r['high']:.1f})"
+    )
+
+
+def show() -> None:
+    """Show the widget as the output of a notebook cell; the bytes are the same every time."""
+    from IPython.display import display
+
+    display({"text/html": widget(), "text/plain": words_opening()}, raw=True)

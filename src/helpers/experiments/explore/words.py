@@ -1,0 +1,84 @@
+"""The words and the figure of notebook 10."""
+
+import pandas as pd
+
+from helpers.experiments.explore.make import NAMED
+from helpers.experiments.explore.tables import OPENING, state
+from helpers.experiments.explore.widget import GALLERY_LABELS
+from helpers.faces.pipelines import MODELS
+from helpers.show import figures
+from helpers.show.figures import MODEL_LABELS
+from helpers.statistics import rates
+
+SMALL_GALLERY = 1000
+
+
+def _all(gallery, model, policy, size=None) -> str:
+    """All members at one position: a rate with its interval, the expected number rounded."""
+    row = state(gallery, model, policy, size).iloc[0]
+    return rates.format_rate(round(row["flagged"]), row["searched"], row["low"], row["high"])
+
+
+def answer() -> str:
+    """The answer of notebook 10: what each slider moves, from the opening position."""
+    gallery, model, policy = OPENING
+    return (
+        f"**{GALLERY_LABELS[gallery]}, {MODEL_LABELS[model]}, at {NAMED[policy]}: "
+        f"{_all(*OPENING)} members are falsely matched. Moving the threshold alone to where the "
+        f"FMR was calibrated to 1 in 100,000 leaves {_all(gallery, model, 'fmr:1e-05')}; keeping "
+        f"the default and drawing {SMALL_GALLERY:,} of the faces at random leaves "
+        f"{_all(gallery, model, policy, SMALL_GALLERY)} on average.**"
+    )
+
+
+def words_models() -> str:
+    """The other models at the same named position, in words."""
+    others = [m for m in MODELS if m != OPENING[1]]
+    parts = [f"{MODEL_LABELS[m]} {_all(OPENING[0], m, OPENING[2])}" for m in others]
+    return (
+        f"At their own library defaults, in the same gallery: {', '.join(parts)}. Distances of "
+        "different models are on different scales; to compare models, compare positions of the "
+        "same name, or of the same number of single comparisons."
+    )
+
+
+def plot_curves(found: pd.DataFrame) -> figures.Figure:
+    """FPIR against the share of single comparisons at the threshold, a line a size."""
+    colours = ["#5C8FB8", "#2F5F8A", "#1A1A1A"]
+    with figures._styled():
+        fig, axes = figures.new_figure(4.6, 2, 2, sharex=True, sharey=True)
+        for ax, model in zip(axes.ravel(), figures.MODEL_ORDER, strict=True):
+            part = found[found["model"] == model]
+            sizes = sorted(part["size"].unique())
+            for size, colour in zip(sizes, colours, strict=True):
+                line = part[part["size"] == size]
+                ax.fill_between(
+                    line["per_million"], 100 * line["low"], 100 * line["high"], color=colour,
+                    alpha=0.18, lw=0,
+                )  # fmt: skip
+                ax.plot(line["per_million"], 100 * line["fpir"], color=colour, lw=1.6)
+            for size, colour, y in zip(sizes, colours, (64, 79, 94), strict=True):
+                figures.direct_label(ax, 0.35, y, f"{size:,} faces", colour)
+            ax.set_title(MODEL_LABELS[model])
+            ax.set_xscale("log")
+            ax.set_xlim(0.3, 1e5)
+            ax.set_ylim(0, 101)
+            ax.set_xticks([1, 10, 100, 1000, 10_000])
+            ax.xaxis.set_major_formatter(figures.FuncFormatter(lambda v, _: f"{v:,.0f}"))
+            ax.xaxis.set_minor_locator(figures.NullLocator())
+            ax.yaxis.set_major_formatter(figures.FuncFormatter(lambda v, _: f"{v:.0f} %"))
+            ax.grid(axis="both")
+        axes[1, 0].set_xlabel("Of a million single comparisons, at the threshold", loc="left")
+    return fig
+
+
+def alt_curves() -> str:
+    """What the figure shows, in words."""
+    parts = []
+    for model in MODELS:
+        default, strict = (state("utkface", model, p).iloc[0] for p in ("default", "fmr:1e-05"))
+        parts.append(
+            f"{MODEL_LABELS[model]} {100 * default['fpir']:.0f} % at its default and "
+            f"{100 * strict['fpir']:.0f} % where the FMR is 1e-5"
+        )
+    return f"Rising curves in four panels, three sizes each. Whole gallery: {'; '.join(parts)}."
