@@ -50,7 +50,8 @@ def convert_sface(source: Path, target: Path) -> None:
                 ),
                 opset_imports=model.opset_import,
             )
-            constants[node.output[0]] = ReferenceEvaluator(single).run(None, inputs)[0]
+            found = ReferenceEvaluator(single).run(None, inputs)
+            constants[node.output[0]] = found[0]  # type: ignore[index]
         else:
             kept.append(node)
     used = {name for node in kept for name in node.input}

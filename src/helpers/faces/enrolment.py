@@ -15,6 +15,7 @@ import shutil
 import stat
 import threading
 import warnings
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
@@ -58,6 +59,10 @@ COLUMNS = {
     "embedding": pa.list_(pa.float32()),
 }
 FAILURE_COLUMNS = ("id", "reason", "detail", "image_sha256")
+
+# the pipeline of a process that enrols; `_load_worker` sets both
+_detect: Callable
+_embed: Callable
 
 
 class Unreadable(ValueError):

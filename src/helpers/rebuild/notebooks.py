@@ -100,9 +100,10 @@ def execute_all(paths: Iterable[Path | str], folder: Path | str | None = None, s
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:
         futures = [pool.submit(one, path) for path in map(Path, paths)]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        if any(future.exception() for future in done):
+        failed = next((error for future in done if (error := future.exception())), None)
+        if failed:
             pool.shutdown(cancel_futures=True)
-            raise next(f.exception() for f in done if f.exception())
+            raise failed
         return [future.result() for future in futures]
 
 

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -141,7 +141,7 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-def buckets(given: list[str], model: str) -> dict[str, Path]:
+def buckets(given: Sequence[str], model: str) -> dict[str, Path]:
     """What `S3Object` finds: the datasets that ship, and NAME=PATH for folders or face metadata.
 
     Raises UserError.
@@ -167,7 +167,7 @@ def serve(
     model: str,
     host: str = "127.0.0.1",
     port: int = PORT,
-    bucket: list[str] = (),
+    bucket: Sequence[str] = (),
     rate: float | None = None,
     ready=print,
 ) -> None:
@@ -248,7 +248,7 @@ def running(*options: str, store: Path | None = None) -> Iterator[str]:
             text=True,
         )
         try:
-            line = process.stdout.readline()
+            line = process.stdout.readline()  # type: ignore[union-attr]
             if not line.startswith("http"):
                 process.wait()
                 said.seek(0)

@@ -91,7 +91,7 @@ class _Index(NamedTuple):
     vectors: np.ndarray  # (capacity, d) float32, normalised
     squared: np.ndarray  # (capacity,) float32, squared lengths
     metric: str
-    count: int
+    size: int  # how many of them
 
 
 class FaceStore:
@@ -183,7 +183,7 @@ class FaceStore:
             ).fetchone()
             if row is None:
                 raise NoSuchCollection(name)
-            return Info(*row, faces=self._index(name).count)
+            return Info(**row, faces=self._index(name).size)
 
     def delete(self, name: str) -> None:
         """Delete a collection with its faces. Raises NoSuchCollection."""
@@ -213,7 +213,7 @@ class FaceStore:
             with self._transaction() as db:
                 self._agree(name, description)
                 index = self._index(name)
-                if index.count + len(rows) > MOST_FACES:
+                if index.size + len(rows) > MOST_FACES:
                     raise StoreFull(f"a collection holds at most {MOST_FACES:,} faces")
                 image_id = str(uuid.uuid4())
                 stored = [self._add_one(db, name, row, external, image_id) for row in rows]
@@ -289,10 +289,10 @@ class FaceStore:
         Raises NoSuchCollection.
         """
         index = self._snapshot(name)
-        wanted = index.faces[: index.count]
+        wanted = index.faces[: index.size]
         if ids is not None:
-            at = sorted({index.position.get(i, index.count) for i in ids})
-            wanted = [index.faces[i] for i in at if i < index.count]
+            at = sorted({index.position.get(i, index.size) for i in ids})
+            wanted = [index.faces[i] for i in at if i < index.size]
         wanted = [face for face in wanted if face["number"] > after]
         return wanted if limit is None else wanted[:limit]
 
@@ -311,8 +311,8 @@ class FaceStore:
     def embedding(self, name: str, face_id: str) -> np.ndarray | None:
         """The embedding (d,) float32 of a stored face, or None where there is none."""
         index = self._snapshot(name)
-        at = index.position.get(face_id, index.count)
-        return index.faces[at]["embedding"] if at < index.count else None
+        at = index.position.get(face_id, index.size)
+        return index.faces[at]["embedding"] if at < index.size else None
 
     def search(
         self, name: str, embedding: np.ndarray, limit: float, top: int, leave_out: str | None = None
@@ -323,16 +323,16 @@ class FaceStore:
         candidate. Raises NoSuchCollection.
         """
         index = self._snapshot(name)
-        if index.count == 0:
+        if index.size == 0:
             return []
         probe = collection.normalised(np.asarray(embedding, dtype=np.float64)[None], index.metric)
         # first squared distances of all, in float32 and in half the time, then those that may be
         # near enough exactly; of vectors of length 1 they are twice the cosine distances
-        squared = index.squared[: index.count]
+        squared = index.squared[: index.size]
         length = float(probe[0] @ probe[0])
-        rough = length + squared - 2 * (index.vectors[: index.count] @ probe[0].astype(np.float32))
+        rough = length + squared - 2 * (index.vectors[: index.size] @ probe[0].astype(np.float32))
         slack = ROUGH * (length + float(squared.max()))
-        if (left_out := index.position.get(leave_out, index.count)) < index.count:
+        if (left_out := index.position.get(leave_out or "", index.size)) < index.size:
             rough[left_out] = np.nan  # at or below no limit
         near = np.flatnonzero(
             rough <= (2 * limit if index.metric == "cosine" else limit**2) + slack
@@ -363,7 +363,7 @@ class FaceStore:
                 )
                 index = _Index([], {}, np.zeros((0, 0)), np.zeros(0), "", 0)
                 if faces := [_face(row) for row in rows]:
-                    metric = self.description(name)["configuration"]["metric"]
+                    metric = self.description(name)["configuration"]["metric"]  # type: ignore[index]
                     index = _grown(index, faces, metric)
                 self._indexes[name] = index
             return self._indexes[name]
@@ -412,7 +412,7 @@ class FaceStore:
             faces, description = self.faces(name), self.description(name)
         except NoSuchCollection as error:
             raise UserError(f"there is no collection {name!r}") from error
-        if not faces:
+        if not faces or not description:
             raise UserError(f"the collection {name!r} is empty")
         rows = [{c: face[c] for c in enrolment.COLUMNS} for face in faces]
         rows.sort(key=lambda row: row["id"])
@@ -448,7 +448,7 @@ def _vectors(faces: list[dict], metric: str) -> np.ndarray:
 def _grown(index: _Index, faces: list[dict], metric: str) -> _Index:
     """The index with more faces at its end; those who search in the old one are not disturbed."""
     vectors = _vectors(faces, metric)
-    start, stop = index.count, index.count + len(faces)
+    start, stop = index.size, index.size + len(faces)
     if stop > len(index.squared):
         capacity = max(stop, 2 * start, 64)
         shapes = (capacity, vectors.shape[1]), capacity
@@ -461,4 +461,4 @@ def _grown(index: _Index, faces: list[dict], metric: str) -> _Index:
     index.squared[start:stop] = (vectors * vectors).sum(axis=1)
     index.faces.extend(faces)
     index.position.update({f["face_id"]: i for i, f in enumerate(faces, start)})
-    return index._replace(metric=metric, count=stop)
+    return index._replace(metric=metric, size=stop)

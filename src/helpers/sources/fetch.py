@@ -133,7 +133,7 @@ def fetch(datasets, workers: int = 8, progress: bool = True, ids=None) -> pd.Dat
     _clear_killed_copies()
     network = {"failures": 0, "down": False, "lock": threading.Lock()}
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        results = pool.map(lambda job: _fetch_one(*job, network), jobs)
+        results = pool.map(lambda job: _fetch_one(job[0], job[1], network), jobs)
         rows += tqdm(results, total=len(jobs), disable=not progress, unit="file", desc="fetch")
     return pd.DataFrame(rows, columns=REPORT)
 
@@ -173,8 +173,7 @@ def make_manifest(dataset: str, files: pd.DataFrame, root: Path) -> Path:
 
 
 def _copies(url):
-    roots = [cache_dir()] + ([mirror_dir()] if mirror_dir() else [])
-    places = [root / location(url) for root in roots]
+    places = [root / location(url) for root in (cache_dir(), mirror_dir()) if root]
     return [p for p in places if p.is_file()]
 
 
@@ -192,7 +191,7 @@ def _fetch_one(dataset, row, network):
             if found == row.sha256:
                 return dataset, row.id, "cached", target, ""
             refused.append(_refusal(target, row.sha256, found))
-        if mirror_dir() and (copy := mirror_dir() / location(row.url)).is_file():
+        if (mirror := mirror_dir()) and (copy := mirror / location(row.url)).is_file():
             if found := _install(lambda f: _copy(copy, f), target, row.sha256):
                 refused.append(_refusal(copy, row.sha256, found))
             else:
@@ -246,7 +245,7 @@ def _install(write, target, expected):
     try:
         with open(handle, "wb") as file:
             write(file)
-        found = sha256(name)
+        found = sha256(Path(name))
         if found != expected:
             return found
         os.replace(name, target)
@@ -277,7 +276,8 @@ def fetch_utkface(source, progress: bool = True) -> dict:
     ids = dict(zip(manifest.sha256, manifest.id, strict=True))
     folder = cache_dir() / "utkface"
     folder.mkdir(parents=True, exist_ok=True)
-    names, unknown = {}, 0
+    names: dict[str, list[str]] = {}
+    unknown = 0
     bar = tqdm(_faces(source), total=len(ids), disable=not progress, unit="image", desc="utkface")
     with closing(bar):
         for name, data in bar:
@@ -301,7 +301,7 @@ def fetch_utkface(source, progress: bool = True) -> dict:
         "unknown": unknown,
         "missing": len(missing),
         "duplicates": sum(len(n) for n in names.values()) - len(names),
-        "malformed": sum(not _parse(x)[2] for n in names.values() for x in n),
+        "malformed": sum(_parse(x)[2] is None for n in names.values() for x in n),
         "disputed": int(labels.disputed.sum()),
     }
 
@@ -321,7 +321,7 @@ def _fetch_utkface_default(progress):
         for p, d in zip(places, manifest.sha256, strict=True)
     ]
     if not all(good):
-        archive = mirror_dir() / UTKFACE_ARCHIVE if mirror_dir() else None
+        archive = mirror / UTKFACE_ARCHIVE if (mirror := mirror_dir()) else None
         status = "mirror"
         if archive is None or not archive.is_file():
             message = (
@@ -377,7 +377,8 @@ def _faces(source):
             for item in archive:
                 if item.isreg() and item.name.lower().endswith(".jpg"):
                     small = item.size <= LARGEST_FACE
-                    yield _base(item.name), archive.extractfile(item).read() if small else b""
+                    data = archive.extractfile(item).read() if small else b""  # type: ignore[union-attr]
+                    yield _base(item.name), data
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
         raise UserError(
             f"{source} is damaged or not a .tar.gz, .zip or folder ({error}); images read so far "

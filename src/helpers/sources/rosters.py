@@ -271,7 +271,7 @@ def cross_check(members: pd.DataFrame) -> pd.DataFrame:
             theirs += [(f, getattr(m, f), other[f], other.source) for f in fields]
         if m.member_id in current.index:
             other, source = current.loc[m.member_id], "congress-legislators"
-            term = next((t for t in other.terms if t["start"] <= DAY < t["end"]), {})
+            term: dict = next((t for t in other.terms if t["start"] <= DAY < t["end"]), {})
             place = f"{term.get('type')} {term.get('state')} {term.get('district') or ''}".strip()
             chamber = {"house": "rep", "senate": "sen"}[m.chamber]
             ours = f"{chamber} {m.state} {'' if pd.isna(m.district) else m.district}".strip()
@@ -418,8 +418,8 @@ def same_photograph(first: np.ndarray, second: np.ndarray) -> float:
             scaled = cv2.resize(second, None, fx=scale, fy=scale, interpolation=how)
             if scaled.shape[1] > FACE[0] and scaled.shape[0] > FACE[1]:
                 found = cv2.matchTemplate(scaled, face, cv2.TM_CCOEFF_NORMED)
-                _, score, _, place = cv2.minMaxLoc(found)
-                places.append((score, *place, scaled))
+                _, score, _, (x, y) = cv2.minMaxLoc(found)
+                places.append((score, x, y, scaled))
         for _, x, y, scaled in sorted(places, key=lambda p: -p[0])[:3]:
             best = max(best, _aligned_correlation(face, scaled, x, y))
     return best
@@ -429,10 +429,13 @@ def _aligned_correlation(face, image, x, y):
     import cv2
 
     face, image = face.astype(np.float32), image.astype(np.float32)
-    warp = np.float32([[1, 0, x], [0, 1, y]])
+    warp = np.array([[1, 0, x], [0, 1, y]], dtype=np.float32)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-3)
     try:
-        _, warp = cv2.findTransformECC(face, image, warp, cv2.MOTION_AFFINE, stop, None, 3)
+        # the stubs lack the mask None, which the documentation allows
+        _, warp = cv2.findTransformECC(  # type: ignore[call-overload]
+            face, image, warp, cv2.MOTION_AFFINE, stop, None, 3
+        )
     except cv2.error:  # no convergence: not the same picture
         return 0.0
     if not 0.7 < np.sqrt(abs(np.linalg.det(warp[:, :2]))) < 1.4:  # shrunk to a spot

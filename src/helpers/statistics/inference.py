@@ -138,7 +138,7 @@ def mantel_haenszel_risk_ratio(table, confidence=0.95):
     rows = table[["k1", "n1", "k0", "n0"]].to_numpy(dtype=np.float64)
     for k1, n1, k0, n0 in rows:
         _check_counts((k1, n1), (k0, n0))
-    counts = tuple(int(x) for x in rows.sum(axis=0))
+    counts = dict(zip(("k1", "n1", "k0", "n0"), map(int, rows.sum(axis=0)), strict=True))
     rows = rows[(rows[:, 1] > 0) & (rows[:, 3] > 0)]
     method, nan = "Mantel-Haenszel, Greenland-Robins", float("nan")
     if not len(rows):
@@ -147,18 +147,24 @@ def mantel_haenszel_risk_ratio(table, confidence=0.95):
     n = n1 + n0
     r, s = (k1 * n0 / n).sum(), (k0 * n1 / n).sum()
     if r == 0 and s == 0:
-        return RiskRatio(nan, nan, nan, *counts, method, "nobody flagged in a shared stratum")
+        note = "nobody flagged in a shared stratum"
+        return RiskRatio(nan, nan, nan, **counts, method=method, note=note)
     if r == 0 or s == 0:
         which = 1 if r == 0 else 0
         ratio = 0.0 if r == 0 else float("inf")
         note = f"nobody flagged in group {which}; use the crude score interval"
-        return RiskRatio(ratio, nan, nan, *counts, method, note)
+        return RiskRatio(ratio, nan, nan, **counts, method=method, note=note)
     tables = [[[a, b - a], [c, d - c]] for a, b, c, d in rows]
     ratio = float(StratifiedTable([np.array(t) for t in tables]).riskratio_pooled)
     se = np.sqrt(((n1 * n0 * (k1 + k0) - k1 * k0 * n) / n**2).sum() / (r * s))
     z = stats.norm.ppf(0.5 + confidence / 2)
     return RiskRatio(
-        ratio, float(ratio * np.exp(-z * se)), float(ratio * np.exp(z * se)), *counts, method, ""
+        ratio,
+        float(ratio * np.exp(-z * se)),
+        float(ratio * np.exp(z * se)),
+        **counts,
+        method=method,
+        note="",
     )
 
 
@@ -699,9 +705,9 @@ def _half_table(data, counts, sds, kind, confidence):
                 return ends, ends / (1 - ends) * n0 / n1
 
         ratio = (k1 / n1) / (k0 / n0) if k0 else np.inf
-        shares, ratios = through_share(ratio, variance)
-        add("false match share", k1, total, k1 / total, *shares, effect, sd)
-        add("risk ratio", k1, total, ratio, *ratios, effect, sd)
+        (low, high), (ratio_low, ratio_high) = through_share(ratio, variance)
+        add("false match share", k1, total, k1 / total, low, high, effect, sd)
+        add("risk ratio", k1, total, ratio, ratio_low, ratio_high, effect, sd)
         if data["gender"] is not None:
             table = _strata(data)
             mh = mantel_haenszel_risk_ratio(table)
