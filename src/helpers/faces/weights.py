@@ -96,7 +96,7 @@ OBTAINING_FAILS = (
 def _obtain(source: dict, folder: Path) -> Path:
     """One source of the manifest -> a local file (in `folder` unless it is installed)."""
     if "installed" in source:
-        return Path(metadata.distribution(source["installed"]).locate_file(source["member"]))
+        return Path(str(metadata.distribution(source["installed"]).locate_file(source["member"])))
     if "url" in source:
         paths = [_download(url, folder) for url in (source["url"], *source.get("beside", ()))]
     else:
@@ -148,7 +148,7 @@ def _unpack(source: dict, folder: Path) -> list[Path]:
         paths.append(folder / member.rpartition("/")[2])
         if "npm" in source:
             with tarfile.open(packages[0]) as archive:
-                paths[-1].write_bytes(archive.extractfile(member).read())
+                paths[-1].write_bytes(archive.extractfile(member).read())  # type: ignore[union-attr]
         else:
             with zipfile.ZipFile(packages[0]) as archive:
                 paths[-1].write_bytes(archive.read(member))
