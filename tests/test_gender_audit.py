@@ -128,7 +128,7 @@ def test_one_face_of_each_identity_and_all_failures(tmp_path, monkeypatch):
     clusters = pd.Series({"a": "a", "b": "b", "c": "b", "d": "d", "f": "f"})  # e: no face
     monkeypatch.setattr(galleries, "load_utkface", lambda: labels.reset_index())
     monkeypatch.setattr(shipping, "load_dataset", lambda *_: None)
-    monkeypatch.setattr(g.identities, "identity_clusters", lambda _: clusters)
+    monkeypatch.setattr(g.same_person, "identity_clusters", lambda _: clusters)
     monkeypatch.setattr(shipping, "SMALLEST", 1)
     strata = g.strangers()
     assert strata.index.tolist() == ["a", "b", "d", "e"]

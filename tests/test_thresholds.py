@@ -117,10 +117,10 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     monkeypatch.setattr(t.galleries, "load_legislators", lambda: congress)
     one = pd.Series(ids["utkface"], index=ids["utkface"])
     one["u59"] = "u58"  # one identity twice
-    monkeypatch.setattr(t.identities, "identity_clusters", lambda _: one)
+    monkeypatch.setattr(t.same_person, "identity_clusters", lambda _: one)
     found = pd.DataFrame({"probe_id": ["v1"]})
     monkeypatch.setattr(
-        t.identities, "same_person_alone",
+        t.same_person, "same_person_alone",
         lambda near, clusters, margin: found if margin == same_person.MARGIN_ALONE["SFace"]
         else found.iloc[:0],
     )  # fmt: skip

@@ -25,9 +25,9 @@ from helpers.experiments import the_question as claims
 from helpers.faces import collection, enrolment, same_person
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS, Configuration, configuration
 from helpers.paths import DATA
-from helpers.protocol import calibration, congress_test, shipping
+from helpers.protocol import calibration, shipping
 from helpers.protocol import scores as score_store
-from helpers.protocol.policy import ACLU_COUNT
+from helpers.protocol.policy import ACLU_COUNT, resolve
 from helpers.sources import galleries, published
 from helpers.statistics import inference, rates
 
@@ -273,9 +273,9 @@ def _searches(model: str) -> tuple[int, int]:
 
 @cache
 def threshold_of(model: str, policy: str) -> float:
-    """The distance behind a policy: "default", "fmr:1e-5" or "count:28", as in `congress_test`."""
+    """The distance behind a policy: "default", "fmr:1e-5" or "count:28", as in `protocol.policy`."""
     config = Configuration(**headline.scores("utkface", model).description["configuration"])
-    return congress_test.threshold_of(policy, best_impostor(model), config)[0]
+    return resolve(policy, best_impostor(model), config)[0]
 
 
 @cache

@@ -31,7 +31,7 @@ from helpers.faces import collection, same_person
 from helpers.faces.collection import Collection
 from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
-from helpers.protocol import congress_test, scores, shipping
+from helpers.protocol import policy, scores, shipping
 from helpers.sources import fetch, galleries
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
@@ -395,7 +395,7 @@ def threshold(model: str, rule: str) -> float:
     if rule == "none":
         return float("nan")
     config = Configuration(**headline.scores("utkface", model).description["configuration"])
-    return congress_test.threshold_of(rule, None, config)[0]
+    return policy.resolve(rule, None, config)[0]
 
 
 def hit_rates_by_group(size: int, gallery: str = "utkface") -> pd.DataFrame:
