@@ -13,11 +13,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from helpers.faces import pipelines
 
 HEADSHOTS = "raw.githubusercontent.com/CivilServiceUSA/us-house/983dd805*/**/512x512/*.jpg"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 DELAY = 0.0  # seconds the stand-in takes for an image
 LOG = None  # a folder; each process of the stand-in writes down there what it has detected in
 HELD = 65  # over an image of this height the stand-in waits for a file `go` in that folder
@@ -28,6 +30,19 @@ def portraits(mirror: Path, count: int) -> list[Path]:
     found = sorted(mirror.glob(HEADSHOTS))[:count]
     assert len(found) == count, "the mirror holds too few portraits"
     return found
+
+
+def listed(folder: Path | str) -> pd.DataFrame:
+    """Every file below a folder with an image's suffix: columns id (relative path), path; sorted.
+
+    A link that leads nowhere is listed, so that its failure is counted.
+    """
+    folder = Path(folder)
+    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.is_dir()]
+    # a file name may hold bytes that are no UTF-8, an id may not
+    ids = [os.fsencode(p.relative_to(folder).as_posix()) for p in paths]
+    ids = [i.decode("utf-8", "backslashreplace") for i in ids]
+    return pd.DataFrame(sorted(zip(ids, paths, strict=True)), columns=["id", "path"])
 
 
 def scene(seed: int = 0, width: int = 96, height: int = 64) -> Image.Image:

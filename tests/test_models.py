@@ -365,7 +365,7 @@ def test_one_sentence_says_which_file_is_missing(offline, model, file):
 
 def test_enrolment_says_so_before_it_starts(offline, tmp_path):
     images.scene().save(tmp_path / "a.png")
-    listed = enrolment.list_images(tmp_path)
+    listed = images.listed(tmp_path)
     with pytest.raises(UserError, match=r"arcface_weights\.onnx is missing; put a copy at"):
         enrolment.enrol(listed, tmp_path / "out.parquet", "ArcFace", "opencv", progress=False)
     assert not list(tmp_path.glob("out*"))

@@ -75,12 +75,9 @@ def test_fpir_needs_searches_and_booleans():
         rates.fpir([0.07, 0.2])
 
 
-def test_fmr_counts_comparisons_that_were_not_kept():
-    rate = rates.fmr([0.01, 0.02, 0.03], 0.02, 1000)
-    assert rate[:3] == (2, 1000, 0.002)
-    assert rate.low < 0.002 < rate.high
+def test_no_fewer_comparisons_were_made_than_scores_are_here():
     with pytest.raises(ValueError, match="every comparison made"):
-        rates.fmr([0.1, 0.2], 0.1, 1)
+        rates.threshold_for_fmr([0.1, 0.2], 1, 0.1)
 
 
 def test_misses():

@@ -320,7 +320,7 @@ def test_bytes_give_the_face_that_enrolment_gives(amazon, name, mirror, tmp_path
     portraits = images.portraits(mirror, 4)
     for path in portraits:
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    enrolment.enrol(enrolment.list_images(tmp_path), tmp_path / "f.parquet", MODEL, progress=False)
+    enrolment.enrol(images.listed(tmp_path), tmp_path / "f.parquet", MODEL, progress=False)
     rows = enrolment.read_faces(tmp_path / "f.parquet")
     faces = collection.make_collection(rows)
     expected = collection.search(faces, faces)

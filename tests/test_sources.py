@@ -241,15 +241,6 @@ def test_an_unknown_dataset_lists_the_known():
         fetch.load_manifest("mugshots")
 
 
-def test_a_manifest_is_made_and_read_back(place):
-    url = "http://x.invalid/b/a.jpg"
-    put(place / "mirror", url, b"abc")
-    files = pd.DataFrame({"id": ["a"], "url": [url]})
-    fetch.make_manifest("probes", files, place / "mirror")
-    row = fetch.load_manifest("probes").iloc[0]
-    assert (row.id, row.url, row.sha256, row.bytes) == ("a", url, digest(b"abc"), 3)
-
-
 # UTKFace
 
 FACES = {

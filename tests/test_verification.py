@@ -117,7 +117,9 @@ def use(root: Path, patch) -> None:
     patch.setattr(pipelines, "load", fake_load)
     patch.setattr(pipelines, "weight_hashes", images.fake_weights)
     patch.setattr(enrolment, "ProcessPoolExecutor", Inline)
-    patch.setattr(verification, "check_rosters", lambda: verification._row("rosters", 1, True, ""))
+    for name in ("rosters", "second_portraits"):
+        row = verification._row(name, 1, True, "")
+        patch.setattr(verification, f"check_{name}", lambda row=row: row)
     patch.setattr(results, "make", few_results)
     patch.setattr(results, "disagreements", lambda: {"some.csv: scores": ""})
     patch.setattr(people, "write_utkface_tables", lambda out, path: None)
@@ -172,6 +174,34 @@ def change_faces(path: Path, change) -> None:
 # ---- agreement
 
 
+@pytest.mark.parametrize(
+    ("change", "agrees", "said"),
+    [
+        (lambda t: t, True, "the same decisions, scores within 0.000"),
+        (lambda t: t.assign(score=t["score"] - 0.03), True, "within 0.030"),
+        (lambda t: t.assign(score=t["score"] - 0.1), False, "within 0.100"),
+        (lambda t: t.assign(kept=~t["kept"]), False, "another second_portraits.csv"),
+        (lambda t: t[1:], False, "another second_portraits.csv"),
+    ],
+)
+def test_second_portraits_are_the_same_photographs_again(monkeypatch, change, agrees, said):
+    stored = rosters.load_second_portraits()
+    monkeypatch.setattr(verification, "_files", lambda *_: None)
+    monkeypatch.setattr(rosters, "build_second_portraits", lambda members: change(stored))
+    row = verification.check_second_portraits()
+    assert row["agrees"] == agrees and said in row["detail"]
+
+
+@pytest.mark.parametrize("name", ["members", "disagreements"])
+def test_another_roster_is_noticed(mirror, monkeypatch, name):
+    assert verification.check_rosters()["agrees"]
+    maker = {"members": "build_members", "disagreements": "cross_check"}[name]
+    built = getattr(rosters, maker)
+    monkeypatch.setattr(rosters, maker, lambda *given: built(*given).assign(name="Somebody"))
+    row = verification.check_rosters()
+    assert not row["agrees"] and f"{name}.csv" in row["detail"]
+
+
 def test_what_was_just_made_agrees(whole):
     report = verify()
     assert report["agrees"].all(), report[~report["agrees"]].to_string()
@@ -182,7 +212,11 @@ def test_what_was_just_made_agrees(whole):
     for root in ("scores", "calibration", "results"):
         expected |= {str(p.relative_to(whole / "data"))
                      for p in (whole / "data" / root).rglob("*") if p.is_file()}  # fmt: skip
-    assert set(report.index) == expected | {"rosters", "results/some.csv: scores"}
+    assert set(report.index) == expected | {
+        "rosters",
+        "second_portraits",
+        "results/some.csv: scores",
+    }
     assert report.loc["faces/legislators-SFace.parquet", "checked"] == COUNTS["legislators"]
     assert "1 failures" in report.loc["faces/legislators-SFace.parquet", "detail"]
     tables = report[report.index.str.endswith((".csv", ".parquet")) & (report.index.str[0] != "f")]

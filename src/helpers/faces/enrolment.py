@@ -34,7 +34,6 @@ from helpers.faces import pipelines
 BATCH = 32
 MAX_PIXELS = 50_000_000
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # stereo JPEG (MPO) opens as JPEG
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 VERSIONED = ("deepface", "opencv-python-headless", "dlib-bin", "onnxruntime", "numpy", "pillow")
 QUALITY_SIZE = 112  # sharpness is measured on crops of one size, in pixels
 
@@ -123,25 +122,6 @@ def decode_image(source, formats=FORMATS) -> np.ndarray:
         raise Unreadable(reason, _in_words(error)) from error
     finally:
         Image.MAX_IMAGE_PIXELS = previous
-
-
-def list_images(folder: Path) -> pd.DataFrame:
-    """Every file below a folder with an image's suffix -> columns id (relative path), path; sorted.
-
-    A link that leads nowhere is listed, so that its failure is counted. Raises UserError when the
-    folder is missing or holds no such file.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder")
-    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.is_dir()]
-    if not paths:
-        raise UserError(f"{folder} holds no image ({', '.join(SUFFIXES)})")
-    # a file name may hold bytes that are no UTF-8, an id may not
-    ids = [os.fsencode(p.relative_to(folder).as_posix()) for p in paths]
-    ids = [i.decode("utf-8", "backslashreplace") for i in ids]
-    rows = sorted(zip(ids, paths, strict=True))
-    return pd.DataFrame(rows, columns=["id", "path"])
 
 
 def enrol(

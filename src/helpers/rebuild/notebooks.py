@@ -107,11 +107,6 @@ def execute_all(paths: Iterable[Path | str], folder: Path | str | None = None, s
         return [future.result() for future in futures]
 
 
-def refresh(paths: Iterable[Path | str], say=print) -> list:
-    """Execute the notebooks in place, as they are committed."""
-    return execute_all(paths, None, say)
-
-
 def normalise(nb) -> None:
     """Drop, in place, what differs between machines and runs; give cells without an id one."""
     nb.metadata = nbformat.from_dict({"kernelspec": KERNELSPEC, "language_info": LANGUAGE_INFO})

@@ -33,6 +33,7 @@ PLACES = [f"{a}_{b}" for a in ("box", "left_eye", "right_eye") for b in "xy"] + 
 PLACE_TOLERANCE = 2  # pixels
 EXACT = ["image_sha256", "width", "height", "faces_found"]
 MEASURED = {"detector_score": 0.01, "face_size": 0.03, "sharpness": 0.05, "brightness": 0.02}
+PORTRAIT_TOLERANCE = 0.05  # of a correlation: an alignment can end elsewhere with another OpenCV
 COUNT_TOLERANCE = 0.02  # relative, of counts and rates at a threshold that scores may cross
 
 
@@ -44,8 +45,8 @@ def verify(sample: int | None = None, workers: int | None = None, progress=True)
     any image is missing from a file is checked for all. None: everything, which takes hours.
     Columns: what, checked (images, scores or rows), agrees (bool), detail (the largest difference,
     or why nothing was compared). Weights, boxes and embeddings of the public datasets, every score
-    of the drawn faces of `utkface`, and the roster are made again in either case; strata, counts,
-    calibration and the whole of the scores only without `sample`.
+    of the drawn faces of `utkface`, and the roster are made again in either case; second portraits,
+    strata, counts, calibration and the whole of the scores only without `sample`.
     Raises UserError when images of the public datasets can be found nowhere.
     """
     rows = [check_rosters()]
@@ -63,6 +64,8 @@ def verify(sample: int | None = None, workers: int | None = None, progress=True)
         files["utkface"] = _files("utkface", drawn["utkface"])
     except UserError as error:
         rows.append(_row("scores of utkface", 0, False, f"not compared: {error}"))
+    if sample is None:
+        rows.append(check_second_portraits())
     with _workplace(sample) as folder:
         again = enrol_again(files, folder, sample is not None, workers, progress)
         for dataset in PUBLIC:
@@ -279,10 +282,11 @@ def _embeddings_apart(old, new) -> tuple[np.ndarray, np.ndarray]:
 
 def check_rosters() -> dict:
     """Build the roster and the list of former legislators again from what is published."""
-    what = "roster/members.csv, galleries/legislators.csv"
+    what = "roster/members.csv, roster/disagreements.csv, galleries/legislators.csv"
     try:
         _files("rosters", None)
         members = rosters.build_members()
+        others = rosters.cross_check(members)
         former = galleries.build_legislators()
     except (UserError, ValueError) as error:
         return _row(what, 0, False, f"not compared: {error}")
@@ -290,12 +294,29 @@ def check_rosters() -> dict:
         name
         for name, built, stored in (
             ("members.csv", members, rosters.read_members(rosters.ROSTER / "members.csv")),
+            ("disagreements.csv", others, pd.read_csv(rosters.ROSTER / "disagreements.csv")),
             ("legislators.csv", former, galleries.load_legislators()),
         )
         if not _as_text(built).equals(_as_text(stored))
     ]
     detail = f"another {' and '.join(wrong)} was built" if wrong else "the same rows were built"
-    return _row(what, len(members) + len(former), not wrong, detail)
+    return _row(what, len(members) + len(others) + len(former), not wrong, detail)
+
+
+def check_second_portraits() -> dict:
+    """Compare the two portraits of each member again: which are one photograph."""
+    what = "roster/second_portraits.csv"
+    try:
+        _files("same-photographs", None)
+        built = rosters.build_second_portraits(rosters.load_members())
+    except (UserError, ValueError) as error:
+        return _row(what, 0, False, f"not compared: {error}")
+    stored = rosters.load_second_portraits()
+    if not _as_text(built.drop(columns="score")).equals(_as_text(stored.drop(columns="score"))):
+        return _row(what, len(built), False, "another second_portraits.csv was built")
+    apart = float((built["score"] - stored["score"]).abs().max())
+    detail = f"the same decisions, scores within {apart:.3f}"
+    return _row(what, len(built), apart <= PORTRAIT_TOLERANCE, detail)
 
 
 def _as_text(table) -> pd.DataFrame:

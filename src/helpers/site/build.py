@@ -112,6 +112,7 @@ def prepare(source: Path = SOURCE) -> None:
     titles = {name: title for name, (title, _) in openings.items()}
     missing = sorted({e["notebook"] for e in entries.values()} - set(titles))
     problems = figures.index_problems() + [f"there is no notebook {name}" for name in missing]
+    problems += register_problems()
     if problems:
         raise UserError("figures/ and notebooks/ do not fit: " + "; ".join(problems[:5]))
 

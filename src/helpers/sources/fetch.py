@@ -152,26 +152,6 @@ def summary(report: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def make_manifest(dataset: str, files: pd.DataFrame, root: Path) -> Path:
-    """Write a manifest from a folder of known good copies, laid out as a mirror.
-
-    files: id, url. For utkface pass the archive's path as `root` and no files.
-    """
-    path = MANIFESTS / f"{dataset}.csv"
-    if dataset == "utkface":
-        hashes = sorted({digest for _, data in _faces(root) for digest in [_digest(data)]})
-        table = pd.DataFrame({"sha256": hashes})
-        table.insert(0, "id", [f"u{i:05d}" for i in range(1, len(hashes) + 1)])
-    else:
-        table = files[["id", "url"]].sort_values("id").reset_index(drop=True)
-        places = [root / location(url) for url in table.url]
-        table["sha256"] = [sha256(p) for p in places]
-        table["bytes"] = [p.stat().st_size for p in places]
-    MANIFESTS.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, lineterminator="\n")
-    return path
-
-
 def _copies(url):
     places = [root / location(url) for root in (cache_dir(), mirror_dir()) if root]
     return [p for p in places if p.is_file()]

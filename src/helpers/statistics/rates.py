@@ -124,19 +124,6 @@ def fpir(flagged):
     return _rate(int(flagged.sum()), flagged.size)
 
 
-def fmr(scores, threshold, n_comparisons):
-    """Share of single impostor comparisons at or below the threshold.
-
-    scores: impostor scores, all of them or the low tail that was kept (at least everything at or
-    below the threshold). n_comparisons: how many comparisons were made in all. The Wilson interval
-    takes comparisons as independent and is too narrow: they share identities. Quote
-    `helpers.statistics.inference.fmr_interval` beside it.
-    """
-    scores = np.asarray(scores, dtype=np.float64)
-    n_comparisons = _comparisons(scores, n_comparisons)
-    return _rate(int(at_or_below(scores, threshold).sum()), n_comparisons)
-
-
 def _comparisons(scores, n_comparisons):
     if n_comparisons != int(n_comparisons) or n_comparisons < max(1, scores.size):
         raise ValueError(

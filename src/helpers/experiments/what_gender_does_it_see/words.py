@@ -41,11 +41,6 @@ def ratio(row) -> str:
     return f"{row['ratio']:.2f} ({rates.format_interval(row['low'], row['high'], percent=False)})"
 
 
-def each(words) -> str:
-    """One phrase a classifier: "gender-v1 ... and faceres ..."; `words` gets the name."""
-    return listed([f"{name} {words(name)}" for name in CLASSIFIERS])
-
-
 def in_each(words) -> str:
     """The same the other way round: "... with gender-v1 and ... with faceres"."""
     return listed([f"{words(name)} with {name}" for name in CLASSIFIERS])
