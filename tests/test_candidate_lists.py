@@ -21,6 +21,8 @@ from helpers.statistics import rates
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
 
+from helpers.protocol import shipped
+
 N = 60  # faces in the made-up gallery
 
 
@@ -144,7 +146,7 @@ def test_what_ships_names_no_face_and_fits_what_ships_elsewhere():
     assert not re.search(r"\bu\d{5}\b", text)
     for model in PRIMARY_MODELS:
         mine = c.table()[c.table()["model"] == model].set_index("probe_id")
-        best = headline.scores("utkface", model).best.query("portrait == 'first'")
+        best = shipped.scores("utkface", model).best.query("portrait == 'first'")
         best = best.set_index("probe_id")["rule"].reindex(mine.index)
         assert np.allclose(mine["stranger_1"], best, atol=1e-9)
         ordered = mine[[f"stranger_{k}" for k in c.LISTS]].to_numpy()
@@ -160,7 +162,7 @@ def test_the_shipped_scores_are_far_too_few_for_an_attack():
 
 
 def test_rank_one_is_exactly_where_the_mate_is_nearer_than_the_first_stranger():
-    for gallery in headline.GALLERIES:
+    for gallery in shipped.GALLERIES:
         table = c.table(gallery).dropna(subset=["genuine"])
         # other members' second portraits may come before, never the other way round
         first = table["rank"] == 1
@@ -189,7 +191,7 @@ def test_innocents_without_a_threshold_are_the_length_of_the_list():
 @pytest.mark.parametrize("rule", [r for r in c.RULES if r != "none"])
 def test_counts_at_a_rule_flag_the_members_that_the_test_flags(rule):
     for model in PRIMARY_MODELS:
-        result = headline.result("utkface", model, rule)
+        result = shipped.result("utkface", model, rule)
         assert c.threshold(model, rule) == result.summary["threshold"]
         flagged = result.members.set_index("member_id")["flagged"]
         assert ((c.candidates_at(model, rule) > 0) == flagged).all()

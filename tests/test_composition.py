@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.who_is_in_the_gallery import make as c
 from helpers.experiments.who_is_in_the_gallery import tables, words
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.protocol import shipping
+from helpers.protocol import shipped, shipping
 from helpers.statistics import inference
 
 FACES = pd.Series(200, index=c.STRATA)
@@ -300,8 +299,8 @@ def test_relabelling_changes_labels_at_the_given_rates():
 @pytest.mark.parametrize("model", PRIMARY_MODELS)
 @pytest.mark.parametrize("policy", ["default", "primary"])
 def test_the_whole_gallery_flags_whom_notebook_02_flags(model, policy):
-    name = headline.PRIMARY if policy == "primary" else "default"
-    members = headline.result("utkface", model, name).members.set_index("member_id")
+    name = shipped.PRIMARY if policy == "primary" else "default"
+    members = shipped.result("utkface", model, name).members.set_index("member_id")
     table = tables.chances()
     table = table[(table["model"] == model) & (table["policy"] == policy)]
     whole = table[table["composition"] == c.WHOLE].set_index("member_id")["chance"]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.explore import make, tables, widget
 from helpers.faces.pipelines import MODELS
+from helpers.protocol import shipped
 from helpers.show.figures import GROUP_ORDER
 from helpers.statistics import inference, rates
 
@@ -64,7 +64,7 @@ POSITIONS = [("utkface", m, p) for m in MODELS for p in ("default", "count:28", 
 
 @pytest.mark.parametrize("position", [*POSITIONS, ("legislators", "SFace", "default")])
 def test_the_whole_gallery_gives_what_the_test_gives(position):
-    result = headline.result(*position)
+    result = shipped.result(*position)
     found = tables.state(*position).set_index("group")
     assert found.loc["All members", "flagged"] == result.summary["falsely_matched"]
     columns = ["searched", "flagged"]
@@ -72,13 +72,13 @@ def test_the_whole_gallery_gives_what_the_test_gives(position):
 
 
 def test_the_largest_size_is_the_whole_gallery():
-    faces = headline.scores("utkface", "SFace").faces
+    faces = shipped.scores("utkface", "SFace").faces
     assert tables.table().query("gallery == 'utkface' and model == 'SFace'")["size"].max() == faces
 
 
 def test_within_recorded_gender_as_the_test():
     for gender in ("female", "male"):
-        within = headline.result("utkface", "Facenet").within_sex.loc[gender]
+        within = shipped.result("utkface", "Facenet").within_sex.loc[gender]
         found = tables.state("utkface", "Facenet", "default", gender=gender).set_index("group")
         mine = found.loc[GROUP_ORDER, "flagged"]
         assert (mine.to_numpy() == within.loc[GROUP_ORDER, "flagged"].to_numpy()).all()

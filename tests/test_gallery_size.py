@@ -17,6 +17,7 @@ from helpers.experiments.how_big_is_the_gallery import words as w
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import scores as score_store
+from helpers.protocol import shipped
 from helpers.sources import published
 from helpers.statistics import inference
 
@@ -41,9 +42,9 @@ def test_the_naive_formula_takes_the_mean_match_rate():
 @pytest.mark.parametrize("policy", g.POLICIES)
 def test_counts_agree_with_the_histogram_and_with_the_best_scores(model, policy):
     k, t = g.counts(model, policy), g.threshold(model, policy)
-    assert k.sum() == score_store.pairs_at(headline.scores("utkface", model), t)
-    named = headline.PRIMARY if policy == g.FIXED else policy
-    flagged = headline.result("utkface", model, named).members.set_index("member_id")["flagged"]
+    assert k.sum() == score_store.pairs_at(shipped.scores("utkface", model), t)
+    named = shipped.PRIMARY if policy == g.FIXED else policy
+    flagged = shipped.result("utkface", model, named).members.set_index("member_id")["flagged"]
     assert ((k > 0) == flagged.reindex(k.index)).all()
 
 
@@ -63,8 +64,8 @@ def test_counts_refuse_candidates_that_are_not_complete(monkeypatch):
 def test_the_curve_ends_at_the_result_of_the_whole_gallery():
     for model in PRIMARY_MODELS:
         for policy in ("default", g.FIXED):
-            named = headline.PRIMARY if policy == g.FIXED else policy
-            s = headline.result("utkface", model, named).summary
+            named = shipped.PRIMARY if policy == g.FIXED else policy
+            s = shipped.result("utkface", model, named).summary
             table = g.curve(model, policy)
             assert table["fpir"].iloc[-1] == pytest.approx(s["fpir"])
             assert table["fpir"].is_monotonic_increasing
@@ -99,7 +100,7 @@ def test_ratios_without_flagged_white_members_are_infinite_or_missing():
 
 
 def test_the_ratio_interval_agrees_with_the_score_interval_where_flags_are_certain():
-    members = headline.result("utkface", "dlib-native", headline.PRIMARY).members
+    members = shipped.result("utkface", "dlib-native", shipped.PRIMARY).members
     found = g.ratio_interval(members["flagged"].to_numpy(dtype=float))
     primary = headline.primary().set_index("model").loc["dlib-native"]
     assert found["ratio"] == pytest.approx(primary["ratio"])

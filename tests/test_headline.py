@@ -9,14 +9,14 @@ from scipy import stats
 from helpers.experiments import the_congress_test as headline
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import ROOT
-from helpers.protocol import congress_test
+from helpers.protocol import congress_test, shipped
 from helpers.statistics import rates
 
 
 @pytest.mark.parametrize("model", PRIMARY_MODELS)
 def test_primary_is_what_a_direct_count_gives(model):
     people = congress_test.people_searched().set_index("member_id")
-    best = headline.scores("utkface", model).best.query("portrait == 'first'")
+    best = shipped.scores("utkface", model).best.query("portrait == 'first'")
     score = best.set_index("probe_id")["rule"].reindex(people.index).fillna(np.inf)
     threshold = np.sort(score)[27]
     flagged = score <= threshold + 1e-9
@@ -44,7 +44,7 @@ def test_a_member_of_each_list_is_flagged_by_the_model_that_names_them():
     table = headline.flagged_members()
     assert table["aclu"].sum() == 28
     for model in PRIMARY_MODELS:
-        members = headline.result("utkface", model, headline.PRIMARY).members
+        members = shipped.result("utkface", model, shipped.PRIMARY).members
         assert set(table.index[table[model]]) == set(members.query("flagged")["member_id"])
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.how_good_is_the_photo import make as q
 from helpers.experiments.how_good_is_the_photo import tables as t
 from helpers.experiments.how_good_is_the_photo import words as w
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
+from helpers.protocol import shipped
 from helpers.statistics import inference
 
 CACHED = (t.results, t.overall, t.gaps, t.by_group)
@@ -72,7 +72,7 @@ def test_failures_to_enrol_match_nobody_and_are_shared_by_the_models():
 @pytest.mark.parametrize(("column", "policy"), q.POLICIES.items())
 def test_the_undegraded_portraits_give_the_result_of_the_congress_test(model, column, policy):
     mine = t.results().query("model == @model and kind == @q.UNDEGRADED").set_index("probe_id")
-    members = headline.result("utkface", model, policy).members.set_index("member_id")
+    members = shipped.result("utkface", model, policy).members.set_index("member_id")
     assert (mine[column].reindex(members.index) == members["flagged"]).all()
     assert (mine["enrolled"].reindex(members.index) == members["enrolled"]).all()
 
@@ -80,7 +80,7 @@ def test_the_undegraded_portraits_give_the_result_of_the_congress_test(model, co
 @pytest.mark.parametrize("model", PRIMARY_MODELS[:1])
 def test_the_undegraded_portraits_give_the_result_with_former_legislators(model):
     mine = t.results().query("model == @model and kind == @q.UNDEGRADED").set_index("probe_id")
-    members = headline.result("legislators", model, headline.PRIMARY).members
+    members = shipped.result("legislators", model, shipped.PRIMARY).members
     members = members.set_index("member_id")
     assert (mine["at_legislators"].reindex(members.index) == members["flagged"]).all()
 
@@ -102,7 +102,7 @@ def test_overall_is_a_direct_count():
         assert row["change"] == pytest.approx((part["at_28"].sum() - 28) / 529)
         assert row["gained"] == (part["at_28"] & ~before["at_28"].reindex(part.index)).sum()
         mates = part["genuine"].notna()
-        limit = headline.result("utkface", model, headline.PRIMARY).summary["threshold"]
+        limit = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
         assert row["mates"] == mates.sum() == 262
         assert row["missed"] == (part["genuine"][mates] > limit + 1e-6).sum()
         assert row["beyond_rank_1"] == (part["rank"][mates] != 1).sum()

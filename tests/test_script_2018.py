@@ -15,7 +15,7 @@ from helpers.experiments import the_congress_test as headline
 from helpers.faces import collection
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA, NOTEBOOKS, ROOT
-from helpers.protocol import congress_test, shipping
+from helpers.protocol import congress_test, shipped, shipping
 from helpers.service import server, similarity
 from helpers.statistics import rates
 
@@ -99,7 +99,7 @@ def test_the_service_answers_as_notebook_02_does():
     assert found["member_id"].equals(expected["member_id"])
     assert found["enrolled"].equals(expected["enrolled"]) and (~found["enrolled"]).sum() == 2
     assert (s.flagged(found, 80) == s.flagged(expected, 80)).all()
-    assert s.flagged(found, 80).sum() == headline.result(
+    assert s.flagged(found, 80).sum() == shipped.result(
         "legislators", "Facenet", "default", "any"
     ).summary["falsely_matched"]  # fmt: skip
     assert np.nanmax(np.abs(found["similarity"] - expected["similarity"])) < 1e-4
@@ -120,7 +120,7 @@ def test_answers_and_who_is_flagged():
 def test_counts_are_the_distances_of_the_scale(results):
     table = s.counts(results).set_index(["model", "similarity"])
     for model in PRIMARY_MODELS:
-        score = headline.result("legislators", model, "default", "any").members["score"]
+        score = shipped.result("legislators", model, "default", "any").members["score"]
         for percent in s.SETTINGS:
             limit = float(similarity.to_distance(model, percent))
             row = table.loc[(model, percent)]

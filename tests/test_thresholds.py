@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments import the_question as claims
 from helpers.experiments.what_is_80_percent import charts, words
 from helpers.experiments.what_is_80_percent import tables as t
@@ -22,6 +21,8 @@ from helpers.statistics import inference, rates
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
+
+from helpers.protocol import shipped
 
 
 def pairs_of(rng, probes, faces, n):
@@ -170,9 +171,9 @@ def test_genuine_pairs_are_different_photographs():
 
 @pytest.mark.parametrize("model", PRIMARY_MODELS)
 def test_errors_at_are_direct_counts(model):
-    at = t.threshold_of(model, headline.PRIMARY)
+    at = t.threshold_of(model, shipped.PRIMARY)
     row, pairs = t.errors_at(model, at), t.genuine(model)
-    result = headline.result("utkface", model, headline.PRIMARY).summary
+    result = shipped.result("utkface", model, shipped.PRIMARY).summary
     assert row["flagged"] == result["falsely_matched"] == 28
     assert row["implied_fmr"] == pytest.approx(result["implied_fmr"])
     finite = pairs[np.isfinite(pairs["score"])]

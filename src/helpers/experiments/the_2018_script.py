@@ -20,7 +20,7 @@ from helpers.experiments.what_is_80_percent import tables as t
 from helpers.experiments.what_is_80_percent.words import each, fnmr_of, fpir_of, one_in
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import NOTEBOOKS, ROOT
-from helpers.protocol import congress_test, shipping
+from helpers.protocol import congress_test, shipped, shipping
 from helpers.service import similarity
 from helpers.show import figures
 from helpers.show.figures import GROUP_ORDER, MODEL_LABELS
@@ -169,7 +169,7 @@ def agreement(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """
     rows = []
     for model, found in results.items():
-        theirs = headline.result(GALLERY, model, "default", "any").members
+        theirs = shipped.result(GALLERY, model, "default", "any").members
         theirs = theirs[["member_id", "score", "flagged"]].rename(columns={"flagged": "flagged_02"})
         both = people(found, SETTINGS[0]).merge(theirs, on="member_id", validate="1:1")
         expected = similarity.from_distance(model, both["score"].to_numpy())
@@ -354,7 +354,7 @@ def finding() -> str:
 
 def from_scores(model: str) -> pd.DataFrame:
     """What the service must answer at 80 %, from notebook 02's scores: see `answers`."""
-    found = headline.result(GALLERY, model, "default", "any").members
+    found = shipped.result(GALLERY, model, "default", "any").members
     percent = similarity.from_distance(model, found["score"].to_numpy())
     return pd.DataFrame(
         {

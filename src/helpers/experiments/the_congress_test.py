@@ -11,19 +11,14 @@ import numpy as np
 import pandas as pd
 
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
-from helpers.protocol import congress_test
-from helpers.protocol.congress_test import Result
+from helpers.protocol import congress_test, shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.protocol.scores import Scores
 from helpers.show.figures import GALLERY_LABELS, GROUP_ORDER, MODEL_LABELS, percent
 from helpers.show.numbers import listed, p_text
 from helpers.sources import published
 from helpers.sources.rosters import load_delegates
 from helpers.statistics import inference, rates
 
-PRIMARY = f"count:{ACLU_COUNT}"
-MOST_TIES = 2  # more flagged than that beyond 28 is another rate, and not shown as this one
-GALLERIES = ("utkface", "legislators")
 VARIANTS = {
     "any": "nobody left out",
     "rule": "probable same persons left out",
@@ -38,22 +33,6 @@ RATIO_WORDS = {
 }
 
 
-@cache
-def _gathered(gallery: str, model: str) -> tuple[pd.DataFrame, Scores]:
-    return congress_test.gather("congress", gallery, model, progress=False)
-
-
-@cache
-def result(gallery: str, model: str, policy: str = "default", variant: str = "rule") -> Result:
-    """The Congress test for one gallery, model and threshold policy; kept for later calls."""
-    return congress_test.run(*_gathered(gallery, model), policy, variant)
-
-
-def scores(gallery: str, model: str) -> Scores:
-    """The scores behind `result`."""
-    return _gathered(gallery, model)[1]
-
-
 def defaults() -> pd.DataFrame:
     """The library defaults: one row a gallery and model, FPIR with its Wilson interval.
 
@@ -61,9 +40,9 @@ def defaults() -> pd.DataFrame:
     low, high, implied_fmr.
     """
     rows = []
-    for gallery in GALLERIES:
+    for gallery in shipped.GALLERIES:
         for model in MODELS:
-            s = result(gallery, model).summary
+            s = shipped.result(gallery, model).summary
             rows.append(
                 {
                     "gallery": gallery,
@@ -147,7 +126,7 @@ def primary(gallery: str = "utkface", variant: str = "rule") -> pd.DataFrame:
     """
     rows = []
     for model in PRIMARY_MODELS:
-        found = result(gallery, model, PRIMARY, variant)
+        found = shipped.result(gallery, model, shipped.PRIMARY, variant)
         colour = found.members["of_colour"].to_numpy()
         score = found.members["score"].to_numpy()
         auc = inference.auc_best_scores(score[colour], score[~colour])
@@ -185,10 +164,12 @@ def shared_gallery(draws: int = 1000, seed: int = 20180726) -> pd.DataFrame:
     """
     rows = []
     for model in PRIMARY_MODELS:
-        people, found = _gathered("utkface", model)
+        people, found = shipped._gathered("utkface", model)
         near = found.candidates
         clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
-        table = inference.half_sample(near, clusters, people, PRIMARY, draws=draws, seed=seed)
+        table = inference.half_sample(
+            near, clusters, people, shipped.PRIMARY, draws=draws, seed=seed
+        )
         row = {"model": model}
         for statistic, name in (("risk ratio", "ratio"), ("risk ratio within sex", "within_sex")):
             line = table.loc[statistic]
@@ -210,12 +191,12 @@ def bounds() -> pd.DataFrame:
     rows = []
     for model in PRIMARY_MODELS:
         for variant in VARIANTS:
-            at_28 = result("utkface", model, PRIMARY, variant).summary
+            at_28 = shipped.result("utkface", model, shipped.PRIMARY, variant).summary
             rows.append(
                 {
                     "model": model,
                     "variant": variant,
-                    "flagged_default": result("utkface", model, "default", variant).summary[
+                    "flagged_default": shipped.result("utkface", model, "default", variant).summary[
                         "falsely_matched"
                     ],
                     "threshold": at_28["threshold"],
@@ -227,14 +208,14 @@ def bounds() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def by_group(policy: str = PRIMARY, gallery: str = "utkface", models=PRIMARY_MODELS):
+def by_group(policy: str = shipped.PRIMARY, gallery: str = "utkface", models=PRIMARY_MODELS):
     """FPIR by recorded group and for members of colour, with and without Asian: a row each.
 
     Columns model, group, searched, flagged, fpir, low, high.
     """
     tables = []
     for model in models:
-        members = result(gallery, model, policy).members
+        members = shipped.result(gallery, model, policy).members
         asian = members["group"].isin(["East Asian", "South Asian"])
         parts = {g: members["group"] == g for g in GROUP_ORDER}
         parts |= {
@@ -259,7 +240,7 @@ def flagged_members() -> pd.DataFrame:
     table = members[["name", "chamber", "state", "party", "group", "gender"]].copy()
     table["aclu"] = table.index.isin(published.aclu_28()["member_id"])
     for model in PRIMARY_MODELS:
-        found = result("utkface", model, PRIMARY).members.set_index("member_id")
+        found = shipped.result("utkface", model, shipped.PRIMARY).members.set_index("member_id")
         table[model] = found["flagged"]
         second, _ = _second(model)
         table[f"{model} second"] = second.reindex(table.index)
@@ -270,9 +251,9 @@ def flagged_members() -> pd.DataFrame:
 
 def _second(model: str) -> tuple[pd.Series, float]:
     """Is each member with a second portrait flagged on that one, at the primary threshold?"""
-    best = scores("utkface", model).best
+    best = shipped.scores("utkface", model).best
     best = best[best["portrait"] == "second"].set_index("probe_id")["rule"]
-    threshold = result("utkface", model, PRIMARY).summary["threshold"]
+    threshold = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
     return pd.Series(rates.at_or_below(best, threshold), index=best.index), threshold
 
 
@@ -284,7 +265,7 @@ def stability() -> pd.DataFrame:
     """
     rows = []
     for model in PRIMARY_MODELS:
-        members = result("utkface", model, PRIMARY).members.set_index("member_id")
+        members = shipped.result("utkface", model, shipped.PRIMARY).members.set_index("member_id")
         second, threshold = _second(model)
         flagged = members.index[members["flagged"]]
         both = second.reindex(flagged).dropna()
@@ -314,8 +295,8 @@ def with_delegates(policy: str = "default") -> pd.DataFrame:
     ids = load_delegates()["member_id"]
     rows = []
     for model in PRIMARY_MODELS:
-        summary = result("utkface", model, policy).summary
-        best = scores("utkface", model).best.query("portrait == 'first'")
+        summary = shipped.result("utkface", model, policy).summary
+        best = shipped.scores("utkface", model).best.query("portrait == 'first'")
         best = best.set_index("probe_id")["rule"]
         theirs = rates.at_or_below(best.reindex(ids).fillna(np.inf), summary["threshold"])
         rows.append(
@@ -445,7 +426,7 @@ def show_primary(gallery: str = "utkface") -> pd.DataFrame:
 def show_bounds() -> pd.DataFrame:
     """`bounds` with names and ratios written out, a dash where ties leave no threshold for 28."""
     table = bounds()
-    near_28 = table["flagged"] <= ACLU_COUNT + MOST_TIES
+    near_28 = table["flagged"] <= ACLU_COUNT + shipped.MOST_TIES
     shown = pd.DataFrame(
         {
             "Model": table["model"].map(MODEL_LABELS),
@@ -464,7 +445,7 @@ def show_within_sex() -> pd.DataFrame:
     """Flagged of searched in the primary analysis: a row a gender and group, a column a model."""
     columns = {}
     for model in PRIMARY_MODELS:
-        table = result("utkface", model, PRIMARY).within_sex
+        table = shipped.result("utkface", model, shipped.PRIMARY).within_sex
         columns[MODEL_LABELS[model]] = (
             table["flagged"].astype(str) + " of " + table["searched"].astype(str)
         )
@@ -511,7 +492,7 @@ def show_denominators() -> pd.DataFrame:
     """The library defaults among the enrolled only, and with the six delegates."""
     rows = []
     for row in with_delegates().to_dict("records"):
-        s = result("utkface", row["model"]).summary
+        s = shipped.result("utkface", row["model"]).summary
         enrolled = s["searched"] - s["failures_to_enrol"]
         k = s["falsely_matched"]
         rows.append(
@@ -533,7 +514,7 @@ def show_denominators() -> pd.DataFrame:
 
 def caption_defaults() -> str:
     """Caption of the figure of the defaults."""
-    s = result("utkface", PRIMARY_MODELS[0]).summary
+    s = shipped.result("utkface", PRIMARY_MODELS[0]).summary
     return (
         f"Share of {s['searched']} voting members for whom the search returned at least one other "
         f"person at the library's default threshold; {s['failures_to_enrol']} failures to enrol "
@@ -661,7 +642,7 @@ def _missing_from_aclu() -> str:
     members = congress_test.people_searched()
     ours = []
     for model in PRIMARY_MODELS:
-        flagged = result("utkface", model, PRIMARY).members.query("flagged")
+        flagged = shipped.result("utkface", model, shipped.PRIMARY).members.query("flagged")
         ours.append(f"{MODEL_LABELS[model]} {int((flagged['gender'] == 'female').sum())}")
     return (
         f"The ACLU's list holds {women} of {int((members['gender'] == 'female').sum())} women; "
@@ -685,7 +666,7 @@ def _again(row) -> str:
 
 def caption_bounds() -> str:
     """Caption of the table of bounds."""
-    p90 = {m: scores("utkface", m).description["genuine_p90"] for m in PRIMARY_MODELS}
+    p90 = {m: shipped.scores("utkface", m).description["genuine_p90"] for m in PRIMARY_MODELS}
     limits = ", ".join(f"{MODEL_LABELS[m]} {v:.3f}" for m, v in p90.items())
     return (
         f"90 % of the genuine pairs score at or below: {limits}. Where that is beyond the default "
@@ -696,9 +677,9 @@ def caption_bounds() -> str:
 
 def words_same_person() -> str:
     """What the same-person rule decided, in words."""
-    decided = scores("utkface", PRIMARY_MODELS[0]).same_person
+    decided = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
     yes = decided[decided["same_person"]]
-    left = {m: scores("utkface", m).removed for m in PRIMARY_MODELS}
+    left = {m: shipped.scores("utkface", m).removed for m in PRIMARY_MODELS}
     return (
         f"The rule looked at {len(decided)} members and identities that stand apart in some model "
         f"and takes {len(yes)} of them for the same person; {max(left.values())} gallery faces are "

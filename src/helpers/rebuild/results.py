@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.explore import make as explorer
 from helpers.experiments.how_big_is_the_gallery import tables as gallery_size
 from helpers.experiments.how_good_is_the_photo import make as photo_quality
@@ -23,7 +22,7 @@ from helpers.experiments.who_is_in_the_gallery import make as composition
 from helpers.experiments.who_is_misidentified import tables as who
 from helpers.faces import pipelines
 from helpers.paths import DATA
-from helpers.protocol import shipping
+from helpers.protocol import shipped, shipping
 
 RESULTS = DATA / "results"
 
@@ -79,7 +78,7 @@ def _nearest_strangers() -> str:
     found = table.set_index(["model", "probe_id"])["stranger_1"]
     problems = []
     for model in pipelines.PRIMARY_MODELS:
-        best = headline.scores("utkface", model).best.query("portrait == 'first'")
+        best = shipped.scores("utkface", model).best.query("portrait == 'first'")
         apart = (best.set_index("probe_id")["rule"] - found[model]).abs()
         apart = apart.reindex(found[model].index)
         if not (apart < 1e-9).all():
@@ -109,7 +108,7 @@ def _explorer() -> str:
         whole[cells].sum(axis=1),
         strict=True,
     ):
-        flagged = headline.result(*row).summary["falsely_matched"]
+        flagged = shipped.result(*row).summary["falsely_matched"]
         if not np.isclose(expected, flagged, atol=1e-6):
             problems.append(f"{' '.join(row)}: {expected:g} instead of {flagged}")
     return "; ".join(problems)
@@ -120,7 +119,7 @@ def _composition() -> str:
     whole = table[(table["composition"] == "whole gallery") & (table["policy"] == "default")]
     problems = []
     for model, chance in whole.groupby("model", observed=True)["chance"].sum().items():
-        flagged = headline.result("utkface", model).summary["falsely_matched"]
+        flagged = shipped.result("utkface", model).summary["falsely_matched"]
         if not np.isclose(chance, flagged, atol=1e-3):
             problems.append(f"{model}: {chance:g} instead of {flagged}")
     return "; ".join(problems)
@@ -132,7 +131,7 @@ def _photographs() -> str:
     problems = []
     for column, policy in photo_quality.POLICIES.items():
         for model, count in as_it_is.groupby("model", observed=True)[column].sum().items():
-            flagged = headline.result("utkface", model, policy).summary["falsely_matched"]
+            flagged = shipped.result("utkface", model, policy).summary["falsely_matched"]
             if count != flagged:
                 problems.append(f"{model}, {policy}: {count} instead of {flagged}")
     return "; ".join(problems)

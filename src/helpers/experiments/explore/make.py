@@ -17,12 +17,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
 from helpers.faces import collection
 from helpers.faces.pipelines import MODELS
 from helpers.paths import DATA
-from helpers.protocol import shipping
+from helpers.protocol import shipped, shipping
 from helpers.statistics import rates
 
 RESULTS = DATA / "results"
@@ -93,9 +92,9 @@ def explore(scores_of: np.ndarray, enrolled: np.ndarray, cells, thresholds, size
 def make(out: Path, progress: bool = False) -> None:
     """Write explorer.csv into the folder `out`; deterministic."""
     parts = []
-    pairs = [(gallery, model) for gallery in headline.GALLERIES for model in MODELS]
+    pairs = [(gallery, model) for gallery in shipped.GALLERIES for model in MODELS]
     for gallery, model in tqdm(pairs, disable=not progress):
-        members = headline.result(gallery, model).members
+        members = shipped.result(gallery, model).members
         probes = shipping.load_dataset("probes", model)
         faces, _, kept = candidate_lists.faces_searched(gallery, model)
         strangers = collection.subset(faces, faces.ids[kept])
@@ -103,7 +102,7 @@ def make(out: Path, progress: bool = False) -> None:
         position = pd.Index(probes.ids).get_indexer(members.loc[members["enrolled"], "member_id"])
         named = {}
         for policy in NAMED:
-            named[policy] = headline.result(gallery, model, policy).summary["threshold"]
+            named[policy] = shipped.result(gallery, model, policy).summary["threshold"]
         thresholds = grid(members["score"].to_numpy(), named)
         table = explore(
             np.concatenate(blocks)[position],

@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.explore.make import RESULTS, TABLE
+from helpers.protocol import shipped
 from helpers.show.figures import GROUP_ORDER
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
@@ -25,7 +25,7 @@ def table() -> pd.DataFrame:
 @cache
 def cells() -> pd.Series:
     """How many members were searched, by cell ("White, female"), failures to enrol included."""
-    members = headline.result(*OPENING[:2]).members
+    members = shipped.result(*OPENING[:2]).members
     sizes = (members["group"] + ", " + members["gender"]).value_counts()
     return sizes.reindex(table().columns[6:]).rename("searched")
 

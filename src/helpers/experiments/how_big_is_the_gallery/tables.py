@@ -22,13 +22,12 @@ import pandas as pd
 from scipy import special, stats
 from tqdm import tqdm
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments import the_question as claims
 from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import scores as score_store
-from helpers.protocol import shipping
+from helpers.protocol import shipped, shipping
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.protocol.scores import DECIMALS
 from helpers.show.figures import GROUP_ORDER
@@ -39,7 +38,7 @@ from helpers.statistics.inference import wilson
 RESULTS = DATA / "results"
 SIZES = (1000, 2000, 5000, 10000)  # and the whole gallery
 FIXED = "primary"  # the threshold that flags 28 in the whole gallery, whatever the gallery
-FIXED_FPIR = headline.PRIMARY  # the threshold set anew in each gallery, so that 28 are flagged
+FIXED_FPIR = shipped.PRIMARY  # the threshold set anew in each gallery, so that 28 are flagged
 CALIBRATED = ("fmr:0.0001", "fmr:1e-05", "fmr:1e-06")
 POLICIES = ("default", *CALIBRATED, FIXED)
 KINDS = ("gamma", "log-normal")
@@ -56,24 +55,24 @@ SEXES = ("female", "male")
 @cache
 def members() -> pd.DataFrame:
     """Everyone searched, indexed by member_id: group, gender, of_colour as recorded."""
-    people = headline.result("utkface", PRIMARY_MODELS[0]).members.set_index("member_id")
+    people = shipped.result("utkface", PRIMARY_MODELS[0]).members.set_index("member_id")
     return people[["group", "gender", "of_colour"]]
 
 
 def faces(model: str) -> int:
     """Faces in the whole gallery, without probable same persons."""
-    return headline.scores("utkface", model).faces
+    return shipped.scores("utkface", model).faces
 
 
 def threshold(model: str, policy: str) -> float:
     """The threshold (a distance) of one of POLICIES."""
     policy = FIXED_FPIR if policy == FIXED else policy
-    return headline.result("utkface", model, policy).summary["threshold"]
+    return shipped.result("utkface", model, policy).summary["threshold"]
 
 
 def capped(model: str) -> int:
     """The most candidates that ship for one gallery face; below `PER_FACE` none is missing."""
-    return int(headline.scores("utkface", model).candidates["gallery_id"].value_counts().max())
+    return int(shipped.scores("utkface", model).candidates["gallery_id"].value_counts().max())
 
 
 @cache
@@ -84,7 +83,7 @@ def counts(model: str, policy: str) -> pd.Series:
     candidates for `FIXED`; ValueError if these are not complete up to it.
     """
     if policy == FIXED:
-        scores = headline.scores("utkface", model)
+        scores = shipped.scores("utkface", model)
         t = threshold(model, policy)
         if t > scores.upto or capped(model) >= score_store.PER_FACE:
             raise ValueError(f"{model}: the candidates that ship are not complete up to {t:g}")
@@ -386,7 +385,7 @@ def predict_flagged(fit: Fit | None, N: int, seed: int = SEED) -> tuple[float, f
 
 def _enrolled(model: str, policy: str) -> np.ndarray:
     """`counts` without the members who failed to enrol."""
-    result = headline.result("utkface", model).members.set_index("member_id")
+    result = shipped.result("utkface", model).members.set_index("member_id")
     return counts(model, policy)[result["enrolled"]].to_numpy()
 
 
@@ -553,7 +552,7 @@ def predict_threshold(best, k, n: int, N: int, searched: int, grown: bool, seed=
 
 def best_scores(model: str) -> np.ndarray:
     """The best impostor score of everyone searched, ascending, inf for a failure to enrol."""
-    return np.sort(headline.result("utkface", model).members["score"].to_numpy())
+    return np.sort(shipped.result("utkface", model).members["score"].to_numpy())
 
 
 def tail_size() -> int:
@@ -741,7 +740,7 @@ def make(out: Path, progress: bool = False) -> None:
     private = {m: shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS}
     clusters = same_person.identity_clusters(list(private.values()))
     labels = galleries.load_utkface().set_index("id")
-    same = headline.scores("utkface", PRIMARY_MODELS[0]).same_person
+    same = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
     left_out = set(same.loc[same["same_person"].astype(bool), "cluster"])
     kept = labels.index[labels["adult"] & ~clusters.reindex(labels.index).isin(left_out)]
     tables = {"draws": [], "flagged": [], "counts": [], "best": []}

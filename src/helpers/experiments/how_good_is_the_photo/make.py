@@ -23,12 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from helpers.experiments import the_congress_test as headline
 from helpers.faces import collection, enrolment, pipelines
 from helpers.faces.collection import DECIMALS, Collection
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA, cache_dir
-from helpers.protocol import congress_test, shipping
+from helpers.protocol import congress_test, shipped, shipping
 from helpers.statistics import inference
 from helpers.statistics.paired import auc_change
 from helpers.statistics.rates import at_or_below
@@ -53,7 +52,7 @@ UNDEGRADED, SCALED = "none", "scaled"  # the portrait as published; only scaled 
 COVERS = {1: (0.85, 2.2, 1.3), 2: (0.35, 2.2, 1.3), 3: (-0.35, 0.35, 1.2)}
 COVER_COLOUR = {1: (205, 175, 140), 2: (205, 175, 140), 3: (20, 20, 20)}  # BGR
 
-POLICIES = {"at_28": headline.PRIMARY, "at_default": "default", "at_fmr_1e_4": "fmr:1e-4"}
+POLICIES = {"at_28": shipped.PRIMARY, "at_default": "default", "at_fmr_1e_4": "fmr:1e-4"}
 ROWS, SUMMARY = "photo-quality.parquet", "photo-quality-scores.csv"
 
 
@@ -320,7 +319,7 @@ def load_galleries(model: str, clusters: pd.Series) -> Galleries:
     """The galleries of one model; the private one from the cache, without probable same persons."""
     from helpers.sources.galleries import load_utkface
 
-    same = headline.scores("utkface", model).same_person
+    same = shipped.scores("utkface", model).same_person
     left_out = set(same.loc[same["same_person"].astype(bool), "cluster"])
     adults = load_utkface().query("adult")["id"]
     private = collection.subset(shipping.load_dataset("utkface", model), adults)
@@ -405,7 +404,7 @@ def everyone(found: pd.DataFrame) -> pd.DataFrame:
 def thresholds(model: str) -> dict[str, float]:
     """The thresholds of POLICIES with the gallery `utkface`."""
     return {
-        c: headline.result("utkface", model, p).summary["threshold"] for c, p in POLICIES.items()
+        c: shipped.result("utkface", model, p).summary["threshold"] for c, p in POLICIES.items()
     }
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.experiments.what_is_80_percent import words as w
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.protocol import shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import figures
 from helpers.show.figures import (
@@ -60,7 +60,7 @@ def _scale_panel(ax, model: str) -> None:
                              IMPOSTOR_COLOUR)  # fmt: skip
     _ruler(ax, 1.3, [(t_at, text) for t_at, text in _fmr_ticks(model) if t_at <= right])
     _ruler(ax, 1.72, _confidence_ticks(model, right))
-    for policy, dash, align in (("default", (0, (4, 2)), "left"), (headline.PRIMARY, "-", "right")):
+    for policy, dash, align in (("default", (0, (4, 2)), "left"), (shipped.PRIMARY, "-", "right")):
         at = t.threshold_of(model, policy)
         ax.axvline(at, color=INK, lw=1, ls=dash, zorder=4)
         shift = 2 if align == "left" else -2
@@ -136,7 +136,7 @@ def data_scales() -> pd.DataFrame:
 def caption_scales() -> str:
     """Caption of the chart of the scales."""
     n = {m: int(np.isfinite(t.genuine(m)["score"]).sum()) for m in MODELS}
-    faces = headline.scores("utkface", MODELS[0]).faces
+    faces = shipped.scores("utkface", MODELS[0]).faces
     return (
         f"One threshold, four scales: the distance below each panel, the FMR (one false match in "
         f"so many comparisons of former legislators with strangers), deepface's confidence, and "
@@ -152,7 +152,7 @@ def alt_scales() -> str:
     table = t.scales().set_index(["model", "mark"])
     parts = []
     for m in MODELS:
-        a, b = table.loc[(m, "default")], table.loc[(m, headline.PRIMARY)]
+        a, b = table.loc[(m, "default")], table.loc[(m, shipped.PRIMARY)]
         parts.append(
             f"{MODEL_LABELS[m]}: default at distance {a['threshold']:g}, confidence "
             f"{a['confidence']:.0f}; {ACLU_COUNT} flagged at {b['threshold']:g}, confidence "
@@ -252,7 +252,7 @@ def plot_errors():
         left.plot(kept["fmr"], 100 * kept["fnmr"], **style)
         some = table[table["fpir"] > 0]
         right.plot(100 * some["fpir"], 100 * some["fnir"], **style)
-        for policy, marker in (("default", "s"), (headline.PRIMARY, "o")):
+        for policy, marker in (("default", "s"), (shipped.PRIMARY, "o")):
             at = t.threshold_of(model, policy)
             found, fmr = t.errors_at(model, at), t.fmr_at(model, at)
             look = {"color": style["color"], "ms": 5, "mec": "white", "mew": 0.7, "zorder": 5}

@@ -20,12 +20,11 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments import the_question as claims
 from helpers.faces import collection, enrolment, same_person
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS, Configuration, configuration
 from helpers.paths import DATA
-from helpers.protocol import calibration, shipping
+from helpers.protocol import calibration, shipped, shipping
 from helpers.protocol import scores as score_store
 from helpers.protocol.policy import ACLU_COUNT, resolve
 from helpers.sources import galleries, published
@@ -180,7 +179,7 @@ def floor(model: str, which: str = "all") -> float:
 @cache
 def best_impostor(model: str) -> np.ndarray:
     """Best impostor score of each of the 529 members among the strangers, sorted; inf for none."""
-    return np.sort(headline.result("utkface", model).members["score"].to_numpy())
+    return np.sort(shipped.result("utkface", model).members["score"].to_numpy())
 
 
 @cache
@@ -194,7 +193,7 @@ def genuine(model: str) -> pd.DataFrame:
     score = score_store.genuine_scores(first, second).set_index("probe_id")["score"]
     failed = enrolment.read_failures(shipping.faces_path("second-portraits", model))["id"]
     people = sorted({*second.ids, *failed})
-    best = headline.scores("utkface", model).best.query("portrait == 'first'")
+    best = shipped.scores("utkface", model).best.query("portrait == 'first'")
     best = best.set_index("probe_id")["rule"]
     return pd.DataFrame(
         {
@@ -247,7 +246,7 @@ def errors_at(model: str, threshold: float) -> dict:
     fnmr = rates.fnmr(enrolled, threshold)
     fnir = rates.fnir(both, threshold)
     rank_1 = rates.fnir(both, threshold, first, 1)
-    near = score_store.pairs_at(headline.scores("utkface", model), threshold)
+    near = score_store.pairs_at(shipped.scores("utkface", model), threshold)
     searches, comparisons = _searches(model)
     row = {"model": model, "threshold": threshold}
     for counts, rate, found in (
@@ -267,14 +266,14 @@ def errors_at(model: str, threshold: float) -> dict:
 
 def _searches(model: str) -> tuple[int, int]:
     """Searches of enrolled members, and the comparisons they made."""
-    summary = headline.result("utkface", model).summary
+    summary = shipped.result("utkface", model).summary
     return summary["searched"] - summary["failures_to_enrol"], summary["comparisons"]
 
 
 @cache
 def threshold_of(model: str, policy: str) -> float:
     """The distance behind a policy: "default", "fmr:1e-5" or "count:28", as in `protocol.policy`."""
-    config = Configuration(**headline.scores("utkface", model).description["configuration"])
+    config = Configuration(**shipped.scores("utkface", model).description["configuration"])
     return resolve(policy, best_impostor(model), config)[0]
 
 
@@ -472,7 +471,7 @@ def smaller_gallery(fpir: float, faces: int, ours: int) -> float:
 
 @cache
 def _design_effect(model: str, threshold: float) -> float:
-    people, found = headline.result("utkface", model).members, headline.scores("utkface", model)
+    people, found = shipped.result("utkface", model).members, shipped.scores("utkface", model)
     near = found.candidates
     clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
     people = people.drop(columns=["score", "flagged", "enrolled"])
@@ -501,7 +500,7 @@ def equivalents() -> pd.DataFrame:
 
 def _equivalent(test: dict, model: str) -> dict:
     best = best_impostor(model)
-    faces = headline.scores("utkface", model).faces
+    faces = shipped.scores("utkface", model).faces
 
     def threshold(count):
         return rates.threshold_for_count(best, max(1, count)).threshold
@@ -552,7 +551,7 @@ def aclu_members() -> pd.DataFrame:
     table = equivalents().query("study == @claims.ACLU").set_index("model")
     columns = {}
     for model in PRIMARY_MODELS:
-        members = headline.result("utkface", model).members.set_index("member_id")["score"]
+        members = shipped.result("utkface", model).members.set_index("member_id")["score"]
         row = table.loc[model]
         mark = np.select(
             [rates.at_or_below(members, row[t]) for t in ("t_low", "threshold", "t_high")],
@@ -573,7 +572,7 @@ def price_of_zero() -> pd.DataFrame:
     """
     rows = []
     for model in PRIMARY_MODELS:
-        at_28 = errors_at(model, threshold_of(model, headline.PRIMARY))
+        at_28 = errors_at(model, threshold_of(model, shipped.PRIMARY))
         strict = float(np.round(best_impostor(model)[0] - STEP, rates.DECIMALS))
         found, fmr = errors_at(model, strict), fmr_at(model, strict)
         keys = ("missed", "fnmr", "fnmr_low", "fnmr_high")

@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments import the_question as claims
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
-from helpers.protocol import calibration
+from helpers.protocol import calibration, shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.figures import MODEL_LABELS, percent
 from helpers.show.numbers import listed
@@ -75,7 +74,7 @@ def show_scales() -> pd.DataFrame:
     table = t.scales()
     order = table["model"].map({m: i for i, m in enumerate(MODELS)})
     table = table.assign(order=order).sort_values(["order", "threshold"], ascending=[True, False])
-    fixed = table["mark"].eq(headline.PRIMARY)
+    fixed = table["mark"].eq(shipped.PRIMARY)
     counts = table.apply(lambda r: rates.format_rate(int(r["flagged"]), int(r["searched"])), axis=1)
     return pd.DataFrame(
         {
@@ -98,7 +97,7 @@ def words_defaults() -> str:
     """What the library defaults mean: a good rule for pairs, a bad one for searches."""
     table = t.scales().query("mark == 'default'").set_index("model")
     main = table.loc[list(PRIMARY_MODELS)]
-    faces = headline.scores("utkface", MODELS[0]).faces
+    faces = shipped.scores("utkface", MODELS[0]).faces
     return (
         f"At the library defaults the FMR is "
         f"{each({m: fmr_text(r, errors=False) for m, r in main.iterrows()})}. Asked about one pair "
@@ -145,7 +144,7 @@ def words_confidence() -> str:
         else ""
     )
     model = PRIMARY_MODELS[0]
-    own = t.threshold_of(model, headline.PRIMARY)
+    own = t.threshold_of(model, shipped.PRIMARY)
     moved = (
         f"Whoever sets a threshold of {own:.4f} with {MODEL_LABELS[model]} instead of the default "
         f"sees the confidence fall from {t.confidence(model, own, True):.0f} at it to "
@@ -328,7 +327,7 @@ def words_by_group(target: float = 1e-4) -> str:
 
 
 def at_28() -> pd.DataFrame:
-    rows = [t.errors_at(m, t.threshold_of(m, headline.PRIMARY)) for m in PRIMARY_MODELS]
+    rows = [t.errors_at(m, t.threshold_of(m, shipped.PRIMARY)) for m in PRIMARY_MODELS]
     return pd.DataFrame(rows).set_index("model")
 
 
@@ -488,7 +487,7 @@ def words_size() -> str:
     table = t.equivalents()
     table = table[np.isfinite(table["sized_fmr"])]
     ratio = table["fmr"] / table["sized_fmr"]
-    ours = headline.scores("utkface", PRIMARY_MODELS[0]).faces
+    ours = shipped.scores("utkface", PRIMARY_MODELS[0]).faces
     sizes = sorted(table["gallery"].unique())
     return (
         f"Their galleries were larger ({' and '.join(f'{s:,.0f}' for s in sizes)} photographs, as "
@@ -643,7 +642,7 @@ def _missed(table: pd.DataFrame, column: str) -> dict[str, str]:
 
 def caption_table_scales() -> str:
     """Caption of the table of marked thresholds."""
-    faces = headline.scores("utkface", MODELS[0]).faces
+    faces = shipped.scores("utkface", MODELS[0]).faces
     return (
         f"Each model from its loosest to its strictest threshold. FMR: former legislators against "
         f"one face of each identity of the gallery; the interval lets identities on both sides "

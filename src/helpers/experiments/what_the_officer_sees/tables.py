@@ -31,7 +31,7 @@ from helpers.faces import collection, same_person
 from helpers.faces.collection import Collection
 from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
-from helpers.protocol import policy, scores, shipping
+from helpers.protocol import policy, scores, shipped, shipping
 from helpers.sources import fetch, galleries
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
@@ -209,7 +209,7 @@ def _strata(gallery: str, ids: np.ndarray) -> np.ndarray:
 def make(out: Path, progress: bool = False) -> None:
     """Write both tables into the folder `out`; deterministic, scores rounded to 4 decimals."""
     tables, hubs = [], []
-    pairs = [(gallery, model) for gallery in headline.GALLERIES for model in PRIMARY_MODELS]
+    pairs = [(gallery, model) for gallery in shipped.GALLERIES for model in PRIMARY_MODELS]
     for gallery, model in tqdm(pairs, disable=not progress):
         probes = shipping.load_dataset("probes", model)
         second = shipping.load_dataset("second-portraits", model)
@@ -257,9 +257,9 @@ def candidates_at(model: str, rule: str) -> pd.Series:
     Indexed by member_id, everyone searched; a failure to enrol has 0. With no threshold it is the
     whole gallery for whoever enrolled.
     """
-    everyone = headline.result("utkface", model).members.set_index("member_id")
+    everyone = shipped.result("utkface", model).members.set_index("member_id")
     if rule == "none":
-        n = headline.scores("utkface", model).faces
+        n = shipped.scores("utkface", model).faces
         return (everyone["enrolled"].astype(int) * n).rename("faces")
     threshold(model, rule)  # refuses what is not on offer; no rows mean that nobody has a candidate
     counts = pd.read_parquet(DATA / "scores" / f"utkface-{model}" / "counts.parquet")
@@ -316,7 +316,7 @@ def enrolled(gallery: str = "utkface") -> pd.DataFrame:
     one of the two portraits failed to enrol the score and ranks are +inf: a miss.
     """
     pairs = fetch.load_manifest("second-portraits")["id"]
-    members = headline.result("utkface", PRIMARY_MODELS[0]).members
+    members = shipped.result("utkface", PRIMARY_MODELS[0]).members
     members = members.set_index("member_id")[["group", "gender", "of_colour"]]
     found = table(gallery)
     ranks = ["genuine", "rank", "rank_people", "rank_any"]
@@ -394,7 +394,7 @@ def threshold(model: str, rule: str) -> float:
     """The distance of a rule of RULES for a model; NaN for no threshold."""
     if rule == "none":
         return float("nan")
-    config = Configuration(**headline.scores("utkface", model).description["configuration"])
+    config = Configuration(**shipped.scores("utkface", model).description["configuration"])
     return policy.resolve(rule, None, config)[0]
 
 

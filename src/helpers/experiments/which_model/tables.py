@@ -18,11 +18,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.which_model import detectors
 from helpers.experiments.which_model.detectors import DETECTORS, FRAMINGS, KEYS, RESULTS, SEED
 from helpers.faces import pipelines
-from helpers.protocol import calibration, congress_test
+from helpers.protocol import calibration, congress_test, shipped
 from helpers.show.figures import GROUP_ORDER
 from helpers.sources import fetch
 from helpers.statistics import inference, rates
@@ -48,7 +47,7 @@ RACES = ("White", "Black", "Asian", "Indian", "Others")  # labels that UTKFace p
 RULES = {
     "score alone": "every candidate nearer than 90 % of genuine pairs left out",
     "failures": "more than 5 % of the members fail to enrol",
-    "ties": f"ties flag over {headline.MOST_TIES} members more than the policy asks for",
+    "ties": f"ties flag over {shipped.MOST_TIES} members more than the policy asks for",
     "few": f"fewer than {FEWEST} members flagged",
     "many": "more than half of those searched flagged",
 }
@@ -85,8 +84,8 @@ def curve() -> Curve:
 def _settings() -> list[dict]:
     """All searches: their choices, best scores and thresholds."""
     result = []
-    for model, gallery in itertools.product(pipelines.MODELS, headline.GALLERIES):
-        found = headline.scores(gallery, model)
+    for model, gallery in itertools.product(pipelines.MODELS, shipped.GALLERIES):
+        found = shipped.scores(gallery, model)
         default = found.description["configuration"]["default_threshold"]
         choices = (model, gallery, "whole", "yunet", FRAMINGS[0])
         result.append(_setting(choices, found.best, found.removed, found.faces, default))
@@ -243,7 +242,7 @@ def _why(table: pd.DataFrame, members: int) -> np.ndarray:
     broken = {
         "score alone": table["variant"].eq("p90"),
         "failures": table["failures"] > MOST_FAILURES * members,
-        "ties": table["flagged"] > wanted + headline.MOST_TIES,
+        "ties": table["flagged"] > wanted + shipped.MOST_TIES,
         "few": table["flagged"] < FEWEST,
         "many": table["flagged"] > MOST * table["searched"],
     }
@@ -418,7 +417,7 @@ def by_group(found: Curve) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def names(found: Curve, policy: str = headline.PRIMARY) -> pd.Series:
+def names(found: Curve, policy: str = shipped.PRIMARY) -> pd.Series:
     """In how many of the specifications of one policy each member is flagged, by member id."""
     here = found.table["policy"].eq(policy).to_numpy()
     return pd.Series(found.flagged[here].sum(axis=0), index=found.members["member_id"])

@@ -11,6 +11,7 @@ from helpers.experiments.which_model import detectors
 from helpers.experiments.which_model import tables as spec
 from helpers.experiments.which_model.charts import AXIS_NAMES, LABELS
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.protocol import shipped
 from helpers.show.figures import GROUP_ORDER, MODEL_LABELS, percent
 from helpers.show.numbers import listed
 from helpers.statistics import rates
@@ -498,7 +499,7 @@ def words_moves() -> str:
 def words_names() -> str:
     """How stable the list of names is over the counted specifications at 28 flagged."""
     times = spec.names(fair())
-    n = int(fair().table["policy"].eq(headline.PRIMARY).sum())
+    n = int(fair().table["policy"].eq(shipped.PRIMARY).sum())
     most = int((times > n / 2).sum())
     return (
         f"Over the {n:,} counted specifications with 28 flagged, {int((times > 0).sum())} of the "

@@ -19,11 +19,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from helpers.experiments import the_congress_test as headline
 from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
-from helpers.protocol import calibration, congress_test, shipping
+from helpers.protocol import calibration, congress_test, shipped, shipping
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources import galleries
 from helpers.statistics import inference, rates
@@ -462,7 +461,7 @@ def model_results(gallery: Gallery, model: str) -> tuple[pd.DataFrame, pd.DataFr
     jobs.append((LEGISLATORS, former, np.array([SIZE])))
     fixed = {
         "default": config.default_threshold,
-        "primary": headline.result("utkface", model, headline.PRIMARY).summary["threshold"],
+        "primary": shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"],
     }
     rows, people = [], []
     for name, these, drawn in tqdm(jobs, desc=model, unit="gallery"):
@@ -506,7 +505,7 @@ def heat(gallery: Gallery, model: str) -> pd.DataFrame:
     config = Configuration(**probes.description["configuration"])
     probes = collection.subset(probes, members.index)
     named = {
-        "primary": headline.result("utkface", model, headline.PRIMARY).summary["threshold"],
+        "primary": shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"],
         f"fmr:{HEAT_FMR:g}": calibration.threshold(config, HEAT_FMR),
     }
     near = collection.search(probes, private, threshold=max(named.values()))

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.who_is_misidentified import tables as who
 from helpers.experiments.who_is_misidentified.tables import COLOUR, COUNTS
 from helpers.experiments.who_is_misidentified.words import (
@@ -16,6 +15,7 @@ from helpers.experiments.who_is_misidentified.words import (
     nearer,
 )
 from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.protocol import shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import figures
 from helpers.show.figures import MODEL_LABELS
@@ -32,7 +32,7 @@ def forest() -> pd.DataFrame:
     half = who.load("who-half-samples").set_index(["model", "group"])
     rows = []
     for model in PRIMARY_MODELS:
-        members = headline.result("utkface", model, headline.PRIMARY).members
+        members = shipped.result("utkface", model, shipped.PRIMARY).members
         for g in who.groups(members):
             inside = members.loc[g["inside"], "flagged"]
             k, n = int(inside.sum()), len(inside)

@@ -9,8 +9,8 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.who_is_misidentified import tables as who
+from helpers.protocol import shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.figures import percent
 from helpers.statistics import inference, rates
@@ -93,7 +93,7 @@ def _tests(rng, world: dict, draws: int) -> dict:
     one, sex = members["of_colour"].to_numpy(), members["gender"].to_numpy(str)
     row = who.compared(flagged, best, one, ~one, sex)
     half = inference.half_sample(
-        candidates, clusters, members, headline.PRIMARY, n_clusters=clusters.nunique(),
+        candidates, clusters, members, shipped.PRIMARY, n_clusters=clusters.nunique(),
         draws=draws, seed=int(rng.integers(2**32)),
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ from helpers.experiments import the_question as claims
 from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
-from helpers.protocol import shipping
+from helpers.protocol import shipped, shipping
 from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.figures import GROUP_ORDER
@@ -176,7 +176,7 @@ def at_count(count: int) -> pd.DataFrame:
     """`compare` for each model at the threshold that flags so many: its columns and model."""
     tables = []
     for model in PRIMARY_MODELS:
-        members = headline.result("utkface", model, f"count:{count}").members
+        members = shipped.result("utkface", model, f"count:{count}").members
         tables.append(compare(members).assign(model=model))
     return pd.concat(tables, ignore_index=True)
 
@@ -233,7 +233,7 @@ def by_threshold(smallest: int = 10, largest: int = 264) -> pd.DataFrame:
     wanted = np.unique(np.geomspace(smallest, largest, 20).round().astype(int))
     rows = []
     for model in PRIMARY_MODELS:
-        members = headline.result("utkface", model, headline.PRIMARY).members
+        members = shipped.result("utkface", model, shipped.PRIMARY).members
         everybody = {g["group"]: g for g in groups(members)}
         score = members["score"].to_numpy()
         for count in sorted({*wanted, *COUNTS}):
@@ -275,7 +275,7 @@ def covariates(model: str) -> pd.DataFrame:
     score, flagged (at 28), of_colour, woman (0 or 1), age (decades from the mean), sharpness,
     brightness, face_size (of the portrait; standard deviations from the mean).
     """
-    members = headline.result("utkface", model, headline.PRIMARY).members
+    members = shipped.result("utkface", model, shipped.PRIMARY).members
     photos = people.photographed().set_index("member_id").loc[members["member_id"]].reset_index()
     enrolled = ~photos["failed"].to_numpy() & members["enrolled"].to_numpy()
     members, photos = members[enrolled], photos[enrolled]
@@ -396,7 +396,7 @@ def aclu_beside() -> pd.DataFrame:
     members = people_searched()
     listed, _ = aclu_listed()
     flagged = {
-        m: headline.result("utkface", m, headline.PRIMARY).members["flagged"].to_numpy()
+        m: shipped.result("utkface", m, shipped.PRIMARY).members["flagged"].to_numpy()
         for m in PRIMARY_MODELS
     }
     rows = []
@@ -432,7 +432,7 @@ def rank_test(permutations: int = 4999, seed: int = SEED) -> pd.DataFrame:
     listed, strata = aclu_listed()
     rows = []
     for model in PRIMARY_MODELS:
-        score = headline.result("utkface", model, headline.PRIMARY).members["score"]
+        score = shipped.result("utkface", model, shipped.PRIMARY).members["score"]
         found = inference.rank_permutation_test(score, listed, strata, permutations, seed)
         rows.append({"model": model, "auc": float(found.auc), "p": found.p})
     table = pd.DataFrame(rows)
@@ -490,13 +490,13 @@ def half_samples(draws: int = 300, seed: int = SEED, path=shipping.faces_path) -
     rows = []
     nearest, clusters = _nearest(path)
     for model, near in nearest.items():
-        threshold = headline.result("utkface", model, headline.PRIMARY).summary["threshold"]
+        threshold = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
         for g in tqdm(everybody, desc=f"half-samples, {model}"):
             one = g["inside"]
             row = {"model": model, "characteristic": g["characteristic"], "group": g["group"]}
             whole = members[["member_id"]].assign(of_colour=one)
             found = inference.half_sample(
-                near, clusters, whole, headline.PRIMARY, draws=draws, seed=seed
+                near, clusters, whole, shipped.PRIMARY, draws=draws, seed=seed
             ).loc["fpir of colour"]
             row |= {"flagged": found["numerator"], "searched": found["denominator"]}
             row |= {"low": found["low"], "high": found["high"]}
@@ -524,7 +524,7 @@ def _nearest(path, top: int = 90) -> tuple[dict, pd.Series]:
     private = {m: shipping.load_dataset("utkface", m, path) for m in PRIMARY_MODELS}
     clusters = same_person.identity_clusters(list(private.values()))
     labels = galleries.load_utkface()
-    same = headline.scores("utkface", PRIMARY_MODELS[0]).same_person
+    same = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
     left_out = clusters.isin(same.loc[same["same_person"].astype(bool), "cluster"])
     kept = set(labels.loc[labels["adult"], "id"]) - set(clusters.index[left_out])
     near = {
