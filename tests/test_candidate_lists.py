@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.errors import UserError
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.what_the_officer_sees import tables as c
 from helpers.experiments.what_the_officer_sees import words
 from helpers.faces.pipelines import PRIMARY_MODELS

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments.how_big_is_the_gallery import charts as plots
 from helpers.experiments.how_big_is_the_gallery import tables as g
 from helpers.experiments.how_big_is_the_gallery import words as w
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import scores as score_store

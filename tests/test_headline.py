@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import tables as headline
+from helpers.experiments.the_congress_test import words
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import ROOT
 from helpers.protocol import congress_test, shipped
@@ -77,7 +78,7 @@ def test_by_group_adds_up():
 
 def test_the_readme_gives_the_answer_of_the_notebook():
     readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text("utf-8"))
-    assert re.sub(r"\s+", " ", headline.answer()) in readme
+    assert re.sub(r"\s+", " ", words.answer()) in readme
     faces = int(headline.defaults().query("gallery == 'utkface'")["faces"].max())
     assert f"{faces:,} adults of UTKFace" in readme
 
@@ -85,9 +86,9 @@ def test_the_readme_gives_the_answer_of_the_notebook():
 def test_titles_and_sentences_follow_the_numbers():
     significant = headline.significant()
     words = {0: "no model", 1: "one of", 2: "two of", 3: "all three"}[len(significant)]
-    assert words in headline.answer()
-    assert words.split()[0].capitalize() in headline.title_primary()
+    assert words in words.answer()
+    assert words.split()[0].capitalize() in words.title_primary()
     for row in headline.primary().to_dict("records"):
         assert rates.format_interval(row["ratio_low"], row["ratio_high"], percent=False) in (
-            headline.answer()
+            words.answer()
         )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from helpers.experiments import the_2018_script as s
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.faces import collection
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA, NOTEBOOKS, ROOT

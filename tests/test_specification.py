@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.which_model import detectors, words
 from helpers.experiments.which_model import tables as spec
 from helpers.faces.pipelines import PRIMARY_MODELS

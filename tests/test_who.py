@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.who_is_misidentified import charts as who_figures
 from helpers.experiments.who_is_misidentified import simulation as who_simulation
 from helpers.experiments.who_is_misidentified import tables as who

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import words
 from helpers.paths import NOTEBOOKS, ROOT
 from helpers.show import figures, numbers
 from helpers.site import build as site
@@ -113,7 +113,7 @@ def test_each_notebook_has_a_page_that_the_landing_page_names(parsed):
 
 
 def test_the_landing_page_gives_the_answer_of_the_readme_and_notebook_02():
-    answer = headline.answer()
+    answer = words.answer()
     assert answer in (ROOT / "README.md").read_text("utf-8")
     nb = nbformat.read(NOTEBOOKS / "02-the-congress-test.ipynb", as_version=4)
     outputs = [

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.experiments.what_is_80_percent.words import each, fnmr_of, fpir_of, one_in
 from helpers.faces.pipelines import PRIMARY_MODELS

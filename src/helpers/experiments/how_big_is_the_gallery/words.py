@@ -7,7 +7,7 @@ from helpers.experiments import the_question as claims
 from helpers.experiments.how_big_is_the_gallery import tables as size
 from helpers.experiments.how_big_is_the_gallery.charts import POLICY_LABELS, what_is_fixed
 from helpers.experiments.how_big_is_the_gallery.tables import FIXED, FIXED_FPIR, KINDS, POLICIES
-from helpers.experiments.the_congress_test import ACLU_COUNT
+from helpers.experiments.the_congress_test.tables import ACLU_COUNT
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.protocol.scores import DECIMALS, PER_FACE

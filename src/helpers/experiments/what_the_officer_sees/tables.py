@@ -26,7 +26,7 @@ from scipy import stats
 from tqdm import tqdm
 
 from helpers.errors import UserError
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.faces import collection, same_person
 from helpers.faces.collection import Collection
 from helpers.faces.pipelines import PRIMARY_MODELS, Configuration

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_congress_test as headline
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.which_model import charts as plots
 from helpers.experiments.which_model import detectors
 from helpers.experiments.which_model import tables as spec

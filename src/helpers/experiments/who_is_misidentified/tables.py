@@ -1,6 +1,6 @@
 """Who is falsely matched: groups, thresholds, adjustment, the ACLU's list; behind notebook 04.
 
-The primary analysis is that of `helpers.experiments.the_congress_test`; all else here is
+The primary analysis is that of `helpers.experiments.the_congress_test.tables`; all else here is
 exploratory. `python -m helpers.experiments.who_is_misidentified.tables` makes what takes minutes:
 half-sample intervals for every group (needs the face metadata of `utkface` in the cache) and the
 simulations of `simulation`. They ship as data/results/who-half-samples.csv, coverage.csv and
@@ -16,9 +16,9 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments import the_people as people
 from helpers.experiments import the_question as claims
+from helpers.experiments.the_congress_test import tables as headline
 from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA

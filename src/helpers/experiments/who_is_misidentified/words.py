@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_congress_test as headline
 from helpers.experiments import the_question as claims
+from helpers.experiments.the_congress_test import tables as headline
+from helpers.experiments.the_congress_test import words
 from helpers.experiments.who_is_misidentified import tables as who
 from helpers.experiments.who_is_misidentified.tables import COLOUR, COUNTS, HEADLINE_N, NOT_ASIAN
 from helpers.faces.pipelines import PRIMARY_MODELS
@@ -83,7 +84,7 @@ def answer() -> str:
     """The answer of notebook 04, with numbers and intervals."""
     colour, women = one_group(COLOUR), one_group("Women")
     agree = in_every_model()
-    verdict = headline.title_primary()
+    verdict = words.title_primary()
     agreement = (
         f"The models agree on {listed(agree)} and on nothing else"
         if agree

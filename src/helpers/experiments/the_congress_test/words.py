@@ -1,319 +1,18 @@
-"""The tables behind notebook 02: our result beside the ACLU's.
-
-The primary analysis is the one of the design: gallery `utkface` (adults), the threshold at which
-28 members are flagged after the same-person rule, Dlib (native), SFace and Facenet, Holm over the
-three. Everything else here is descriptive or exploratory.
-"""
+"""Notebook 02 as it is read: tables, captions, alternative texts and sentences."""
 
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.experiments.the_congress_test import tables
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test, shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show.figures import GALLERY_LABELS, GROUP_ORDER, MODEL_LABELS, percent
+from helpers.show.figures import GALLERY_LABELS, MODEL_LABELS, percent
 from helpers.show.numbers import listed, p_text
 from helpers.sources import published
-from helpers.sources.rosters import load_delegates
 from helpers.statistics import inference, rates
-
-VARIANTS = {
-    "any": "nobody left out",
-    "rule": "probable same persons left out",
-    "p90": "every candidate nearer than 90 % of genuine pairs left out",
-}
-ACLU_SECTION = "ACLU 2018, arrest photos"
-GALLERY_WORDS = {"utkface": "strangers", "legislators": "former legislators"}
-RATIO_WORDS = {
-    "crude": "Crude",
-    "within": "Within recorded sex",
-    "shared": "Crude, other half-gallery",
-}
-
-
-def defaults() -> pd.DataFrame:
-    """The library defaults: one row a gallery and model, FPIR with its Wilson interval.
-
-    Columns gallery, model, metric, threshold, faces, searched, failures_to_enrol, flagged, fpir,
-    low, high, implied_fmr.
-    """
-    rows = []
-    for gallery in shipped.GALLERIES:
-        for model in MODELS:
-            s = shipped.result(gallery, model).summary
-            rows.append(
-                {
-                    "gallery": gallery,
-                    "model": model,
-                    "metric": s["metric"],
-                    "threshold": s["threshold"],
-                    "faces": s["gallery_faces"],
-                    "searched": s["searched"],
-                    "failures_to_enrol": s["failures_to_enrol"],
-                    "flagged": s["falsely_matched"],
-                    "fpir": s["fpir"],
-                    "low": s["fpir_low"],
-                    "high": s["fpir_high"],
-                    "implied_fmr": s["implied_fmr"],
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def aclu() -> dict:
-    """The ACLU's published result: flagged, searched, fpir, low, high (Wilson, ours)."""
-    k = int(published.number("ACLU 2018", "members falsely matched"))
-    n = int(published.number("ACLU 2018", "members searched"))
-    low, high = inference.wilson(k, n)
-    return {"flagged": k, "searched": n, "fpir": k / n, "low": low, "high": high}
-
-
-def beside_the_aclu() -> pd.DataFrame:
-    """The library defaults and the ACLU's result as rows of one figure.
-
-    Columns section, label, flagged, searched, fpir, low, high.
-    """
-    published_row = aclu() | {"label": "Amazon Rekognition", "section": ACLU_SECTION}
-    ours = defaults()
-    ours["label"] = ours["model"].map(MODEL_LABELS)
-    ours["section"] = ours.apply(
-        lambda row: f"{row['faces']:,} {GALLERY_WORDS[row['gallery']]}",
-        axis=1,
-    )
-    columns = ["section", "label", "flagged", "searched", "fpir", "low", "high"]
-    return pd.concat([pd.DataFrame([published_row]), ours], ignore_index=True)[columns]
-
-
-def ratios() -> pd.DataFrame:
-    """The primary ratios as rows of one figure: crude, within sex, and with the shared gallery.
-
-    Columns section (the kind of ratio), model, label, ratio, low, high.
-    """
-    main, shared = primary(), shared_gallery()
-    names = {"crude": ("", main), "within": ("_within_sex", main)}
-    tables = [
-        pd.DataFrame(
-            {
-                "section": RATIO_WORDS[kind],
-                "model": table["model"],
-                "ratio": table[f"ratio{suffix}"],
-                "low": table[f"ratio{suffix}_low"],
-                "high": table[f"ratio{suffix}_high"],
-            }
-        )
-        for kind, (suffix, table) in names.items()
-    ]
-    both = shared[["model", "ratio", "ratio_low", "ratio_high"]]
-    tables.append(
-        both.set_axis(["model", "ratio", "low", "high"], axis=1).assign(
-            section=RATIO_WORDS["shared"]
-        )
-    )
-    table = pd.concat(tables, ignore_index=True)
-    table["label"] = table["model"].map(MODEL_LABELS)
-    return table[["section", "model", "label", "ratio", "low", "high"]]
-
-
-def primary(gallery: str = "utkface", variant: str = "rule") -> pd.DataFrame:
-    """The primary analysis: one row a model, the FPIR of members of colour against white members.
-
-    Columns model, threshold, implied_fmr, flagged, colour_flagged, colour_searched, white_flagged,
-    white_searched, ratio, ratio_low, ratio_high (crude, Miettinen-Nurminen), ratio_within_sex, ..
-    (Mantel-Haenszel), fisher_p, holm_p (over the three models), share_of_false_matches, auc,
-    auc_low, auc_high (best impostor score of a member of colour nearer than a white member's).
-    """
-    rows = []
-    for model in PRIMARY_MODELS:
-        found = shipped.result(gallery, model, shipped.PRIMARY, variant)
-        colour = found.members["of_colour"].to_numpy()
-        score = found.members["score"].to_numpy()
-        auc = inference.auc_best_scores(score[colour], score[~colour])
-        keys = [k for k in found.summary if k.startswith(("colour_", "white_", "ratio", "share_"))]
-        rows.append(
-            {
-                "model": model,
-                "threshold": found.summary["threshold"],
-                "implied_fmr": found.summary["implied_fmr"],
-                "flagged": found.summary["falsely_matched"],
-                **{k: found.summary[k] for k in keys},
-                "fisher_p": found.summary["fisher_p"],
-                "auc": auc.auc,
-                "auc_low": auc.low,
-                "auc_high": auc.high,
-            }
-        )
-    table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("fisher_p") + 1, "holm_p", inference.holm(table["fisher_p"]))
-    return table
-
-
-def power(ratio: float) -> float:
-    """Power of the primary test (one model, unadjusted 5 %) at a true FPIR ratio."""
-    members = congress_test.people_searched()
-    colour = int(members["of_colour"].sum())
-    return inference.power_fisher(colour, len(members) - colour, ACLU_COUNT, ratio)
-
-
-def shared_gallery(draws: int = 1000, seed: int = 20180726) -> pd.DataFrame:
-    """Half-sample intervals of the primary ratios: other members and another half of the gallery.
-
-    One row a model: ratio, low, high, ratio_within_sex, .., design_effect, as `half_sample` of
-    `helpers.statistics.inference` gives them.
-    """
-    rows = []
-    for model in PRIMARY_MODELS:
-        people, found = shipped._gathered("utkface", model)
-        near = found.candidates
-        clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
-        table = inference.half_sample(
-            near, clusters, people, shipped.PRIMARY, draws=draws, seed=seed
-        )
-        row = {"model": model}
-        for statistic, name in (("risk ratio", "ratio"), ("risk ratio within sex", "within_sex")):
-            line = table.loc[statistic]
-            row |= {
-                name: line["estimate"],
-                f"{name}_low": line["low"],
-                f"{name}_high": line["high"],
-            }
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def bounds() -> pd.DataFrame:
-    """What the same-person question does to the result: one row a model and variant.
-
-    Columns model, variant (any, rule, p90), flagged_default (at the library default), ratio,
-    ratio_low, ratio_high (at 28 flagged, threshold set anew).
-    """
-    rows = []
-    for model in PRIMARY_MODELS:
-        for variant in VARIANTS:
-            at_28 = shipped.result("utkface", model, shipped.PRIMARY, variant).summary
-            rows.append(
-                {
-                    "model": model,
-                    "variant": variant,
-                    "flagged_default": shipped.result("utkface", model, "default", variant).summary[
-                        "falsely_matched"
-                    ],
-                    "threshold": at_28["threshold"],
-                    "flagged": at_28["falsely_matched"],
-                    **{k: at_28[k] for k in ("colour_flagged", "white_flagged")},
-                    **{k: at_28[k] for k in ("ratio", "ratio_low", "ratio_high")},
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def by_group(policy: str = shipped.PRIMARY, gallery: str = "utkface", models=PRIMARY_MODELS):
-    """FPIR by recorded group and for members of colour, with and without Asian: a row each.
-
-    Columns model, group, searched, flagged, fpir, low, high.
-    """
-    tables = []
-    for model in models:
-        members = shipped.result(gallery, model, policy).members
-        asian = members["group"].isin(["East Asian", "South Asian"])
-        parts = {g: members["group"] == g for g in GROUP_ORDER}
-        parts |= {
-            "Members of colour": members["of_colour"],
-            "Members of colour, not Asian": members["of_colour"] & ~asian,
-        }
-        rows = [(name, *rates.fpir(members.loc[mask, "flagged"])) for name, mask in parts.items()]
-        table = pd.DataFrame(rows, columns=["group", "flagged", "searched", "fpir", "low", "high"])
-        tables.append(table.assign(model=model))
-    columns = ["model", "group", "searched", "flagged", "fpir", "low", "high"]
-    return pd.concat(tables, ignore_index=True)[columns]
-
-
-def flagged_members() -> pd.DataFrame:
-    """Who is flagged in the primary analysis: one row a member flagged by a model or by the ACLU.
-
-    Columns name, chamber, state, party, group, gender, aclu, one bool a model, models (how many of
-    the three), second portrait (a text for each: which models flag that one too). The matched
-    gallery faces are private people's and are never shown.
-    """
-    members = congress_test.people_searched().set_index("member_id")
-    table = members[["name", "chamber", "state", "party", "group", "gender"]].copy()
-    table["aclu"] = table.index.isin(published.aclu_28()["member_id"])
-    for model in PRIMARY_MODELS:
-        found = shipped.result("utkface", model, shipped.PRIMARY).members.set_index("member_id")
-        table[model] = found["flagged"]
-        second, _ = _second(model)
-        table[f"{model} second"] = second.reindex(table.index)
-    table["models"] = table[list(PRIMARY_MODELS)].sum(axis=1)
-    table = table[(table["models"] > 0) | table["aclu"]]
-    return table.sort_values(["models", "aclu", "name"], ascending=[False, False, True])
-
-
-def _second(model: str) -> tuple[pd.Series, float]:
-    """Is each member with a second portrait flagged on that one, at the primary threshold?"""
-    best = shipped.scores("utkface", model).best
-    best = best[best["portrait"] == "second"].set_index("probe_id")["rule"]
-    threshold = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
-    return pd.Series(rates.at_or_below(best, threshold), index=best.index), threshold
-
-
-def stability() -> pd.DataFrame:
-    """How many of the flagged are flagged on their other portrait too, at the same threshold.
-
-    Columns model, flagged, with_second (how many of them have one that enrolled), again, and for
-    comparison all members with a second portrait: second_searched, second_flagged.
-    """
-    rows = []
-    for model in PRIMARY_MODELS:
-        members = shipped.result("utkface", model, shipped.PRIMARY).members.set_index("member_id")
-        second, threshold = _second(model)
-        flagged = members.index[members["flagged"]]
-        both = second.reindex(flagged).dropna()
-        low, high = inference.wilson(int(both.sum()), len(both))
-        rows.append(
-            {
-                "model": model,
-                "threshold": threshold,
-                "flagged": len(flagged),
-                "with_second": len(both),
-                "again": int(both.sum()),
-                "again_low": low,
-                "again_high": high,
-                "second_searched": len(second),
-                "second_flagged": int(second.sum()),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def with_delegates(policy: str = "default") -> pd.DataFrame:
-    """The result with the six non-voting delegates, for whom only another portrait is at hand.
-
-    Columns model, flagged, searched (529), delegates_flagged, delegates_searched, all_flagged,
-    all_searched (535).
-    """
-    ids = load_delegates()["member_id"]
-    rows = []
-    for model in PRIMARY_MODELS:
-        summary = shipped.result("utkface", model, policy).summary
-        best = shipped.scores("utkface", model).best.query("portrait == 'first'")
-        best = best.set_index("probe_id")["rule"]
-        theirs = rates.at_or_below(best.reindex(ids).fillna(np.inf), summary["threshold"])
-        rows.append(
-            {
-                "model": model,
-                "flagged": summary["falsely_matched"],
-                "searched": summary["searched"],
-                "delegates_flagged": int(theirs.sum()),
-                "delegates_searched": len(ids),
-                "all_flagged": summary["falsely_matched"] + int(theirs.sum()),
-                "all_searched": summary["searched"] + len(ids),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-# ---------------------------------------------------------------- as notebook 02 shows it
 
 
 def _rate(row, k="flagged", n="searched", low="low", high="high") -> str:
@@ -331,15 +30,10 @@ def _each(table: pd.DataFrame, words) -> str:
     return listed(parts)
 
 
-def significant() -> pd.DataFrame:
-    """The rows of the primary analysis with a Holm-adjusted p below 0.05 and a ratio above 1."""
-    return primary().query("holm_p < 0.05 and ratio > 1")
-
-
 def answer() -> str:
     """The answer of notebook 02 in two sentences, with numbers and intervals."""
-    strangers = defaults().query("gallery == 'utkface' and model in @PRIMARY_MODELS")
-    theirs = aclu()
+    strangers = tables.defaults().query("gallery == 'utkface' and model in @PRIMARY_MODELS")
+    theirs = tables.aclu()
     return (
         f"**At their library defaults, in a gallery of {int(strangers['faces'].max()):,} adult "
         f"strangers, three open models falsely match {percent(strangers['fpir'].min(), 0)} to "
@@ -347,25 +41,25 @@ def answer() -> str:
         f"{_each(strangers, _rate)}; the ACLU's test of Amazon Rekognition flagged "
         f"{_rate(theirs)}.** "
         f"**At the ACLU's own number of {ACLU_COUNT} flagged members, {_verdict()}: the ratio of "
-        f"their FPIRs is {_each(primary(), _ratio)} with 95 % intervals, and within recorded sex "
-        f"{_each(primary(), lambda r: _ratio(r, 'ratio_within_sex'))}.** "
+        f"their FPIRs is {_each(tables.primary(), _ratio)} with 95 % intervals, and within recorded sex "
+        f"{_each(tables.primary(), lambda r: _ratio(r, 'ratio_within_sex'))}.** "
         "With nobody left out of the gallery as probably the member in person, the ratios are "
-        f"{_each(primary(variant='any'), _ratio)}."
+        f"{_each(tables.primary(variant='any'), _ratio)}."
     )
 
 
 def finding() -> str:
     """The README's line on notebook 02: library defaults, and the primary ratios."""
-    strangers = defaults().query("gallery == 'utkface' and model in @PRIMARY_MODELS")
+    strangers = tables.defaults().query("gallery == 'utkface' and model in @PRIMARY_MODELS")
     verdict = _verdict()
     return (
         f"Library defaults falsely match {_each(strangers, _rate)}. At the ACLU's own number of "
-        f"{ACLU_COUNT}, {verdict}: FPIR ratio {_each(primary(), _ratio)}."
+        f"{ACLU_COUNT}, {verdict}: FPIR ratio {_each(tables.primary(), _ratio)}."
     )
 
 
 def _verdict() -> str:
-    k = len(significant())
+    k = len(tables.significant())
     if k == 0:
         return "no model falsely matches members of colour significantly more often than white ones"
     which = {1: "one of the three models", 2: "two of the three models", 3: "all three models"}[k]
@@ -381,7 +75,7 @@ def title_primary() -> str:
 
 def show_defaults() -> pd.DataFrame:
     """`defaults` with names and rates written out."""
-    table = defaults()
+    table = tables.defaults()
     return pd.DataFrame(
         {
             "Gallery": table["gallery"].map(GALLERY_LABELS),
@@ -397,7 +91,7 @@ def show_defaults() -> pd.DataFrame:
 
 def show_primary(gallery: str = "utkface") -> pd.DataFrame:
     """`primary` with names, rates and ratios written out."""
-    table = primary(gallery)
+    table = tables.primary(gallery)
     return pd.DataFrame(
         {
             "Model": table["model"].map(MODEL_LABELS),
@@ -425,12 +119,12 @@ def show_primary(gallery: str = "utkface") -> pd.DataFrame:
 
 def show_bounds() -> pd.DataFrame:
     """`bounds` with names and ratios written out, a dash where ties leave no threshold for 28."""
-    table = bounds()
+    table = tables.bounds()
     near_28 = table["flagged"] <= ACLU_COUNT + shipped.MOST_TIES
     shown = pd.DataFrame(
         {
             "Model": table["model"].map(MODEL_LABELS),
-            "Left out": table["variant"].map(VARIANTS),
+            "Left out": table["variant"].map(tables.VARIANTS),
             "Flagged at the default": table["flagged_default"],
             "Flagged, threshold for 28": table["flagged"].astype(str).where(near_28, "–"),
             "Of colour": table["colour_flagged"].astype(str).where(near_28, "–"),
@@ -454,7 +148,7 @@ def show_within_sex() -> pd.DataFrame:
 
 def show_members() -> pd.DataFrame:
     """`flagged_members` for reading: a mark where a model, or the ACLU's test, flagged."""
-    table = flagged_members()
+    table = tables.flagged_members()
     shown = pd.DataFrame(
         {
             "Member": table["name"],
@@ -472,7 +166,7 @@ def show_members() -> pd.DataFrame:
 
 def show_stability() -> pd.DataFrame:
     """`stability` written out."""
-    table = stability()
+    table = tables.stability()
     return pd.DataFrame(
         {
             "Model": table["model"].map(MODEL_LABELS),
@@ -491,7 +185,7 @@ def show_stability() -> pd.DataFrame:
 def show_denominators() -> pd.DataFrame:
     """The library defaults among the enrolled only, and with the six delegates."""
     rows = []
-    for row in with_delegates().to_dict("records"):
+    for row in tables.with_delegates().to_dict("records"):
         s = shipped.result("utkface", row["model"]).summary
         enrolled = s["searched"] - s["failures_to_enrol"]
         k = s["falsely_matched"]
@@ -525,7 +219,7 @@ def caption_defaults() -> str:
 
 def alt_defaults() -> str:
     """What the figure of the defaults shows, in words."""
-    table = beside_the_aclu()
+    table = tables.beside_the_aclu()
     rows = [f"{r['label']} {percent(r['fpir'])}" for _, r in table.iterrows()]
     return (
         "Dots with intervals of the share of Congress falsely matched. The ACLU in 2018: "
@@ -541,7 +235,7 @@ def caption_primary() -> str:
         "within sex: Mantel-Haenszel with the interval of Greenland and Robins; AUC: chance that "
         "the best impostor score of a member of colour is nearer than that of a white member, over "
         "all thresholds. All intervals 95 %. The test's power with one model is "
-        f"{power(2):.2f} at a true ratio of 2 and {power(3):.2f} at 3."
+        f"{tables.power(2):.2f} at a true ratio of 2 and {tables.power(3):.2f} at 3."
     )
 
 
@@ -558,14 +252,14 @@ def alt_ratios() -> str:
     """What the figure of the primary ratios shows, in words."""
     parts = [
         f"{section}: " + ", ".join(f"{r['label']} {r['ratio']:.1f}" for _, r in part.iterrows())
-        for section, part in ratios().groupby("section", sort=False)
+        for section, part in tables.ratios().groupby("section", sort=False)
     ]
     return f"FPIR ratios with intervals on a logarithmic scale. {'. '.join(parts)}."
 
 
 def words_primary() -> str:
     """The primary analysis in words."""
-    table = primary()
+    table = tables.primary()
     standard = (table["ratio_within_sex_low"] > 1).sum()
     auc = (table["auc_low"] > 0.5).sum()
     return (
@@ -620,7 +314,7 @@ def caption_members() -> str:
 
 def words_overlap() -> str:
     """How far the models' lists and the ACLU's agree, with what chance alone would give."""
-    table = flagged_members()
+    table = tables.flagged_members()
     members = congress_test.people_searched()
     n_aclu, n = int(table["aclu"].sum()), len(members)
     every = int((table["models"] == len(PRIMARY_MODELS)).sum())
@@ -653,7 +347,7 @@ def _missing_from_aclu() -> str:
 
 def words_stability() -> str:
     """What the second portraits say, in words."""
-    table = stability()
+    table = tables.stability()
     return (
         f"So a list of names is partly a list of photographs: {_each(table, _again)} of the "
         "flagged members with a second portrait are flagged on that one too."
@@ -710,8 +404,8 @@ def _false_decisions() -> int:
 
 def words_legislators() -> str:
     """The gallery of former legislators in words."""
-    table = primary("legislators")
-    ours = primary()
+    table = tables.primary("legislators")
+    ours = tables.primary()
     return (
         "With this gallery the FPIR ratio is "
         f"{_each(table, lambda r: _ratio(r))}, against {_each(ours, lambda r: _ratio(r))} with the "
