@@ -22,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 import images
 import synthetic
 
+from helpers.rebuild import comparison
+
 COMMANDS = ("fetch", "enrol", "search", "run", "reproduce", "verify", "rebuild", "cite")
 COMMANDS += ("serve", "import", "export", "similarity")
 NOT_FOR_WHAT_SHIPS = ("deepface", "onnx", "onnxruntime", "cv2", "dlib", "matplotlib", "h5py")
@@ -326,7 +328,7 @@ def test_verify_fails_where_anything_differs(monkeypatch):
 
     def verify(agrees):
         row = ("faces", 3, agrees, "detail")
-        return lambda sample, workers: pd.DataFrame([row], columns=verification.REPORT)
+        return lambda sample, workers: pd.DataFrame([row], columns=comparison.REPORT)
 
     monkeypatch.setattr(verification, "verify", verify(True))
     assert "detail" in call("verify", "--sample", 8)

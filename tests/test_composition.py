@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.experiments.who_is_in_the_gallery import compositions, tables, words
 from helpers.experiments.who_is_in_the_gallery import make as c
-from helpers.experiments.who_is_in_the_gallery import tables, words
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import shipped, shipping
 from helpers.statistics import inference
 
-FACES = pd.Series(200, index=c.STRATA)
+FACES = pd.Series(200, index=compositions.STRATA)
 
 
 def members(n=200, seed=0):
@@ -34,22 +34,27 @@ def one_stratum(scores, part=None):
     """Faces of one stratum, from scores in steps (members, faces)."""
     scores = np.asarray(scores, dtype=np.int16)
     part = np.zeros(scores.shape[1], dtype=int) if part is None else part
-    return c.make_faces(scores, np.repeat("all", scores.shape[1]), part, ["all"])
+    return compositions.make_faces(scores, np.repeat("all", scores.shape[1]), part, ["all"])
 
 
 # ---------------------------------------------------------------- targets
 
 
 def test_every_published_figure_has_its_source_and_status():
-    table = c.targets()
+    table = compositions.targets()
     assert table["source_url"].str.startswith("http").all()
     assert set(table["status"]) <= {"primary", "copy", "press"}
     assert (table["value"] > 0).all() and (table["value"] <= table["of"]).all()
-    assert set(table["race"]) <= {*c.RACES, "Asian and Indian", "from White to Others", ""}
+    assert set(table["race"]) <= {
+        *compositions.RACES,
+        "Asian and Indian",
+        "from White to Others",
+        "",
+    }
 
 
 def test_the_bands_of_the_census_add_to_the_adults_under_75():
-    table = c.targets().query("target == 'us-adults' and unit == 'people'")
+    table = compositions.targets().query("target == 'us-adults' and unit == 'people'")
     over_74 = 9_955_322 + 6_388_779 + 6_336_435
     assert table["value"].sum() == 258_343_281 - over_74
     men = table[table["gender"] == "male"]["value"].sum()
@@ -57,7 +62,7 @@ def test_the_bands_of_the_census_add_to_the_adults_under_75():
 
 
 def test_the_fbi_races_and_ages_add_to_its_totals():
-    table = c.targets().query("target == 'us-arrests'")
+    table = compositions.targets().query("target == 'us-arrests'")
     by_race = table[(table["race"] != "") & ~table["race"].str.startswith("from")]
     assert by_race["value"].sum() == by_race["of"].iloc[0]
     by_age = table[table["age_band"] != ""]
@@ -65,7 +70,9 @@ def test_the_fbi_races_and_ages_add_to_its_totals():
 
 
 def test_hispanic_arrests_move_from_white_to_others_and_nowhere_else():
-    moved, left = (c.margins("us-arrests", h)[0].set_index("race")["share"] for h in ("Others", ""))
+    moved, left = (
+        compositions.margins("us-arrests", h)[0].set_index("race")["share"] for h in ("Others", "")
+    )
     share = 876_586 / 4_324_743
     assert left["White"] - moved["White"] == pytest.approx(share)
     assert moved["Others"] - left["Others"] == pytest.approx(share)
@@ -74,7 +81,7 @@ def test_hispanic_arrests_move_from_white_to_others_and_nowhere_else():
 
 def test_an_unknown_target_is_refused_by_name():
     with pytest.raises(ValueError, match="martians"):
-        c.margins("martians")
+        compositions.margins("martians")
 
 
 def by(shares, place):
@@ -83,8 +90,8 @@ def by(shares, place):
 
 @pytest.mark.parametrize("target", ["us-adults", "us-arrests"])
 def test_raking_keeps_every_margin(target):
-    parts = c.margins(target)
-    shares = c.rake(parts, odds=2.0)
+    parts = compositions.margins(target)
+    shares = compositions.rake(parts, odds=2.0)
     assert shares.sum() == pytest.approx(1)
     for part in parts:
         keys = [k for k in part.columns if k != "share"]
@@ -95,9 +102,9 @@ def test_raking_keeps_every_margin(target):
 
 
 def test_raking_is_independent_without_odds_and_has_the_odds_ratio_with_them():
-    parts = c.margins("us-arrests")
+    parts = compositions.margins("us-arrests")
     for odds in (1.0, 2.0, 0.5):
-        shares = c.rake(parts, odds)
+        shares = compositions.rake(parts, odds)
         f1, f0 = shares["female, White, 18-34"], shares["female, Black, 18-34"]
         m1, m0 = shares["male, White, 18-34"], shares["male, Black, 18-34"]
         assert f1 * m0 / (f0 * m1) == pytest.approx(odds)
@@ -110,45 +117,47 @@ def test_raking_is_independent_without_odds_and_has_the_odds_ratio_with_them():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.integers(1, 5000))
 def test_apportioned_numbers_add_up_and_stay_within_one_of_their_share(values, size):
     shares = pd.Series(values) + 1e-6
-    found = c.apportion(shares, size)
+    found = compositions.apportion(shares, size)
     assert found.sum() == size
     assert (found - shares / shares.sum() * size).abs().max() < 1 + 1e-6
 
 
 def test_largest_size_is_set_by_the_scarcest_stratum():
     shares, faces = pd.Series({"a": 0.5, "b": 0.5}), pd.Series({"a": 1000, "b": 40})
-    assert c.largest_size(shares, faces, filled=1.0) == 80
-    assert c.largest_size(shares, faces, filled=0.5) == 40
-    assert c.largest_size(pd.Series({"a": 1.0, "b": 0.0}), faces, filled=1.0) == 1000
+    assert compositions.largest_size(shares, faces, filled=1.0) == 80
+    assert compositions.largest_size(shares, faces, filled=0.5) == 40
+    assert compositions.largest_size(pd.Series({"a": 1.0, "b": 0.0}), faces, filled=1.0) == 1000
 
 
 def test_every_design_is_a_share_and_names_its_group_alone():
-    found = c.designs(FACES)
+    found = compositions.designs(FACES)
     for name, shares in found.items():
         assert shares.sum() == pytest.approx(1), name
         assert (shares >= 0).all()
-        children = by(shares, 2).get(c.CHILD, 0)
+        children = by(shares, 2).get(compositions.CHILD, 0)
         assert (children > 0) == (name in ("with children", "children only")), name
-    for race in c.RACES:
+    for race in compositions.RACES:
         shares = found[f"{race} only"]
         assert by(shares, 1)[race] == pytest.approx(1)
         assert by(shares, 0)["female"] == pytest.approx(0.5)
     assert by(found["men only"], 0)["male"] == pytest.approx(1)
     assert by(found["US arrests, men only"], 0)["male"] == pytest.approx(1)
-    assert {*c.MAIN, *c.SINGLE, *c.ARRESTS} <= set(found)
+    assert {*compositions.MAIN, *compositions.SINGLE, *compositions.ARRESTS} <= set(found)
 
 
 def test_own_group_galleries_are_equally_large_and_hold_the_own_label():
     people = members()
-    found = c.own_groups(people, FACES, size=100)
-    race = np.array([s.split(", ")[1] for s in c.STRATA])
-    sex = np.array([s.split(", ")[0] for s in c.STRATA])
+    found = compositions.own_groups(people, FACES, size=100)
+    race = np.array([s.split(", ")[1] for s in compositions.STRATA])
+    sex = np.array([s.split(", ")[0] for s in compositions.STRATA])
     for i, person in people.iterrows():
-        label = c.CROSSWALK.get(person["group"])
-        assert found[c.OWN][i].sum() == (100 if label else 0)
-        assert found[c.OWN_SEX][i].sum() == (50 if label else 0)
-        assert set(race[found[c.OWN][i] > 0]) == ({label} if label else set())
-        assert set(sex[found[c.OWN_SEX][i] > 0]) == ({person["gender"]} if label else set())
+        label = compositions.CROSSWALK.get(person["group"])
+        assert found[compositions.OWN][i].sum() == (100 if label else 0)
+        assert found[compositions.OWN_SEX][i].sum() == (50 if label else 0)
+        assert set(race[found[compositions.OWN][i] > 0]) == ({label} if label else set())
+        assert set(sex[found[compositions.OWN_SEX][i] > 0]) == (
+            {person["gender"]} if label else set()
+        )
 
 
 # ---------------------------------------------------------------- chances
@@ -156,7 +165,7 @@ def test_own_group_galleries_are_equally_large_and_hold_the_own_label():
 
 def test_chances_are_those_of_every_possible_gallery():
     k, faces, drawn = np.array([[2, 1], [0, 0], [5, 3]]), np.array([5, 3]), np.array([2, 1])
-    found = c.chances(k, faces, drawn)
+    found = compositions.chances(k, faces, drawn)
     for row, chance in zip(k, found, strict=True):
         first = [i < row[0] for i in range(5)]
         second = [i < row[1] for i in range(3)]
@@ -166,17 +175,17 @@ def test_chances_are_those_of_every_possible_gallery():
 
 def test_chances_with_a_gallery_for_each_member():
     k, faces = np.array([[1, 0], [1, 0], [1, 0]]), np.array([4, 4])
-    found = c.chances(k, faces, np.array([[2, 0], [0, 2], [0, 0]]))
+    found = compositions.chances(k, faces, np.array([[2, 0], [0, 2], [0, 0]]))
     assert found[:2] == pytest.approx([0.5, 0])
     assert math.isnan(found[2])
 
 
 def test_counts_leave_out_strata_that_are_not_listed_and_keep_parts_apart():
     scores = np.array([[10, 20, 30, 40]], dtype=np.int16)
-    faces = c.make_faces(scores, ["a", "b", "a", "z"], [0, 1, 2, 0], ["a", "b", "empty"])
+    faces = compositions.make_faces(scores, ["a", "b", "a", "z"], [0, 1, 2, 0], ["a", "b", "empty"])
     assert faces.sizes.sum(axis=1).tolist() == [2, 1, 0]
-    k = c.counts(faces, 20)
-    assert k.shape == (1, 3, c.PARTS)
+    k = compositions.counts(faces, 20)
+    assert k.shape == (1, 3, compositions.PARTS)
     assert k[0].sum(axis=1).tolist() == [1, 1, 0]
     assert k[0, 0, 0] == 1 and k[0, 1, 1] == 1
 
@@ -185,7 +194,7 @@ def test_the_matched_threshold_of_the_whole_gallery_is_the_score_that_flags_so_m
     rng = np.random.default_rng(1)
     scores = rng.permutation(np.arange(20_000))[: 60 * 300].reshape(60, 300)
     faces = one_stratum(scores)
-    step = c.matched_step(faces, np.array([300]), wanted=7)
+    step = compositions.matched_step(faces, np.array([300]), wanted=7)
     assert step == np.sort(scores.min(axis=1))[6]
 
 
@@ -193,9 +202,14 @@ def test_the_matched_threshold_of_a_drawn_gallery_has_the_expected_number():
     rng = np.random.default_rng(2)
     faces = one_stratum(rng.integers(0, 20_000, (100, 500)))
     drawn = np.array([50])
-    step = c.matched_step(faces, drawn, wanted=9)
+    step = compositions.matched_step(faces, drawn, wanted=9)
     off = [
-        abs(c.chances(c.counts(faces, s).sum(axis=2), np.array([500]), drawn).sum() - 9)
+        abs(
+            compositions.chances(
+                compositions.counts(faces, s).sum(axis=2), np.array([500]), drawn
+            ).sum()
+            - 9
+        )
         for s in (step - 1, step, step + 1)
     ]
     assert off[1] == min(off) and off[1] < 0.5
@@ -206,28 +220,30 @@ def test_ratios_of_flags_are_the_crude_and_the_mantel_haenszel_ratio():
     flags = np.random.default_rng(3).random(400) < 0.2
     white, colour = ~people["of_colour"], people["of_colour"]
     crude = flags[colour].mean() / flags[white].mean()
-    assert np.exp(c.log_ratio(flags.astype(float), people)) == pytest.approx(crude)
+    assert np.exp(compositions.log_ratio(flags.astype(float), people)) == pytest.approx(crude)
     rows = []
     for sex in ("female", "male"):
         a, b = colour & (people["gender"] == sex), white & (people["gender"] == sex)
         rows.append((flags[a].sum(), a.sum(), flags[b].sum(), b.sum()))
     table = pd.DataFrame(rows, columns=["k1", "n1", "k0", "n0"])
     expected = inference.mantel_haenszel_risk_ratio(table).ratio
-    assert np.exp(c.log_ratio(flags.astype(float), people, True)) == pytest.approx(expected)
+    assert np.exp(compositions.log_ratio(flags.astype(float), people, True)) == pytest.approx(
+        expected
+    )
 
 
 def test_members_without_a_gallery_are_left_out_of_the_ratio():
     people = members(100)
     chance = np.where(np.arange(100) % 10 == 0, np.nan, 0.3)
-    assert c.log_ratio(chance, people) == pytest.approx(0)
-    assert np.isfinite(c.variance_members(chance, people, True))
+    assert compositions.log_ratio(chance, people) == pytest.approx(0)
+    assert np.isfinite(compositions.variance_members(chance, people, True))
 
 
 def test_no_expected_match_in_a_group_gives_no_finite_ratio():
     people = members(50)
     chance = np.where(people["of_colour"], 0.0, 0.2)
-    assert c.log_ratio(chance, people) == -np.inf
-    assert math.isnan(c.log_ratio(np.zeros(50), people))
+    assert compositions.log_ratio(chance, people) == -np.inf
+    assert math.isnan(compositions.log_ratio(np.zeros(50), people))
 
 
 def test_variance_over_members_of_flags_is_the_usual_one():
@@ -237,7 +253,7 @@ def test_variance_over_members_of_flags_is_the_usual_one():
     for mine in (people["of_colour"], ~people["of_colour"]):
         k, n = flags[mine].sum(), mine.sum()
         wanted += (1 / k - 1 / n) * n / (n - 1)  # Katz, with n - 1
-    assert c.variance_members(flags, people) == pytest.approx(wanted)
+    assert compositions.variance_members(flags, people) == pytest.approx(wanted)
 
 
 def test_the_jackknife_finds_the_spread_between_galleries():
@@ -249,10 +265,14 @@ def test_the_jackknife_finds_the_spread_between_galleries():
         effect = rng.normal(size=400)
         middle = 4000 + 400 * effect - 300 * people["of_colour"].to_numpy()[:, None]
         scores = middle + 300 * rng.normal(size=(150, 400))
-        faces = one_stratum(scores, np.arange(400) % c.PARTS)
-        k, drawn = c.counts(faces, 2900), np.array([20])
-        logs.append(c.log_ratio(c.chances(k.sum(axis=2), np.array([400]), drawn), people))
-        claimed.append(c.variances_gallery(k, faces.sizes, drawn, people)[0])
+        faces = one_stratum(scores, np.arange(400) % compositions.PARTS)
+        k, drawn = compositions.counts(faces, 2900), np.array([20])
+        logs.append(
+            compositions.log_ratio(
+                compositions.chances(k.sum(axis=2), np.array([400]), drawn), people
+            )
+        )
+        claimed.append(compositions.variances_gallery(k, faces.sizes, drawn, people)[0])
     assert 0.5 < np.mean(claimed) / np.var(logs, ddof=1) < 2
 
 
@@ -278,14 +298,14 @@ def test_disagreement_counts_clusters_and_pairs():
 
 def test_transitions_never_stay_and_prefer_what_was_seen():
     found = c.transitions(labelled())
-    assert np.diag(found).tolist() == [0] * len(c.RACES)
-    assert found.sum(axis=1).tolist() == pytest.approx([1] * len(c.RACES))
+    assert np.diag(found).tolist() == [0] * len(compositions.RACES)
+    assert found.sum(axis=1).tolist() == pytest.approx([1] * len(compositions.RACES))
     assert found.loc["Black"].idxmax() == "Indian" and found.loc["Indian"].idxmax() == "Black"
 
 
 def test_relabelling_changes_labels_at_the_given_rates():
     rng = np.random.default_rng(6)
-    table = pd.DataFrame({"race": rng.choice(c.RACES, 20_000), "gender": "female"})
+    table = pd.DataFrame({"race": rng.choice(compositions.RACES, 20_000), "gender": "female"})
     change = c.transitions(labelled())
     again = c.relabel(table, 0.2, 0.1, change, rng)
     assert (again["race"] != table["race"]).mean() == pytest.approx(0.2, abs=0.01)
@@ -303,7 +323,7 @@ def test_the_whole_gallery_flags_whom_notebook_02_flags(model, policy):
     members = shipped.result("utkface", model, name).members.set_index("member_id")
     table = tables.chances()
     table = table[(table["model"] == model) & (table["policy"] == policy)]
-    whole = table[table["composition"] == c.WHOLE].set_index("member_id")["chance"]
+    whole = table[table["composition"] == compositions.WHOLE].set_index("member_id")["chance"]
     assert (whole.reindex(members.index).eq(1) == members["flagged"]).all()
     assert set(whole) <= {0.0, 1.0}
 
@@ -317,9 +337,9 @@ def test_chances_at_the_default_agree_with_the_counts_that_ship_by_stratum(model
     k = k.reindex(columns=sizes.index, fill_value=0)
     table = tables.chances().query("model == @model and policy == 'default'")
     drawn = tables.read("strata").set_index(["composition", "stratum"])["drawn"]
-    for name in (*c.MAIN, "Others only"):
+    for name in (*compositions.MAIN, "Others only"):
         mine = drawn[name].reindex(sizes.index).to_numpy()
-        again = pd.Series(c.chances(k.to_numpy(), sizes.to_numpy(), mine), index=k.index)
+        again = pd.Series(compositions.chances(k.to_numpy(), sizes.to_numpy(), mine), index=k.index)
         ships = table[table["composition"] == name].set_index("member_id")["chance"]
         again = again.reindex(ships.index, fill_value=0.0)
         assert np.abs(again - ships).max() < 2e-5, name
@@ -327,14 +347,14 @@ def test_chances_at_the_default_agree_with_the_counts_that_ship_by_stratum(model
 
 def test_the_matched_thresholds_have_the_wanted_number():
     table = tables.galleries().query("policy == 'matched'")
-    assert (table["expected"] - c.WANTED).abs().max() < 1
+    assert (table["expected"] - compositions.WANTED).abs().max() < 1
     sums = table["colour_expected"] + table["white_expected"]
     assert np.abs(sums - table["expected"]).max() < 0.01
 
 
 def test_every_gallery_has_the_common_size_and_no_stratum_is_small():
     table = tables.read("strata")
-    assert (table.groupby("composition")["drawn"].sum() == c.SIZE).all()
+    assert (table.groupby("composition")["drawn"].sum() == compositions.SIZE).all()
     assert (table["drawn"] <= table["faces"]).all()
     assert table["faces"].min() >= shipping.SMALLEST
 
@@ -342,12 +362,12 @@ def test_every_gallery_has_the_common_size_and_no_stratum_is_small():
 def test_the_wanted_compositions_are_what_ships():
     faces = tables.strata().set_index("stratum")["faces"]
     drawn = tables.read("strata").set_index(["composition", "stratum"])["drawn"]
-    for name, shares in c.designs(faces).items():
-        assert (drawn[name] == c.apportion(shares, c.SIZE)).all(), name
+    for name, shares in compositions.designs(faces).items():
+        assert (drawn[name] == compositions.apportion(shares, compositions.SIZE)).all(), name
 
 
 def test_nothing_that_ships_names_a_face_of_the_gallery():
-    for path in c.RESULTS.glob("composition*"):
+    for path in compositions.RESULTS.glob("composition*"):
         table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         assert not {"gallery_id", "cluster", "id"} & set(table.columns), path.name
         for column in table.select_dtypes(["object", "string", "category"]):
@@ -359,7 +379,7 @@ def test_pairs_of_groups_count_every_comparison_once():
     for _, part in table.groupby("model"):
         members = part.drop_duplicates("group")["members"].sum()
         faces = tables.strata()
-        adults = faces[~faces["stratum"].str.endswith(c.CHILD)]["faces"].sum()
+        adults = faces[~faces["stratum"].str.endswith(compositions.CHILD)]["faces"].sum()
         assert part["comparisons"].sum() == members * adults
     assert ((table["low"] <= table["fmr"]) & (table["fmr"] <= table["high"])).all()
 

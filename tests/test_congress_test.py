@@ -18,6 +18,8 @@ from helpers.statistics import rates
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
 
+from helpers.show import report
+
 INF = np.inf
 
 
@@ -124,9 +126,7 @@ def test_bounds_with_and_without_probable_same_persons():
 def test_without_genuine_scores_there_is_no_such_bound():
     s = congress_test.run(people(), scores(BEST, p90=0.0), "0.35").summary
     assert s["genuine_p90"] is None and s["falsely_matched_p90_left_out"] is None
-    assert "genuine" not in congress_test.report(
-        congress_test.run(people(), scores(BEST, p90=0.0)), ""
-    )
+    assert "genuine" not in report.report(congress_test.run(people(), scores(BEST, p90=0.0)), "")
 
 
 def test_a_person_twice_is_refused():
@@ -192,7 +192,7 @@ def test_sexes_that_never_meet_have_no_ratio_within_sex():
     table["gender"] = np.where(table["of_colour"], "female", "male")
     result = congress_test.run(table, scores(BEST), "0.35")
     assert "ratio" in result.summary and "ratio_within_sex" not in result.summary
-    assert "within recorded sex" not in congress_test.report(result, "")
+    assert "within recorded sex" not in report.report(result, "")
 
 
 def test_groups_without_the_reference_are_not_compared():
@@ -205,7 +205,7 @@ def test_groups_without_the_reference_are_not_compared():
 def test_people_without_labels():
     result = congress_test.run(people(labels=False), scores(BEST), "0.35")
     assert result.groups.empty and result.within_sex.empty and "ratio" not in result.summary
-    assert "M000" in congress_test.report(result, "")
+    assert "M000" in report.report(result, "")
 
 
 # ---- JSON and the report
@@ -227,12 +227,12 @@ def test_json_of_a_ratio_that_is_infinite():
     flagged = [0.2 if i % 3 == 0 else 0.9 for i in range(12)]
     result = congress_test.run(people(), scores(flagged), "0.35")
     assert congress_test.as_json(result)["summary"]["ratio"] == "inf"
-    assert "above any number" in congress_test.report(result, "")
+    assert "above any number" in report.report(result, "")
 
 
 def test_the_report_has_every_number():
     result = congress_test.run(people(), scores(BEST, failed=("M011",)), "0.35")
-    s, text = result.summary, congress_test.report(result, "Ten members searched in a made-up set")
+    s, text = result.summary, report.report(result, "Ten members searched in a made-up set")
     lines = text.splitlines()
     assert lines[0] == "Ten members searched in a made-up set"
     low, high = 100 * s["fpir_low"], 100 * s["fpir_high"]
@@ -256,37 +256,35 @@ def test_the_report_has_every_number():
 
 
 def test_the_report_of_a_count_has_no_interval_of_the_fpir():
-    lines = congress_test.report(
-        congress_test.run(people(), scores(BEST), "count:2"), ""
-    ).splitlines()
+    lines = report.report(congress_test.run(people(), scores(BEST), "count:2"), "").splitlines()
     line = next(x for x in lines if "falsely matched (FPIR)" in x)
     assert "2 of 12 (16.7 %)" in line and "interval" not in line
 
 
 def test_the_report_of_nobody_flagged():
-    text = congress_test.report(congress_test.run(people(), scores(BEST), "0.01"), "")
+    text = report.report(congress_test.run(people(), scores(BEST), "0.01"), "")
     assert "0 of 12 (0.0 %, 95 % interval 0.0–" in text and "who" not in text
     assert "ratio               not defined (95 % interval not defined)" in text
     assert "nan" not in text
 
 
 def test_long_lists_of_names_are_not_printed():
-    n = congress_test.NAMES_SHOWN + 1
+    n = report.NAMES_SHOWN + 1
     result = congress_test.run(people(n), scores(np.full(n, 0.2)), "0.35")
-    assert f"who: {n} people, listed by --csv" in congress_test.report(result, "")
+    assert f"who: {n} people, listed by --csv" in report.report(result, "")
 
 
 def test_a_small_gallery_is_said_to_be_one():
-    small = congress_test.report(congress_test.run(people(), scores(BEST)), "")
+    small = report.report(congress_test.run(people(), scores(BEST)), "")
     large = scores(BEST)._replace(faces=congress_test.SMALL_GALLERY)
     assert "in one this small it leaves out too many" in small
-    assert "this small" not in congress_test.report(congress_test.run(people(), large), "")
+    assert "this small" not in report.report(congress_test.run(people(), large), "")
 
 
 def test_a_rule_that_was_not_applied_is_said():
     given = scores(BEST)
     given = given._replace(description=given.description | {"same_person_rule": False})
-    text = congress_test.report(congress_test.run(people(), given, "0.35"), "")
+    text = report.report(congress_test.run(people(), given, "0.35"), "")
     assert "not looked for" in text and "left out;" not in text
 
 

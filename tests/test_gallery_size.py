@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from helpers.experiments.how_big_is_the_gallery import charts as plots
+from helpers.experiments.how_big_is_the_gallery import make, models_beyond
 from helpers.experiments.how_big_is_the_gallery import tables as g
 from helpers.experiments.how_big_is_the_gallery import words as w
 from helpers.experiments.the_congress_test import tables as headline
@@ -30,7 +31,7 @@ def test_the_expected_chance_is_what_counting_every_gallery_gives(N, data):
     k, n = data.draw(st.integers(0, N)), data.draw(st.integers(1, N))
     every = list(itertools.combinations(range(N), n))
     hit = sum(min(chosen) < k for chosen in every)  # faces 0 to k - 1 match
-    assert g.expected([k], N, n)[0] == pytest.approx(hit / len(every))
+    assert models_beyond.expected([k], N, n)[0] == pytest.approx(hit / len(every))
 
 
 def test_the_naive_formula_takes_the_mean_match_rate():
@@ -128,7 +129,7 @@ def simulate(rates, n, N, seed):
     return k, k + rng.poisson(rates * (N - n))
 
 
-@pytest.mark.parametrize("kind", g.KINDS)
+@pytest.mark.parametrize("kind", models_beyond.KINDS)
 def test_a_prediction_holds_where_its_distribution_is_the_true_one(kind):
     n, N, held = 1800, 18000, 0
     for seed in range(12):
@@ -138,15 +139,17 @@ def test_a_prediction_holds_where_its_distribution_is_the_true_one(kind):
         else:
             rates = 2e-4 * np.exp(rng.normal(-(1.5**2) / 2, 1.5, 527))
         k, truth = simulate(rates, n, N, seed)
-        _, low, high = g.predict_flagged(g.fit_rates(k, n, kind), N)
+        _, low, high = models_beyond.predict_flagged(models_beyond.fit_rates(k, n, kind), N)
         held += low <= (truth > 0).sum() <= high
     assert held >= 10
 
 
 def test_without_heterogeneity_the_prediction_is_the_naive_formula():
     k, _ = simulate(np.full(5000, 3e-4), 2000, 20000, 0)
-    for kind in g.KINDS:
-        mean, low, high = g.predict_flagged(g.fit_rates(k, 2000, kind), 8000)
+    for kind in models_beyond.KINDS:
+        mean, low, high = models_beyond.predict_flagged(
+            models_beyond.fit_rates(k, 2000, kind), 8000
+        )
         naive = 5000 * g.naive(k, 2000, 8000)
         assert mean == pytest.approx(naive, rel=0.03)
         assert low <= naive * 1.01 and naive * 0.99 <= high
@@ -155,32 +158,34 @@ def test_without_heterogeneity_the_prediction_is_the_naive_formula():
 def test_unequal_probes_are_predicted_below_the_naive_formula():
     rates = np.concatenate([np.full(20, 5e-3), np.full(500, 1e-6)])
     k, _ = simulate(rates, 2000, 20000, 3)
-    for kind in g.KINDS:
-        assert g.predict_flagged(g.fit_rates(k, 2000, kind), 20000)[2] < 520 * g.naive(
-            k, 2000, 20000
-        )
+    for kind in models_beyond.KINDS:
+        assert models_beyond.predict_flagged(models_beyond.fit_rates(k, 2000, kind), 20000)[
+            2
+        ] < 520 * g.naive(k, 2000, 20000)
 
 
 def test_a_gallery_that_does_not_grow_keeps_its_flagged():
     k = np.array([0] * 50 + [1, 2, 9])
-    for kind in g.KINDS:
-        assert g.predict_flagged(g.fit_rates(k, 100, kind), 100) == pytest.approx((3, 3, 3))
+    for kind in models_beyond.KINDS:
+        assert models_beyond.predict_flagged(
+            models_beyond.fit_rates(k, 100, kind), 100
+        ) == pytest.approx((3, 3, 3))
 
 
 def test_predictions_rise_with_the_gallery_and_never_pass_the_people():
     k = np.array([0] * 50 + [1, 2, 9])
-    for kind in g.KINDS:
-        fit = g.fit_rates(k, 1000, kind)
-        means = [g.predict_flagged(fit, N)[0] for N in (1000, 5000, 10**5, 10**9)]
+    for kind in models_beyond.KINDS:
+        fit = models_beyond.fit_rates(k, 1000, kind)
+        means = [models_beyond.predict_flagged(fit, N)[0] for N in (1000, 5000, 10**5, 10**9)]
         assert means == sorted(means) and means[-1] <= 53
 
 
 def test_no_match_means_no_prediction():
-    fit = g.fit_rates(np.zeros(10, dtype=int), 100, "gamma")
+    fit = models_beyond.fit_rates(np.zeros(10, dtype=int), 100, "gamma")
     assert fit is None
-    assert np.isnan(g.predict_flagged(fit, 1000)).all()
+    assert np.isnan(models_beyond.predict_flagged(fit, 1000)).all()
     with pytest.raises(ValueError, match="unknown mixing"):
-        g.fit_rates([1], 100, "normal")
+        models_beyond.fit_rates([1], 100, "normal")
 
 
 # ---------------------------------------------------------------- beyond, at a fixed FPIR
@@ -189,20 +194,22 @@ def test_no_match_means_no_prediction():
 @pytest.mark.parametrize("xi", [-0.3, 0.0, 0.2])
 def test_the_pareto_fit_finds_shape_and_scale(xi):
     x = stats.genpareto.rvs(xi, scale=0.5, size=200_000, random_state=1)
-    found = g.pareto(x)
+    found = models_beyond.pareto(x)
     assert found == pytest.approx((xi, 0.5), abs=0.02)
 
 
 def test_the_pareto_fit_takes_samples_in_columns():
     x = stats.genpareto.rvs(-0.2, size=(400, 3), random_state=2)
-    xi, sigma = g.pareto(x)
+    xi, sigma = models_beyond.pareto(x)
     for j in range(3):
-        assert g.pareto(x[:, j]) == pytest.approx((xi[j], sigma[j]))
+        assert models_beyond.pareto(x[:, j]) == pytest.approx((xi[j], sigma[j]))
 
 
 def test_the_growth_exponent_is_one_for_single_matches_and_low_for_repeated():
-    assert g.growth_exponent(np.ones(5, dtype=int), 1000, 10_000) == pytest.approx(1, abs=0.01)
-    assert g.growth_exponent(np.full(5, 8), 1000, 10_000) < 0.05
+    assert models_beyond.growth_exponent(np.ones(5, dtype=int), 1000, 10_000) == pytest.approx(
+        1, abs=0.01
+    )
+    assert models_beyond.growth_exponent(np.full(5, 8), 1000, 10_000) < 0.05
 
 
 def best_of(n, people, seed, tail=0.2):
@@ -216,29 +223,32 @@ def test_a_threshold_is_predicted_where_every_face_adds_its_own_chance():
     people, flagged = 4000, 200
     k = np.ones(flagged, dtype=int)
     small, large = best_of(1000, people, 1), best_of(10_000, people, 2)
-    p = g.predict_threshold(small, k, 1000, 10_000, people, grown=False)
+    p = models_beyond.predict_threshold(small, k, 1000, 10_000, people, grown=False)
     assert p["low"] <= large[flagged - 1] <= p["high"]
-    grown = g.predict_threshold(small, k, 1000, 10_000, people, grown=True)
+    grown = models_beyond.predict_threshold(small, k, 1000, 10_000, people, grown=True)
     assert grown["threshold"] == pytest.approx(p["threshold"], abs=0.005)
 
 
 def test_slower_growth_asks_for_a_less_strict_threshold():
     best = best_of(1000, 500, 3)
     plain, grown = (
-        g.predict_threshold(best, np.full(28, 4), 1000, 10_000, 500, grown=x) for x in (False, True)
+        models_beyond.predict_threshold(best, np.full(28, 4), 1000, 10_000, 500, grown=x)
+        for x in (False, True)
     )
     assert plain["threshold"] < grown["threshold"] < best[27]
 
 
 def test_a_gallery_that_does_not_grow_keeps_its_threshold():
     best = best_of(1000, 2000, 4)
-    p = g.predict_threshold(best, np.ones(100, dtype=int), 1000, 1000, 2000, grown=False)
+    p = models_beyond.predict_threshold(
+        best, np.ones(100, dtype=int), 1000, 1000, 2000, grown=False
+    )
     assert p["threshold"] == pytest.approx(best[99], abs=0.005)
 
 
 def test_too_short_a_tail_is_refused():
     with pytest.raises(ValueError, match="too few"):
-        g.predict_threshold(np.linspace(0, 1, 6), [1], 100, 1000, 50, grown=False)
+        models_beyond.predict_threshold(np.linspace(0, 1, 6), [1], 100, 1000, 50, grown=False)
 
 
 # ---------------------------------------------------------------- drawn galleries
@@ -251,7 +261,7 @@ def small_search(faces=60, people=40, seed=0):
 
 def test_drawn_galleries_are_nested_and_the_whole_one_is_the_gallery():
     scores = small_search()
-    for best in g.draw_best(scores, np.arange(60), (10, 30, 60), 5, seed=1):
+    for best in make.draw_best(scores, np.arange(60), (10, 30, 60), 5, seed=1):
         assert best.shape == (3, 40)
         assert (np.diff(best, axis=0) <= 0).all()
         assert (best[-1] == scores.min(axis=0)).all()
@@ -261,15 +271,15 @@ def test_drawn_galleries_have_the_hypergeometric_mean():
     scores = small_search()
     k = (scores <= 0.03).sum(axis=0)
     drawn = np.array(
-        [(b[0] <= 0.03).mean() for b in g.draw_best(scores, np.arange(60), (12, 60), 1500, 2)]
+        [(b[0] <= 0.03).mean() for b in make.draw_best(scores, np.arange(60), (12, 60), 1500, 2)]
     )
-    wanted = g.expected(k, 60, 12).mean()
+    wanted = models_beyond.expected(k, 60, 12).mean()
     assert abs(drawn.mean() - wanted) < 4 * drawn.std() / np.sqrt(len(drawn))
 
 
 def test_faces_of_one_identity_are_drawn_together():
     scores = np.eye(6, dtype=np.float32)  # 0 where a person's own face was not drawn
-    seen = [b[0] for b in g.draw_best(1 - scores, np.array([0, 0, 1, 1, 2, 2]), (2,), 40, 3)]
+    seen = [b[0] for b in make.draw_best(1 - scores, np.array([0, 0, 1, 1, 2, 2]), (2,), 40, 3)]
     for best in seen:  # person i has the score 0 only with face i
         drawn = np.flatnonzero(best == 0)
         assert len(drawn) == 2 and drawn[0] // 2 == drawn[1] // 2
@@ -296,7 +306,7 @@ def made_up(monkeypatch):
 
 def test_the_table_of_draws_counts_what_was_drawn(made_up):
     _, levels, scores = made_up
-    table, often = g._draw_tables("any", scores, np.arange(100), progress=False)
+    table, often = make._draw_tables("any", scores, np.arange(100), progress=False)
     assert len(table) == 2 * 6
     free = table[table["policy"] == g.FIXED_FPIR]
     assert (free["fpir"] >= 28 / 60 - 1e-9).all()
@@ -304,14 +314,16 @@ def test_the_table_of_draws_counts_what_was_drawn(made_up):
     assert often["galleries"].max() <= 30
     loose = table[table["policy"] == "default"].set_index("faces")
     k = (scores <= levels["default"] + 1e-9).sum(axis=0)
-    assert loose.loc[50, "fpir"] == pytest.approx(g.expected(k, 100, 50).mean(), abs=0.03)
+    assert loose.loc[50, "fpir"] == pytest.approx(
+        models_beyond.expected(k, 100, 50).mean(), abs=0.03
+    )
     assert (table["fpir_low"] <= table["fpir"]).all()
 
 
 def test_the_tenths_add_up_and_name_nobody_in_the_tail(made_up):
     people, levels, scores = made_up
     tenth = np.arange(100) % 10
-    counted, tail = g._tenth_tables("any", scores, tenth)
+    counted, tail = make._tenth_tables("any", scores, tenth)
     for policy, t in levels.items():
         k = counted[counted["threshold"] == policy].groupby("probe_id")["faces"].sum()
         wanted = (np.round(scores, 4) <= t).sum(axis=0)
@@ -403,7 +415,7 @@ def test_back_tests_show_every_prediction_and_its_failures():
 
 def test_the_bracket_holds_at_least_as_often_as_its_parts():
     table = g.bracket_test()
-    assert (table["bracket"] >= table[list(g.KINDS)].max(axis=1)).all()
+    assert (table["bracket"] >= table[list(models_beyond.KINDS)].max(axis=1)).all()
     held, of = w._bracket_score()
     assert f"{held} of {of}" in w.finding()
 
@@ -439,7 +451,7 @@ def test_the_curves_beyond_start_at_our_gallery():
     table = w.beyond_curves()
     ours = table[table["faces"] == w.whole()]
     assert len(ours) == len(PRIMARY_MODELS) * len(w.BEYOND)
-    for column in (*g.KINDS, "low", "high"):
+    for column in (*models_beyond.KINDS, "low", "high"):
         assert (ours[column] == ours["exact"]).all()
     assert list(dict.fromkeys(table["policy"])) == list(w.BEYOND)
 

@@ -7,14 +7,16 @@ import re
 import pandas as pd
 import pytest
 
-from helpers.experiments import the_people as people
 from helpers.experiments import the_question as claims
+from helpers.experiments.the_people import charts, words
+from helpers.experiments.the_people import tables as people
 from helpers.faces.enrolment import read_faces, read_failures
 from helpers.faces.pipelines import MODELS
 from helpers.protocol.shipping import PUBLIC, faces_path
 from helpers.show import figures
-from helpers.sources import galleries, rosters
+from helpers.sources import galleries, published, rosters
 from helpers.sources.fetch import load_manifest
+from helpers.statistics import rates
 
 # ---------------------------------------------------------------- known answers
 
@@ -52,15 +54,15 @@ def test_labels_are_counted_by_image_and_disagreements_among_repeated_images():
 
 
 def test_chance_of_a_candidate_is_that_of_independent_comparisons():
-    assert claims.chance_of_a_candidate(0.5, 3) == pytest.approx(0.875)
-    assert claims.chance_of_a_candidate(1e-6, 25_000) == pytest.approx(1 - (1 - 1e-6) ** 25_000)
-    assert claims.chance_of_a_candidate(1e-15, 10) == pytest.approx(1e-14)  # no cancellation
+    assert rates.chance_of_a_candidate(0.5, 3) == pytest.approx(0.875)
+    assert rates.chance_of_a_candidate(1e-6, 25_000) == pytest.approx(1 - (1 - 1e-6) ** 25_000)
+    assert rates.chance_of_a_candidate(1e-15, 10) == pytest.approx(1e-14)  # no cancellation
 
 
 def test_chance_of_so_few_counts_the_draws():
     # two of four people drawn, two of them of the group: one draw in six has none, five at most one
-    assert claims.chance_of_so_few(0, 2, 2, 4) == pytest.approx(1 / 6)
-    assert claims.chance_of_so_few(1, 2, 2, 4) == pytest.approx(5 / 6)
+    assert rates.chance_of_so_few(0, 2, 2, 4) == pytest.approx(1 / 6)
+    assert rates.chance_of_so_few(1, 2, 2, 4) == pytest.approx(5 / 6)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_chance_of_so_few_counts_the_draws():
     ],
 )
 def test_ordinals(number, text):
-    assert people.ordinal(number) == text
+    assert words.ordinal(number) == text
 
 
 # ---------------------------------------------------------------- what ships agrees with itself
@@ -116,7 +118,7 @@ def test_vacant_seats_are_the_vacant_ones():
 
 
 def test_cohorts_hold_every_legislator_with_a_year_of_birth():
-    table, total = people.cohorts(), people.cohorts_total()
+    table, total = people.cohorts(), words.cohorts_total()
     legislators = galleries.load_legislators()
     assert table["images"].sum() == legislators["born"].notna().sum()
     assert total["images"] == len(legislators)
@@ -149,7 +151,7 @@ def test_composition_adds_up_to_everybody():
 
 
 def test_the_published_tests_are_five_and_their_rates_are_the_known_ones():
-    table = claims.searches().set_index("label")
+    table = published.searches().set_index("label")
     assert len(table) == 5
     first = table.loc["ACLU 2018: members of Congress"]
     assert (first["flagged"], first["searched"], first["gallery"]) == (28, 535, 25000)
@@ -158,7 +160,7 @@ def test_the_published_tests_are_five_and_their_rates_are_the_known_ones():
 
 
 def test_both_codings_are_shown():
-    reported, coded = claims.codings().to_dict("records")
+    reported, coded = published.codings().to_dict("records")
     assert (reported["colour_flagged"], reported["flagged"]) == (11, 28)
     assert (coded["colour_flagged"], coded["flagged"]) == (12, 28)
     shown = claims.show_codings()
@@ -166,7 +168,7 @@ def test_both_codings_are_shown():
 
 
 def test_every_published_number_is_in_one_of_the_tables():
-    groups = [[claims.ACLU], claims.REPLIES, claims.others()]
+    groups = [[published.ACLU], claims.REPLIES, claims.others()]
     shown = [len(claims.show(studies)) for studies in groups]
     assert sum(shown) == len(claims.published.published_results())
     text = claims.show(claims.others())["Published"].str.cat(sep=" ")
@@ -196,9 +198,9 @@ def test_pictures_are_legible(tmp_path):
         people.photographed(), ["gender", "group"], {"group": figures.GROUP_ORDER}
     )
     drawn = {
-        "counts": people.plot_counts(people.counts(people.photographed()).head(6)),
-        "composition": people.plot_composition(people.composition()),
-        "quality": people.plot_quality(quality, "group", "gender"),
+        "counts": charts.plot_counts(people.counts(people.photographed()).head(6)),
+        "composition": charts.plot_composition(people.composition()),
+        "quality": charts.plot_quality(quality, "group", "gender"),
     }
     for name, fig in drawn.items():  # `save` refuses small, cut off and overlapping letters
         figures.save(

@@ -27,6 +27,8 @@ from helpers.service import server
 sys.path.insert(0, str(Path(__file__).parent))
 import images
 
+from helpers.service import journal
+
 SECRET, SESSION = "canary/secret/7f3a91", "canary/session/52c8de"
 JPEG = b"\xff\xd8\xff"
 
@@ -327,7 +329,7 @@ def test_a_killed_run_goes_on_and_pays_nothing_twice(amazon, sides, tmp_path):
 def test_one_run_at_a_time(amazon, sides):
     job = rekognition.gather(str(sides[1]), str(sides[3]))
     client = rekognition.make_client(endpoint_url=amazon.url)
-    with rekognition.open_journal(job, client):
+    with journal.open_journal(job, client):
         assert "another run is asking" in call(amazon, *sides, status=2)
 
 
@@ -510,6 +512,6 @@ def test_the_photographs_of_the_named_sets_are_found(mirror):
     assert (len(job.people), len(job.probes), len(job.gallery)) == (529, 529, 5831)
     assert set(job.probes["id"]) == set(job.people["member_id"]) and "group" in job.people
     assert job.probes["problem"].eq("").all() and job.gallery["problem"].eq("").all()
-    todo = rekognition._todo(job, rekognition.Journal({}, {}, {}, print))
+    todo = journal._todo(job, journal.Journal({}, {}, {}, print))
     text = rekognition.estimate(job, todo, "http://127.0.0.1")
     assert "6.36 US dollars" in text and "0.06 US dollars a month" in text and "21 min" in text

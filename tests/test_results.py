@@ -5,8 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from helpers.rebuild import results
-from helpers.rebuild.results import RESULTS
+from helpers.rebuild import tables
+from helpers.rebuild.tables import RESULTS
 
 FILES = sorted(RESULTS.iterdir())
 FORBIDDEN = {"gallery_id", "cluster", "embedding", "image_sha256", "path", "identity"}
@@ -18,15 +18,15 @@ def read(path):
 
 
 def test_results_agree_with_the_scores_that_ship():
-    assert {name: problem for name, problem in results.disagreements().items() if problem} == {}
+    assert {name: problem for name, problem in tables.disagreements().items() if problem} == {}
 
 
 def test_a_wrong_number_is_noticed(monkeypatch, tmp_path):
     table = pd.read_csv(RESULTS / "candidate-lists.csv")
     table.loc[table.index[table["gallery"] == "utkface"][0], "stranger_1"] += 0.01
     table.to_csv(tmp_path / "candidate-lists.csv", index=False)
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
-    assert results._nearest_strangers() == "dlib-native: 1 of 527 differ"
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    assert tables._nearest_strangers() == "dlib-native: 1 of 527 differ"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)

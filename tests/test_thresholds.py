@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.experiments import the_question as claims
 from helpers.experiments.what_is_80_percent import charts, words
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.faces import same_person
@@ -22,7 +21,10 @@ from helpers.statistics import inference, rates
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
 
-from helpers.protocol import shipped
+from helpers.experiments.what_is_80_percent import make
+from helpers.protocol import error_rates, shipped
+from helpers.show import numbers
+from helpers.sources import published
 
 
 def pairs_of(rng, probes, faces, n):
@@ -42,7 +44,7 @@ def pairs_of(rng, probes, faces, n):
 def test_the_curve_is_the_interval_of_inference_at_every_score(seed, n):
     rng = np.random.default_rng(seed)
     pairs = pairs_of(rng, 12, 15, n)
-    curve = t.fmr_curve(pairs, 12, 15)
+    curve = make.fmr_curve(pairs, 12, 15)
     assert list(curve["score"]) == sorted(pairs["score"].unique())
     for row in curve.iloc[:: max(1, len(curve) // 5)].to_dict("records"):
         at = pairs[pairs["score"] <= row["score"]]
@@ -57,10 +59,10 @@ def test_the_curve_is_the_interval_of_inference_at_every_score(seed, n):
 
 def test_one_identity_behind_all_errors_counts_as_one():
     pairs = pd.DataFrame({"probe_id": "a", "gallery_id": range(40), "score": 0.1})
-    row = t.fmr_curve(pairs, 1000, 1000).iloc[-1]
+    row = make.fmr_curve(pairs, 1000, 1000).iloc[-1]
     assert (row["errors"], row["probes"], row["effective_probes"]) == (40, 1, 1.0)
     even = pd.DataFrame({"probe_id": range(40), "gallery_id": range(40), "score": 0.1})
-    row_even = t.fmr_curve(even, 1000, 1000).iloc[-1]
+    row_even = make.fmr_curve(even, 1000, 1000).iloc[-1]
     assert row_even["effective_probes"] == 40
     assert row["log_se"] > 4 * row_even["log_se"]
 
@@ -68,7 +70,7 @@ def test_one_identity_behind_all_errors_counts_as_one():
 def test_the_curve_refuses_a_pair_that_was_compared_twice():
     twice = pd.DataFrame({"probe_id": ["a", "a"], "gallery_id": ["x", "x"], "score": [0.1, 0.2]})
     with pytest.raises(ValueError, match="twice"):
-        t.fmr_curve(twice, 2, 2)
+        make.fmr_curve(twice, 2, 2)
 
 
 @pytest.fixture
@@ -77,29 +79,37 @@ def small_curve(tmp_path, monkeypatch):
     head = {"model": "SFace", "impostors": "all"}
     rows = [head | {"score": s, "errors": e, "log_se": 0.1, "probes": 5, "effective_probes": 4.0}
             for s, e in ((0.1, 10), (0.2, 40))]  # fmt: skip
-    pd.DataFrame(rows).to_parquet(tmp_path / t.CURVE)
+    pd.DataFrame(rows).to_parquet(tmp_path / error_rates.CURVE)
     sizes = {"legislators": 100, "identities": 1000, "comparisons": 100_000}
-    pd.DataFrame([head | sizes | {"left_out_as_same_person": 1}]).to_csv(tmp_path / t.IMPOSTORS)
-    monkeypatch.setattr(t, "RESULTS", tmp_path)
-    for function in (t.curve, t.impostors):
+    pd.DataFrame([head | sizes | {"left_out_as_same_person": 1}]).to_csv(
+        tmp_path / error_rates.IMPOSTORS
+    )
+    monkeypatch.setattr(error_rates, "RESULTS", tmp_path)
+    for function in (error_rates.curve, error_rates.impostors):
         function.cache_clear()
     yield
-    for function in (t.curve, t.impostors):
+    for function in (error_rates.curve, error_rates.impostors):
         function.cache_clear()
 
 
 def test_fmr_at_takes_everything_at_or_below_and_offers_from_30_errors(small_curve):
-    assert t.fmr_at("SFace", 0.05)["errors"] == 0
-    assert not t.fmr_at("SFace", 0.05)["offered"] and np.isnan(t.fmr_at("SFace", 0.05)["fmr"])
-    assert t.fmr_at("SFace", 0.1)["errors"] == t.fmr_at("SFace", 0.1999)["errors"] == 10
-    assert not t.fmr_at("SFace", 0.1)["offered"]
-    found = t.fmr_at("SFace", 0.2)
+    assert error_rates.fmr_at("SFace", 0.05)["errors"] == 0
+    assert not error_rates.fmr_at("SFace", 0.05)["offered"] and np.isnan(
+        error_rates.fmr_at("SFace", 0.05)["fmr"]
+    )
+    assert (
+        error_rates.fmr_at("SFace", 0.1)["errors"]
+        == error_rates.fmr_at("SFace", 0.1999)["errors"]
+        == 10
+    )
+    assert not error_rates.fmr_at("SFace", 0.1)["offered"]
+    found = error_rates.fmr_at("SFace", 0.2)
     assert found["offered"] and found["fmr"] == pytest.approx(40 / 100_000)
     assert found["low"] < found["fmr"] < found["high"]
-    assert t.floor("SFace") == pytest.approx(30 / 100_000)
-    assert "not offered: 10 in 100,000" in words.fmr_text(t.fmr_at("SFace", 0.1))
+    assert error_rates.floor("SFace") == pytest.approx(30 / 100_000)
+    assert "not offered: 10 in 100,000" in numbers.fmr_text(error_rates.fmr_at("SFace", 0.1))
     with pytest.raises(ValueError, match=r"up to 0\.2"):
-        t.fmr_at("SFace", 0.3)
+        error_rates.fmr_at("SFace", 0.3)
 
 
 def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
@@ -125,9 +135,9 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
         lambda near, clusters, margin: found if margin == same_person.MARGIN_ALONE["SFace"]
         else found.iloc[:0],
     )  # fmt: skip
-    t.make(tmp_path)
-    sizes = pd.read_csv(tmp_path / t.IMPOSTORS).set_index(["model", "impostors"])
-    table = pd.read_parquet(tmp_path / t.CURVE)
+    make.make(tmp_path)
+    sizes = pd.read_csv(tmp_path / error_rates.IMPOSTORS).set_index(["model", "impostors"])
+    table = pd.read_parquet(tmp_path / error_rates.CURVE)
     assert set(table["model"]) == set(MODELS)
     assert sizes.loc[("SFace", "all"), "legislators"] == 39
     assert sizes.loc[("Facenet", "all"), "legislators"] == 40
@@ -138,8 +148,8 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     last = table[(table["model"] == "Facenet") & (table["impostors"] == "all")].iloc[-1]
     assert last["errors"] == (np.round(scores, 4) <= last["score"] + 1e-9).sum()
     again = tmp_path / "again"
-    t.make(again)
-    assert (again / t.CURVE).read_bytes() == (tmp_path / t.CURVE).read_bytes()
+    make.make(again)
+    assert (again / error_rates.CURVE).read_bytes() == (tmp_path / error_rates.CURVE).read_bytes()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -147,13 +157,13 @@ def test_what_ships_agrees_with_the_calibrated_thresholds(model):
     mine = calibration.thresholds().query("model == @model")
     assert len(mine) >= 3
     for row in mine.to_dict("records"):
-        found = t.fmr_at(model, row["threshold"])
+        found = error_rates.fmr_at(model, row["threshold"])
         assert (found["errors"], found["comparisons"]) == (row["errors"], row["comparisons"])
         for key in ("fmr", "low", "high"):
             assert found[key] == pytest.approx(row[key], rel=1e-3)
-    recent = t.fmr_at(model, row["threshold"], "recent")
+    recent = error_rates.fmr_at(model, row["threshold"], "recent")
     assert 0 <= recent["errors"] <= found["errors"]
-    assert t.impostors().query("model == @model")["comparisons"].is_monotonic_decreasing
+    assert error_rates.impostors().query("model == @model")["comparisons"].is_monotonic_decreasing
 
 
 # ---------------------------------------------------------------- the members
@@ -163,16 +173,16 @@ def test_genuine_pairs_are_different_photographs():
     same = set(pd.read_csv(DATA / "manifests" / "same-photographs.csv")["id"])
     kept = set(pd.read_csv(DATA / "manifests" / "second-portraits.csv")["id"])
     for model in PRIMARY_MODELS:
-        pairs = t.genuine(model)
+        pairs = error_rates.genuine(model)
         assert set(pairs["probe_id"]) == kept and not kept & same
         assert np.isfinite(pairs["score"]).sum() == 260
-    assert (t.nearest_genuine()["votes"] == 0).all()
+    assert (error_rates.nearest_genuine()["votes"] == 0).all()
 
 
 @pytest.mark.parametrize("model", PRIMARY_MODELS)
 def test_errors_at_are_direct_counts(model):
-    at = t.threshold_of(model, shipped.PRIMARY)
-    row, pairs = t.errors_at(model, at), t.genuine(model)
+    at = error_rates.threshold_of(model, shipped.PRIMARY)
+    row, pairs = error_rates.errors_at(model, at), error_rates.genuine(model)
     result = shipped.result("utkface", model, shipped.PRIMARY).summary
     assert row["flagged"] == result["falsely_matched"] == 28
     assert row["implied_fmr"] == pytest.approx(result["implied_fmr"])
@@ -186,7 +196,7 @@ def test_errors_at_are_direct_counts(model):
 @settings(max_examples=15, deadline=None)
 @given(a=st.floats(0, 0.6), b=st.floats(0, 0.6), model=st.sampled_from(PRIMARY_MODELS))
 def test_a_looser_threshold_flags_more_and_misses_less(a, b, model):
-    strict, loose = (t.errors_at(model, x) for x in sorted((a, b)))
+    strict, loose = (error_rates.errors_at(model, x) for x in sorted((a, b)))
     assert strict["flagged"] <= loose["flagged"]
     assert strict["missed"] >= loose["missed"] and strict["not_found"] >= loose["not_found"]
 
@@ -196,7 +206,10 @@ def test_the_tradeoff_passes_through_the_single_thresholds(model):
     table = t.tradeoff(model)
     assert table["fpir"].is_monotonic_increasing and table["fnmr"].is_monotonic_decreasing
     for row in table.iloc[[0, len(table) // 3, -1]].to_dict("records"):
-        found, fmr = t.errors_at(model, row["threshold"]), t.fmr_at(model, row["threshold"])
+        found, fmr = (
+            error_rates.errors_at(model, row["threshold"]),
+            error_rates.fmr_at(model, row["threshold"]),
+        )
         for key in ("fpir", "fnmr", "fnir"):
             assert row[key] == pytest.approx(found[key])
         assert np.isnan(row["fmr"]) == (not fmr["offered"])
@@ -220,14 +233,16 @@ def test_confidence_is_deepfaces_and_rescales_its_logistic(model):
     by_hand = low + (raw - of["denorm_min_true"]) / span * (100 - low)
     assert t.confidence(model, middle) == pytest.approx(min(100, max(51, by_hand)), abs=0.01)
     assert t.confidence(model, config.default_threshold) >= 51
-    assert t.confidence(model, config.default_threshold + t.STEP) <= 49
+    assert t.confidence(model, config.default_threshold + error_rates.STEP) <= 49
 
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("wanted", [60.0, *t.CONFIDENCES])
 def test_distance_for_is_the_last_one_that_reaches_a_confidence(model, wanted):
     at = t.distance_for(model, wanted)
-    assert t.confidence(model, at, True) >= wanted > t.confidence(model, at + t.STEP, True)
+    assert (
+        t.confidence(model, at, True) >= wanted > t.confidence(model, at + error_rates.STEP, True)
+    )
 
 
 def test_no_distance_has_a_confidence_above_100():
@@ -269,11 +284,11 @@ def test_a_rate_is_carried_over_to_a_gallery_in_proportion_to_its_hazard():
 
 def test_the_equivalents_flag_the_published_rate():
     table = t.equivalents()
-    assert len(table) == len(claims.searches()) * len(PRIMARY_MODELS)
-    aclu = table[table["study"] == claims.ACLU]
+    assert len(table) == len(published.searches()) * len(PRIMARY_MODELS)
+    aclu = table[table["study"] == published.ACLU]
     assert (aclu["count"] == 28).all()  # by count and by rate alike
     for row in table.to_dict("records"):
-        flagged = t.errors_at(row["model"], row["threshold"])["flagged"]
+        flagged = error_rates.errors_at(row["model"], row["threshold"])["flagged"]
         assert flagged >= row["count"] and flagged - row["count"] <= 2
         assert abs(row["count"] / 529 - row["fpir"]) <= 1 / 529
         assert row["t_low"] < row["threshold"] < row["t_high"]
@@ -289,8 +304,8 @@ def test_members_at_the_compatible_thresholds_nest():
     rows = t.equivalents().query("study == @claims.ACLU").set_index("model")
     for model in PRIMARY_MODELS:
         assert table[model].isin(["strict", "28"]).sum() == 28
-        strict = t.errors_at(model, rows.loc[model, "t_low"])["flagged"]
-        loose = t.errors_at(model, rows.loc[model, "t_high"])["flagged"]
+        strict = error_rates.errors_at(model, rows.loc[model, "t_low"])["flagged"]
+        loose = error_rates.errors_at(model, rows.loc[model, "t_high"])["flagged"]
         assert (table[model] == "strict").sum() == strict
         assert (table[model] != "").sum() == loose
 
@@ -298,7 +313,9 @@ def test_members_at_the_compatible_thresholds_nest():
 def test_the_price_of_zero_is_the_loosest_threshold_without_a_match():
     for row in t.price_of_zero().to_dict("records"):
         assert row["flagged"] == 0
-        assert t.errors_at(row["model"], row["threshold"] + t.STEP)["flagged"] >= 1
+        assert (
+            error_rates.errors_at(row["model"], row["threshold"] + error_rates.STEP)["flagged"] >= 1
+        )
         assert row["extra"] == row["missed"] - row["missed_28"] >= 0
 
 
@@ -329,7 +346,7 @@ def test_what_the_reports_state_has_a_source_each(monkeypatch):
     [(1e-5, "1 in 100,000"), (1 / 98_400, "1 in 98,000"), (1 / 456, "1 in 460"), (0.5, "1 in 2")],
 )
 def test_small_rates_are_written_to_two_digits(rate, text):
-    assert words.one_in(rate) == text
+    assert numbers.one_in(rate) == text
 
 
 SENTENCES = [
@@ -364,6 +381,6 @@ def test_words_on_99_follow_the_misses(monkeypatch):
 
 def test_the_same_rate_is_the_same_word_in_table_and_sentence():
     row = t.equivalents().query("study == @claims.ACLU and model == 'SFace'").iloc[0]
-    assert words.one_in(row["fmr"]) in words.answer()
-    assert words.one_in(row["fmr"]) in words.finding()
+    assert numbers.one_in(row["fmr"]) in words.answer()
+    assert numbers.one_in(row["fmr"]) in words.finding()
     assert rates.format_rate(28, 529) in words.show_scales().to_string()

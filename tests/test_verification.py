@@ -16,16 +16,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.errors import UserError
-from helpers.experiments import the_people as people
+from helpers.experiments.the_people import tables as people
 from helpers.faces import enrolment, pipelines
 from helpers.protocol import calibration, scores, shipping
-from helpers.rebuild import results, verification
+from helpers.rebuild import tables, verification
 from helpers.sources import fetch, rosters
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
 import synthetic
 from test_enrolment import Inline
+
+from helpers.rebuild import comparison
 
 COUNTS = {"probes": 12, "second-portraits": 8, "delegates": 2, "legislators": 40, "utkface": 80}
 PRIMARY = pipelines.PRIMARY_MODELS
@@ -118,10 +120,10 @@ def use(root: Path, patch) -> None:
     patch.setattr(pipelines, "weight_hashes", images.fake_weights)
     patch.setattr(enrolment, "ProcessPoolExecutor", Inline)
     for name in ("rosters", "second_portraits"):
-        row = verification._row(name, 1, True, "")
+        row = comparison._row(name, 1, True, "")
         patch.setattr(verification, f"check_{name}", lambda row=row: row)
-    patch.setattr(results, "make", few_results)
-    patch.setattr(results, "disagreements", lambda: {"some.csv: scores": ""})
+    patch.setattr(tables, "make", few_results)
+    patch.setattr(tables, "disagreements", lambda: {"some.csv: scores": ""})
     patch.setattr(people, "write_utkface_tables", lambda out, path: None)
     patch.setenv("OMP_NUM_THREADS", "1")
 
@@ -478,7 +480,7 @@ def test_a_change_in_any_table_is_caught(project, file, change):
 
 
 def test_a_results_table_that_contradicts_the_scores_is_caught(project, monkeypatch):
-    monkeypatch.setattr(results, "disagreements", lambda: {"some.csv: scores": "1 differs"})
+    monkeypatch.setattr(tables, "disagreements", lambda: {"some.csv: scores": "1 differs"})
     report = verify(sample=3)
     assert report.loc["results/some.csv: scores", "detail"] == "1 differs"
     assert "results/some.csv: scores" in wrong(report)

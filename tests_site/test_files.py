@@ -101,8 +101,8 @@ def test_each_figure_and_table_has_a_page_with_everything():
         for kind in site_pages.files_of(entry["id"]):
             assert f'href="{entry["id"]}.{kind}"' in text, entry["id"]
         plain = re.sub(r"<[^>]+>", "", text)
-        for words in ("Cite this", "@misc{congress-test-" + entry["id"], "Where it comes from"):
-            assert words in plain, entry["id"]
+        for piece in ("Cite this", "@misc{congress-test-" + entry["id"], "Where it comes from"):
+            assert piece in plain, entry["id"]
         assert f"notebooks/{entry['notebook']}.html" in text
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import typer
 
 from helpers.errors import UserError
+from helpers.show import report
 
 
 class _Friendly(typer.core.TyperGroup):
@@ -191,7 +192,7 @@ def run(
     if json_out:
         typer.echo(json.dumps(congress_test.as_json(result), indent=1, allow_nan=False))
     else:
-        typer.echo(congress_test.report(result, f"{probes} searched in {gallery}") + more)
+        typer.echo(report.report(result, f"{probes} searched in {gallery}") + more)
 
 
 @app.command()
@@ -219,7 +220,7 @@ def reproduce(
             result = congress_test.run(
                 *congress_test.gather("congress", gallery, "dlib-native"), policy
             )
-            typer.echo(congress_test.report(result, f"Congress searched in {gallery}") + "\n")
+            typer.echo(report.report(result, f"Congress searched in {gallery}") + "\n")
     if notebooks:
         typer.echo("Executing the notebooks, which write figures/ ...")
         # the last ones first: among them is the longest, which would keep the others' core idle
@@ -336,17 +337,17 @@ def similarity() -> None:
 @app.command()
 def rebuild(workers: Workers = None) -> None:
     """Make everything in data/ that is computed from images again (hours; needs all images)."""
-    from helpers.experiments import the_people as people
+    from helpers.experiments.the_people import tables as people
     from helpers.faces import pipelines
     from helpers.protocol import shipping
-    from helpers.rebuild import results
+    from helpers.rebuild import tables
 
     for dataset in (*shipping.PUBLIC, "utkface"):
         for model in pipelines.MODELS:
             shipping.enrol_dataset(dataset, model, workers=workers)
     shipping.ship()
     people.write_utkface_tables()
-    results.make(results.RESULTS)
+    tables.make(tables.RESULTS)
 
 
 if __name__ == "__main__":

@@ -16,15 +16,14 @@ import numpy as np
 import pandas as pd
 
 from helpers.experiments.the_congress_test import tables as headline
-from helpers.experiments.what_is_80_percent import tables as t
-from helpers.experiments.what_is_80_percent.words import each, fnmr_of, fpir_of, one_in
+from helpers.experiments.what_is_80_percent.words import each
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import NOTEBOOKS, ROOT
-from helpers.protocol import congress_test, shipped, shipping
+from helpers.protocol import congress_test, error_rates, shipped, shipping
 from helpers.service import similarity
 from helpers.show import figures
 from helpers.show.figures import GROUP_ORDER, MODEL_LABELS
-from helpers.show.numbers import listed
+from helpers.show.numbers import fnmr_of, fpir_of, listed, one_in
 from helpers.statistics import inference, rates
 
 SCRIPT = NOTEBOOKS / "script_2018.py"
@@ -131,7 +130,7 @@ def counts(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
         for percent in SETTINGS:
             rate = rates.fpir(flagged(found, percent))
             distance = round(float(similarity.to_distance(model, percent)), similarity.DECIMALS)
-            errors = t.errors_at(model, distance)
+            errors = error_rates.errors_at(model, distance)
             rows.append(
                 {
                     "model": model,
@@ -227,7 +226,10 @@ def curves(models=PRIMARY_MODELS) -> pd.DataFrame:
     for model in models:
         for percent in CURVE:
             distance = round(float(similarity.to_distance(model, percent)), similarity.DECIMALS)
-            fmr, fnmr = t.fmr_at(model, distance)["fmr"], t.errors_at(model, distance)["fnmr"]
+            fmr, fnmr = (
+                error_rates.fmr_at(model, distance)["fmr"],
+                error_rates.errors_at(model, distance)["fnmr"],
+            )
             rows.append({"model": model, "similarity": percent, "fmr": fmr, "fnmr": fnmr})
     return pd.DataFrame(rows)
 

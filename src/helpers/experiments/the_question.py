@@ -6,9 +6,7 @@ Every number comes from `helpers.sources.published` or from the roster; the inte
 from datetime import date
 from urllib.parse import urlsplit
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.show.figures import GROUP_ORDER, MODEL_LABELS, percent
@@ -18,74 +16,12 @@ from helpers.sources.rosters import load_members
 from helpers.statistics import rates
 from helpers.statistics.inference import power_fisher, risk_ratio, wilson
 
-ACLU = "ACLU 2018"
 REPLIES = ["Amazon reply 2018", "Amazon reply 2019", "Amazon moratorium", "IBM", "Microsoft"]
 STATUS_WORDS = {
     "primary": "publisher's own page",
     "press": "press report",
     "copy of the paper": "copy of the paper",
 }
-
-
-def searches() -> pd.DataFrame:
-    """The published tests that searched people in a gallery of strangers, one row a test.
-
-    Columns study, date, people, label, gallery (faces), flagged, searched, fpir, low, high (Wilson,
-    ours), status. ValueError if a gallery size is not among what was published.
-    """
-    table = published.published_results()
-    people = table["quantity"].str.extract(r"^((?:\w+ )?\w+) falsely matched$")[0]
-    table = table.assign(people=people)[people.notna()].reset_index(drop=True)
-    size = table["note"].str.extract(r"gallery of ([\d,]+)")[0].str.replace(",", "")
-    first = published.number(ACLU, "gallery size (arrest photos)")
-    table["gallery"] = pd.to_numeric(size).where(table["study"] != ACLU, first)
-    if table["gallery"].isna().any():
-        raise ValueError("a published test has no gallery size in its note")
-    table["gallery"] = table["gallery"].astype(int)
-    table["flagged"] = pd.to_numeric(table["value"])
-    table["searched"] = pd.to_numeric(table["denominator"])
-    table["fpir"] = table["flagged"] / table["searched"]
-    table["low"], table["high"] = wilson(table["flagged"], table["searched"])
-    table["people"] = table["people"].replace("members", "members of Congress")
-    table["label"] = table["study"] + ": " + table["people"]
-    columns = ["study", "date", "people", "label", "gallery", "flagged", "searched"]
-    return table[[*columns, "fpir", "low", "high", "status"]]
-
-
-def codings() -> pd.DataFrame:
-    """The ACLU's false matches by colour, as reported and as the list of names is coded here.
-
-    One row a coding: coding, colour_flagged, flagged, colour_searched, searched, exact (False: the
-    share of Congress was reported as a round number, so `colour_searched` is rounded from it).
-    """
-    flagged = int(published.number(ACLU, "members falsely matched"))
-    searched = int(published.number(ACLU, "members searched"))
-    share = published.number(ACLU, "people of colour in Congress (share)")
-    reported = int(published.number(ACLU, "people of colour among the falsely matched"))
-    names, members = published.aclu_28(), load_members()
-    rows = [
-        ("as reported in 2018", reported, flagged, round(share * searched), searched, False),
-        (
-            "the list of names, coded by the roster's publisher",
-            int(names["of_colour"].sum()),
-            len(names),
-            int(members["of_colour"].sum()),
-            len(members),
-            True,
-        ),
-    ]
-    columns = ["coding", "colour_flagged", "flagged", "colour_searched", "searched", "exact"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def chance_of_a_candidate(fmr: float, faces: int) -> float:
-    """Chance that one search returns a stranger, were all comparisons independent: 1-(1-FMR)^N."""
-    return float(-np.expm1(faces * np.log1p(-fmr)))
-
-
-def chance_of_so_few(found: int, group: int, drawn: int, everybody: int) -> float:
-    """Chance that a draw without replacement holds at most `found` of a group (hypergeometric)."""
-    return float(stats.hypergeom.cdf(found, everybody, group, drawn))
 
 
 # ---------------------------------------------------------------- as notebook 00 shows it
@@ -127,13 +63,13 @@ def show(studies: list[str], *columns: str) -> pd.DataFrame:
 def others() -> list[str]:
     """The studies that are neither the ACLU's test of 2018 nor a reply of a company."""
     studies = published.published_results()["study"].unique()
-    return [s for s in studies if s != ACLU and s not in REPLIES]
+    return [s for s in studies if s != published.ACLU and s not in REPLIES]
 
 
 def show_codings() -> pd.DataFrame:
     """`codings` as shares beside rates; what rests on a round number says "about"."""
     rows = []
-    for row in codings().to_dict("records"):
+    for row in published.codings().to_dict("records"):
         k, n = row["colour_flagged"], row["colour_searched"]
         other_k, other_n = row["flagged"] - k, row["searched"] - n
         ratio = risk_ratio(k, n, other_k, other_n)
@@ -167,7 +103,7 @@ def _rate(row) -> str:
 
 
 def _aclu() -> pd.Series:
-    return searches().set_index("study").loc[ACLU]
+    return published.searches().set_index("study").loc[published.ACLU]
 
 
 def _day(iso: str) -> str:
@@ -177,7 +113,7 @@ def _day(iso: str) -> str:
 
 def answer() -> str:
     """The answer of notebook 00 in two sentences."""
-    test, reported = _aclu(), codings().iloc[0]
+    test, reported = _aclu(), published.codings().iloc[0]
     k, n = reported["colour_flagged"], reported["flagged"]
     strict = published.number("Amazon reply 2018", "false matches at 99 percent")
     return (
@@ -211,7 +147,8 @@ def words_arithmetic() -> str:
         f"{comparisons:,}, about 1 in {round(once, -3):,.0f}. Both numbers describe the same test. "
         f"A rate that sounds negligible for one comparison is not negligible for a search, because "
         f"a search is {test['gallery']:,} comparisons: were they independent, an FMR of 1 in a "
-        f"million would give a stranger in {percent(chance_of_a_candidate(1e-6, test['gallery']))} "
+        f"million would give a stranger in "
+        f"{percent(rates.chance_of_a_candidate(1e-6, test['gallery']))} "
         f"of all searches. (They are not independent, since some faces resemble many others; the "
         f"next notebooks measure it.)"
     )
@@ -219,7 +156,7 @@ def words_arithmetic() -> str:
 
 def words_share() -> str:
     """Why the 39 % is a share and not an error rate."""
-    reported, coded = codings().to_dict("records")
+    reported, coded = published.codings().to_dict("records")
     k, n = reported["colour_flagged"], reported["flagged"]
     mine, white = coded["colour_flagged"], coded["flagged"] - coded["colour_flagged"]
     groups = published.aclu_28()["group"].value_counts()
@@ -244,7 +181,7 @@ def words_pattern() -> str:
     asian = ["East Asian", "South Asian"]
     asians = (names["group"].isin(asian).sum(), members["group"].isin(asian).sum())
     few_women, few_asians = (
-        chance_of_so_few(*x, len(names), len(members)) for x in (women, asians)
+        rates.chance_of_so_few(*x, len(names), len(members)) for x in (women, asians)
     )
     return (
         f"The same list holds {women[0]} of the {women[1]} women and {asians[0]} of the "
@@ -264,10 +201,10 @@ def words_reply() -> str:
         return published.number(study, quantity)
 
     first, second = _advice()
-    searched = int(number(ACLU, "members searched"))
+    searched = int(number(published.ACLU, "members searched"))
     zero = number("Amazon reply 2018", "false matches at 99 percent")
     low, high = wilson(0, searched)
-    default = number(ACLU, "similarity threshold (percent)")
+    default = number(published.ACLU, "similarity threshold (percent)")
     return (
         f"Amazon's reply was about the threshold. The default of {default:.0f} % was not meant for "
         f"police work; it recommended {first} % on the first day and {second} % on the next, at "
@@ -298,7 +235,7 @@ def words_plan() -> str:
     """The primary analysis as the design fixes it, with its power."""
     members = load_members()
     colour = int(members["of_colour"].sum())
-    count = int(published.number(ACLU, "members falsely matched"))
+    count = int(published.number(published.ACLU, "members falsely matched"))
     power = {r: power_fisher(colour, len(members) - colour, count, r) for r in (2, 3)}
     names = [MODEL_LABELS[m] for m in PRIMARY_MODELS]
     return (
@@ -321,14 +258,14 @@ def words_plan() -> str:
 
 def title_searches() -> str:
     """Title of the figure of published tests."""
-    table = searches()
+    table = published.searches()
     low, high = percent(table["fpir"].min(), 0), percent(table["fpir"].max(), 0)
     return f"Tests published by others falsely matched {low} to {high} of the people searched"
 
 
 def caption_searches() -> str:
     """Caption of the figure of published tests."""
-    table = searches()
+    table = published.searches()
     sizes = " or ".join(f"{g:,}" for g in sorted(table["gallery"].unique()))
     return (
         f"People falsely matched by Amazon Rekognition, as published by others. People, "
@@ -341,5 +278,5 @@ def caption_searches() -> str:
 
 def alt_searches() -> str:
     """Alternative text of the figure of published tests."""
-    rows = "; ".join(f"{r['label']} {_rate(r)}" for r in searches().to_dict("records"))
+    rows = "; ".join(f"{r['label']} {_rate(r)}" for r in published.searches().to_dict("records"))
     return f"Dots with intervals, one row for each published test: {rows}."

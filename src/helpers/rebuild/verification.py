@@ -5,7 +5,6 @@ are neither confirmed nor refuted: their row says so, and does not count as agre
 """
 
 import contextlib
-import json
 import tempfile
 from pathlib import Path
 
@@ -15,17 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from helpers.errors import UserError
-from helpers.experiments import the_people as people
+from helpers.experiments.the_people import tables as people
 from helpers.faces import collection, enrolment, pipelines, same_person
 from helpers.paths import DATA, cache_dir
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipping
 from helpers.protocol.shipping import COSINE_TOLERANCE, PUBLIC, SCORE_TOLERANCE
-from helpers.rebuild import results
+from helpers.rebuild import comparison, tables
 from helpers.sources import fetch, galleries, rosters
 
 SEED = 115
-REPORT = ["what", "checked", "agrees", "detail"]
 # of 1, relative: an embedding this near has at least COSINE_TOLERANCE and the same length
 DISTANCE_TOLERANCE = (2 * (1 - COSINE_TOLERANCE)) ** 0.5
 # Boxes and what is measured in them may move by a rounding step on another processor.
@@ -34,7 +32,6 @@ PLACE_TOLERANCE = 2  # pixels
 EXACT = ["image_sha256", "width", "height", "faces_found"]
 MEASURED = {"detector_score": 0.01, "face_size": 0.03, "sharpness": 0.05, "brightness": 0.02}
 PORTRAIT_TOLERANCE = 0.05  # of a correlation: an alignment can end elsewhere with another OpenCV
-COUNT_TOLERANCE = 0.02  # relative, of counts and rates at a threshold that scores may cross
 
 
 def verify(sample: int | None = None, workers: int | None = None, progress=True) -> pd.DataFrame:
@@ -54,8 +51,8 @@ def verify(sample: int | None = None, workers: int | None = None, progress=True)
     stored = {model: score_store.load_scores(f"utkface-{model}") for model in ships}
     rows += [check_consistency(model, scores) for model, scores in stored.items()]
     rows += [
-        _row(f"results/{what}", 1, not problem, problem or "as in the scores that ship")
-        for what, problem in results.disagreements().items()
+        comparison._row(f"results/{what}", 1, not problem, problem or "as in the scores that ship")
+        for what, problem in tables.disagreements().items()
     ]
     drawn = {dataset: _draw(dataset, sample) for dataset in PUBLIC}
     files = {dataset: _files(dataset, ids) for dataset, ids in drawn.items()}
@@ -63,7 +60,7 @@ def verify(sample: int | None = None, workers: int | None = None, progress=True)
         drawn["utkface"] = _draw_private(stored, sample)
         files["utkface"] = _files("utkface", drawn["utkface"])
     except UserError as error:
-        rows.append(_row("scores of utkface", 0, False, f"not compared: {error}"))
+        rows.append(comparison._row("scores of utkface", 0, False, f"not compared: {error}"))
     if sample is None:
         rows.append(check_second_portraits())
     with _workplace(sample) as folder:
@@ -76,14 +73,10 @@ def verify(sample: int | None = None, workers: int | None = None, progress=True)
         if "utkface" in files and sample is None:
             shipping.ship(tuple(stored), folder / "data", again)
             people.write_utkface_tables(folder / "data", again)
-            results.provide_faces(again)
-            results.make(folder / "data" / "results")
-            rows += compare_folders(DATA, folder / "data")
-    return pd.DataFrame(rows, columns=REPORT)
-
-
-def _row(what, checked, agrees, detail) -> dict:
-    return dict(zip(REPORT, (what, int(checked), bool(agrees), detail), strict=True))
+            tables.provide_faces(again)
+            tables.make(folder / "data" / "results")
+            rows += comparison.compare_folders(DATA, folder / "data")
+    return pd.DataFrame(rows, columns=comparison.REPORT)
 
 
 def _draw(dataset, sample) -> list[str]:
@@ -182,11 +175,11 @@ def check_faces(dataset: str, model: str, again: Path, drawn, shipped: Path | No
     shipped = shipped or shipping.faces_path(dataset, model)
     what = f"faces/{shipped.name}"
     if not shipped.exists():
-        return _row(what, 0, False, "the file is missing")
+        return comparison._row(what, 0, False, "the file is missing")
     old, new = enrolment.read_faces(shipped), enrolment.read_faces(again)
     old_failed, new_failed = enrolment.read_failures(shipped), enrolment.read_failures(again)
-    if other := _unlike(old.attrs, new.attrs):
-        return _row(what, 0, False, f"not compared: {other}")
+    if other := comparison._unlike(old.attrs, new.attrs):
+        return comparison._row(what, 0, False, f"not compared: {other}")
     problems = _against_manifest(dataset, old, old_failed)
     old = old[old["id"].isin(set(drawn))].set_index("id")
     new = new[new["id"].isin(set(drawn))].set_index("id")
@@ -218,28 +211,8 @@ def check_faces(dataset: str, model: str, again: Path, drawn, shipped: Path | No
     problems += _differ("the embedding", wrong)
     detail = f"lowest cosine {cosine.min(initial=1):.6f}, {len(new_failed)} failures to enrol"
     if problems:
-        detail = "; ".join([*problems, detail, *_versions(old.attrs, new.attrs)])
-    return _row(what, len(both) + len(new_failed), not problems, detail)
-
-
-def _unlike(old: dict, new: dict) -> str:
-    """Why two enrolments cannot be compared; empty if they can."""
-    if old["configuration"] != new["configuration"]:
-        keys = [
-            k
-            for k in new["configuration"]
-            if old["configuration"].get(k) != new["configuration"][k]
-        ]
-        return f"made with another {', '.join(keys)}"
-    a, b = old["weights_sha256"], new["weights_sha256"]
-    files = sorted(file for file in a | b if a.get(file) != b.get(file))
-    return f"made with other weights ({', '.join(files)})" if files else ""
-
-
-def _versions(old: dict, new: dict) -> list[str]:
-    a, b = old.get("versions", {}), new.get("versions", {})
-    other = [f"{k} {a.get(k)} then, {b.get(k)} now" for k in sorted(a | b) if a.get(k) != b.get(k)]
-    return [f"versions differ ({', '.join(other)})"] if other else []
+        detail = "; ".join([*problems, detail, *comparison._versions(old.attrs, new.attrs)])
+    return comparison._row(what, len(both) + len(new_failed), not problems, detail)
 
 
 def _against_manifest(dataset, faces, failures) -> list[str]:
@@ -289,7 +262,7 @@ def check_rosters() -> dict:
         others = rosters.cross_check(members)
         former = galleries.build_legislators()
     except (UserError, ValueError) as error:
-        return _row(what, 0, False, f"not compared: {error}")
+        return comparison._row(what, 0, False, f"not compared: {error}")
     wrong = [
         name
         for name, built, stored in (
@@ -300,7 +273,7 @@ def check_rosters() -> dict:
         if not _as_text(built).equals(_as_text(stored))
     ]
     detail = f"another {' and '.join(wrong)} was built" if wrong else "the same rows were built"
-    return _row(what, len(members) + len(others) + len(former), not wrong, detail)
+    return comparison._row(what, len(members) + len(others) + len(former), not wrong, detail)
 
 
 def check_second_portraits() -> dict:
@@ -310,13 +283,13 @@ def check_second_portraits() -> dict:
         _files("same-photographs", None)
         built = rosters.build_second_portraits(rosters.load_members())
     except (UserError, ValueError) as error:
-        return _row(what, 0, False, f"not compared: {error}")
+        return comparison._row(what, 0, False, f"not compared: {error}")
     stored = rosters.load_second_portraits()
     if not _as_text(built.drop(columns="score")).equals(_as_text(stored.drop(columns="score"))):
-        return _row(what, len(built), False, "another second_portraits.csv was built")
+        return comparison._row(what, len(built), False, "another second_portraits.csv was built")
     apart = float((built["score"] - stored["score"]).abs().max())
     detail = f"the same decisions, scores within {apart:.3f}"
-    return _row(what, len(built), apart <= PORTRAIT_TOLERANCE, detail)
+    return comparison._row(what, len(built), apart <= PORTRAIT_TOLERANCE, detail)
 
 
 def _as_text(table) -> pd.DataFrame:
@@ -332,7 +305,7 @@ def check_consistency(model: str, scores: score_store.Scores) -> dict:
     try:
         probes = enrolment.read_faces(shipping.faces_path("probes", model))["id"]
     except UserError as error:
-        return _row(what, 0, False, f"not compared: {error}")
+        return comparison._row(what, 0, False, f"not compared: {error}")
     first = scores.best[scores.best["portrait"] == "first"].set_index("probe_id")
     of_faces = candidates["gallery_id"].value_counts()
     nearest = candidates.groupby("probe_id")["score"].min()
@@ -368,7 +341,7 @@ def check_consistency(model: str, scores: score_store.Scores) -> dict:
     }
     problems = [problem for problem, good in tests.items() if not good]
     detail = "; ".join(problems) or "best scores, candidates and histogram fit each other"
-    return _row(what, len(candidates), not problems, detail)
+    return comparison._row(what, len(candidates), not problems, detail)
 
 
 def _check_private(stored, again, drawn, everything) -> list[dict]:
@@ -401,13 +374,13 @@ def check_scores(
     (equal to it with `everything`).
     """
     what = f"scores/utkface-{model}"
-    if other := _unlike(scores.description, gallery.description):
-        return [_row(what, 0, False, f"not compared: {other}")]
+    if other := comparison._unlike(scores.description, gallery.description):
+        return [comparison._row(what, 0, False, f"not compared: {other}")]
     names = ("probes", "delegates", "second-portraits")
     try:
         sides = {name: shipping.load_dataset(name, model) for name in names}
     except UserError as error:
-        return [_row(what, 0, False, f"not compared: {error}")]
+        return [comparison._row(what, 0, False, f"not compared: {error}")]
     found = {name: _matrix(side, gallery) for name, side in sides.items()}
     same = set(scores.same_person.query("same_person")["cluster"])
     of_face = clusters.reindex(gallery.ids).to_numpy()
@@ -449,7 +422,9 @@ def _check_candidates(what, scores, found, kept, drawn) -> dict:
         problems.append("none of these faces has a candidate")
     largest = np.nanmax(apart, initial=0)
     detail = f"largest difference {largest:.4f} in the candidates of {found.shape[1]} faces"
-    return _row(f"{what}: candidates", len(shipped), not problems, "; ".join([*problems, detail]))
+    return comparison._row(
+        f"{what}: candidates", len(shipped), not problems, "; ".join([*problems, detail])
+    )
 
 
 def _check_best(what, scores, found, kept, everything) -> dict:
@@ -480,154 +455,7 @@ def _check_best(what, scores, found, kept, everything) -> dict:
     detail = "; ".join(problems) or (
         "found again" if everything else "none is worse than the drawn faces give"
     )
-    return _row(f"{what}: best scores", checked, not problems, detail)
+    return comparison._row(f"{what}: best scores", checked, not problems, detail)
 
 
 # Tables as a whole
-
-KEYS = {
-    "best.csv": ["probe_id", "portrait"],
-    "candidates.parquet": ["probe_id", "gallery_id"],
-    "counts.parquet": ["probe_id", "threshold", "stratum"],
-    "strata.csv": ["stratum"],
-    "same-person.csv": ["probe_id", "cluster"],
-    "utkface-enrolment.csv": ["gender", "race", "age_band"],
-    "thresholds.csv": ["model", "detector", "target_fmr"],
-    "by-group.csv": ["model", "detector", "target_fmr", "gender", "race"],
-}
-# Candidates were compared one by one; here it is their number that counts.
-ONE_SIDED = {"candidates.parquet": 0.02, "counts.parquet": 0.02}  # share of rows
-
-
-MADE = {"scores": "*", "calibration": "*", "results": "*", "galleries": "utkface-*"}
-UNLIKE = 0.02  # share of a results table's cells that may differ by more than the tolerances
-
-
-def compare_folders(shipped: Path, again: Path) -> list[dict]:
-    """Compare what is made of `utkface` in two data folders, file by file: a row each.
-
-    Scores may differ by SCORE_TOLERANCE, counts and rates at a threshold by COUNT_TOLERANCE (and
-    counts by 2), since a score may cross a threshold on another processor.
-    """
-    rows = []
-    for folder, pattern in MADE.items():
-        names = {
-            p.relative_to(root)
-            for root in (shipped, again)
-            for p in (root / folder).rglob(pattern)
-            if p.is_file()
-        }
-        for name in sorted(names):
-            absent = [
-                side
-                for side, root in (("ships", shipped), ("was made again", again))
-                if not (root / name).exists()
-            ]
-            if absent:
-                rows.append(_row(str(name), 0, False, f"no such file {absent[0]}"))
-            elif name.name == "summary.json":
-                rows.append(_compare_summaries(name, shipped, again))
-            elif folder in ("results", "galleries"):
-                rows.append(_compare_results(name, shipped, again))
-            elif name.name == "histogram.parquet":
-                rows.append(_compare_histograms(name, shipped, again))
-            else:
-                rows.append(_compare_tables(name, shipped, again))
-    return rows
-
-
-def _read(path: Path) -> pd.DataFrame:
-    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-
-
-def _compare_tables(name, shipped, again) -> dict:
-    old, new = _read(shipped / name), _read(again / name)
-    if list(old.columns) != list(new.columns):
-        return _row(str(name), 0, False, "the columns differ")
-    keys = KEYS.get(name.name)
-    if keys is None:
-        return _row(str(name), 0, False, "a file that is not known here")
-    if old.equals(new):
-        return _row(str(name), len(new), True, "identical")
-    old, new = (t.fillna(dict.fromkeys(keys, "")).set_index(keys).sort_index() for t in (old, new))
-    if not (old.index.is_unique and new.index.is_unique):
-        return _row(str(name), 0, False, "a row occurs twice")
-    both = old.index.intersection(new.index)
-    lone = len(old) + len(new) - 2 * len(both)
-    problems = []
-    if lone > ONE_SIDED.get(name.name, 0) * len(new):
-        problems.append(f"{lone} rows are in one of the two only")
-    old, new, largest = old.loc[both], new.loc[both], 0.0
-    for column in old.columns.difference(["rank"]):  # ranks shift when a neighbour comes or goes
-        a, b = old[column], new[column]
-        if not pd.api.types.is_numeric_dtype(a) or pd.api.types.is_bool_dtype(a):
-            problems += [f"{column} differs"] * (not a.fillna("").equals(b.fillna("")))
-            continue
-        a, b = a.to_numpy(dtype=float), b.to_numpy(dtype=float)
-        counts = pd.api.types.is_integer_dtype(new[column])
-        scores = column in ("any", "rule", "p90", "score", "threshold")
-        relative = 0 if scores else COUNT_TOLERANCE
-        near = np.isclose(
-            a, b, rtol=relative, atol=SCORE_TOLERANCE if scores else 2 * counts, equal_nan=True
-        )
-        with np.errstate(invalid="ignore"):
-            largest = max(largest, np.nanmax(np.where(a == b, 0, np.abs(a - b)), initial=0))
-        problems += [f"{column} differs in {(~near).sum()} rows"] * (not near.all())
-    detail = f"largest difference {largest:.6g}, {lone} rows in one only"
-    return _row(str(name), len(new), not problems, "; ".join([*problems, detail]))
-
-
-def _compare_results(name, shipped, again) -> dict:
-    """Row by row: text equal, numbers within the tolerances, but for UNLIKE of the cells."""
-    old, new = _read(shipped / name), _read(again / name)
-    if list(old.columns) != list(new.columns):
-        return _row(str(name), 0, False, "the columns differ")
-    if len(old) != len(new):
-        return _row(str(name), len(new), False, f"{len(new)} rows, {len(old)} ship")
-    if old.equals(new):
-        return _row(str(name), len(new), True, "identical")
-    unlike = 0
-    for column in old:
-        a, b = old[column], new[column]
-        if pd.api.types.is_numeric_dtype(a) and not pd.api.types.is_bool_dtype(a):
-            a, b = a.to_numpy(dtype=float), b.to_numpy(dtype=float)
-            same = np.isclose(a, b, rtol=COUNT_TOLERANCE, atol=SCORE_TOLERANCE, equal_nan=True)
-        else:
-            same = a.astype(str).to_numpy() == b.astype(str).to_numpy()
-        unlike += int((~same).sum())
-    return _row(
-        str(name), len(new), unlike <= UNLIKE * old.size, f"{unlike} of {old.size} cells differ"
-    )
-
-
-def _compare_summaries(name, shipped, again) -> dict:
-    old, new = (json.loads((root / name).read_text()) for root in (shipped, again))
-    if other := _unlike(old["description"], new["description"]):
-        return _row(str(name), 0, False, f"not compared: {other}")
-    problems = [
-        f"{key} is {old[key]}, was {new[key]}"
-        for key in ("faces", "removed")
-        if old[key] != new[key]
-    ]
-    pairs = [("upto", old["upto"], new["upto"])]
-    pairs.append(("genuine_p90", *(x["description"]["genuine_p90"] for x in (old, new))))
-    problems += [
-        f"{key} is {a}, was {b}" for key, a, b in pairs if not abs(a - b) <= SCORE_TOLERANCE
-    ]
-    return _row(str(name), len(pairs) + 2, not problems, "; ".join(problems) or "the same")
-
-
-def _compare_histograms(name, shipped, again) -> dict:
-    """As many scores up to each point, the point being moved by SCORE_TOLERANCE either way."""
-    old, new = (_read(root / name).sort_values("score") for root in (shipped, again))
-    points = new["score"].to_numpy()
-
-    def up_to(table, limit):
-        total = np.concatenate([[0], np.cumsum(table["pairs"].to_numpy())])
-        return total[np.searchsorted(table["score"].to_numpy(), limit + 1e-9, side="right")]
-
-    low, high = up_to(old, points - SCORE_TOLERANCE), up_to(old, points + SCORE_TOLERANCE)
-    here = up_to(new, points)
-    good = (old["pairs"].sum() == new["pairs"].sum()) and ((low <= here) & (here <= high)).all()
-    detail = "as many scores up to each point" if good else "the distributions of scores differ"
-    return _row(str(name), int(new["pairs"].sum()), good, detail)

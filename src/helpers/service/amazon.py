@@ -7,9 +7,7 @@ boto3's affair: none is read, written or shown here.
 """
 
 import contextlib
-import fcntl
 import hashlib
-import json
 import logging
 import sys
 import threading
@@ -25,10 +23,21 @@ from tqdm import tqdm
 
 from helpers.errors import UserError
 from helpers.faces.pipelines import Configuration
-from helpers.paths import cache_dir
 from helpers.protocol import congress_test
 from helpers.protocol.congress_test import Result
 from helpers.protocol.scores import Scores
+from helpers.service.journal import (
+    GO_ON,
+    SERVICE_ERROR,
+    Job,
+    Journal,
+    Todo,
+    described,
+    error_code,
+    open_journal,
+    remaining,
+    stopped,
+)
 from helpers.service.store import external_id
 from helpers.sources import fetch, galleries
 
@@ -45,7 +54,6 @@ GIVE_UP = 5  # errors of the service one after the other
 MOST_BYTES = 5 * 1024 * 1024  # of an image that is sent
 MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}  # what Amazon reads
 NO_FACE = "no face found"
-SERVICE_ERROR = "error of the service"
 AMAZON = Configuration(
     model="rekognition",
     recogniser="Amazon's",
@@ -56,24 +64,6 @@ AMAZON = Configuration(
     default_threshold=100 - DEFAULT,
     threshold_source="Amazon's",
 )
-# What stops a run, and what to do about it. The text of these errors is not shown: it can hold
-# the request, with a session's token.
-CREDENTIALS = {
-    "ExpiredTokenException": "your credentials have expired: sign in again",
-    "IncompleteSignatureException": "Amazon does not accept the credentials",
-    "InvalidClientTokenId": "Amazon does not know these credentials",
-    "InvalidSignatureException": "Amazon does not accept the credentials (or the clock is wrong)",
-    "MissingAuthenticationTokenException": "no credentials were sent",
-    "UnrecognizedClientException": "Amazon does not know these credentials",
-}
-STOPS = {
-    "LimitExceededException": "a limit of the account is reached",
-    "ProvisionedThroughputExceededException": "asked too fast: give a lower --rate",
-    "ResourceNotFoundException": "the collection was deleted in the meantime",
-    "ServiceQuotaExceededException": "a quota of the account is reached",
-    "ThrottlingException": "asked too fast: give a lower --rate",
-}
-GO_ON = "The same command goes on where this run stopped."
 
 
 class Account(NamedTuple):
@@ -86,35 +76,6 @@ class Account(NamedTuple):
     rate: float = RATE
     yes: bool = False
     delete: bool = False
-
-
-class Job(NamedTuple):
-    """What is asked. people: a row a person (member_id and labels). probes, gallery: a row a
-    photograph: id, path, sha256, problem (why it is not sent; "" if it is), and for the gallery
-    external (its id at Amazon). collection: the name at Amazon, the same for the same gallery."""
-
-    people: pd.DataFrame
-    probes: pd.DataFrame
-    gallery: pd.DataFrame
-    collection: str
-
-
-class Journal(NamedTuple):
-    """What Amazon answered. made: identity of the collection, empty before there is one. indexed:
-    external id -> number of faces, or the reason of the failure. searched: SHA-256 of a probe ->
-    [[external id, similarity], ...] best first, or the reason. write: adds a record."""
-
-    made: dict
-    indexed: dict
-    searched: dict
-    write: Callable[[dict], None]
-
-
-class Todo(NamedTuple):
-    """What is not in the journal yet: rows of the gallery and of the probes to be sent."""
-
-    gallery: pd.DataFrame
-    probes: pd.DataFrame
 
 
 # ---------------------------------------------------------------- what is asked
@@ -220,84 +181,7 @@ def make_client(region: str | None = None, endpoint_url: str | None = None):
             "rekognition", region_name=region, endpoint_url=endpoint_url, config=config
         )
     except (BotoCoreError, ValueError) as error:
-        raise _stopped(error) from error
-
-
-@contextlib.contextmanager
-def open_journal(job: Job, client):
-    """The journal of this gallery at this address, for one run at a time. Raises UserError."""
-    address = hashlib.sha256(client.meta.endpoint_url.encode()).hexdigest()[:8]
-    path = cache_dir() / "rekognition" / f"{job.collection}-{address}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = threading.Lock()
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError("another run is asking Amazon about this gallery") from error
-        journal = Journal({}, {}, {}, lambda record: None)
-        file.seek(0)
-        text = file.read()
-        for line in text.splitlines():
-            with contextlib.suppress(ValueError):  # a line that a killed run did not finish
-                _note(journal, json.loads(line))
-        if text and not text.endswith("\n"):
-            file.write("\n")
-
-        def write(record: dict) -> None:
-            with lock:
-                file.write(json.dumps(record) + "\n")
-                file.flush()
-                _note(journal, record)
-
-        yield journal._replace(write=write)
-
-
-def _note(journal: Journal, record: dict) -> None:
-    if "made" in record:
-        for part in (journal.made, journal.indexed, journal.searched):
-            part.clear()  # another collection: nothing of the old one is there
-        journal.made.update(record)
-    elif "indexed" in record:
-        journal.indexed[record["indexed"]] = record["answer"]
-    elif "searched" in record:
-        journal.searched[record["searched"]] = record["answer"]
-
-
-def remaining(job: Job, journal: Journal, client) -> Todo:
-    """What has to be asked; where anything has, the collection is looked for at Amazon first.
-
-    One that is gone, or another one of that name, empties the journal. Raises UserError.
-    """
-    todo = _todo(job, journal)
-    if len(todo.gallery) + len(todo.probes) == 0:
-        return todo
-    there = _described(client, job.collection)
-    if there != journal.made:
-        journal.write(there)
-    return _todo(job, journal)
-
-
-def _todo(job: Job, journal: Journal) -> Todo:
-    stored, searched = job.gallery, job.probes.drop_duplicates("sha256")
-    return Todo(
-        stored[stored["problem"].eq("") & ~stored["external"].isin(journal.indexed)],
-        searched[searched["problem"].eq("") & ~searched["sha256"].isin(journal.searched)],
-    )
-
-
-def _described(client, collection: str) -> dict:
-    """What makes a collection this one, and its face model; made is None where there is none."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        found = client.describe_collection(CollectionId=collection)
-    except (BotoCoreError, ClientError) as error:
-        if _code(error) == "ResourceNotFoundException":
-            return {"made": None}
-        raise _stopped(error) from error
-    made = found["CreationTimestamp"].timestamp()
-    return {"made": made, "face_model": found["FaceModelVersion"]}
+        raise stopped(error) from error
 
 
 def estimate(job: Job, todo: Todo, address: str, price: float = PRICE, rate: float = RATE) -> str:
@@ -340,8 +224,8 @@ def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> d
         try:
             client.create_collection(CollectionId=job.collection)
         except (BotoCoreError, ClientError) as error:
-            raise _stopped(error) from error
-        journal.write(_described(client, job.collection))
+            raise stopped(error) from error
+        journal.write(described(client, job.collection))
     later: dict[str, str] = {}
     in_a_row = [0]
 
@@ -349,7 +233,7 @@ def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> d
         try:
             answer = call(row)
         except (BotoCoreError, ClientError) as error:
-            if _code(error) == "InternalServerError":
+            if error_code(error) == "InternalServerError":
                 later[row.sha256] = SERVICE_ERROR
                 in_a_row[0] += 1
                 if in_a_row[0] >= GIVE_UP:
@@ -422,18 +306,13 @@ def delete_collection(job: Job, client) -> None:
     try:
         client.delete_collection(CollectionId=job.collection)
     except (BotoCoreError, ClientError) as error:
-        if _code(error) != "ResourceNotFoundException":
-            raise _stopped(error) from error
-
-
-def _code(error) -> str:
-    response = getattr(error, "response", None) or {}
-    return response.get("Error", {}).get("Code", "")
+        if error_code(error) != "ResourceNotFoundException":
+            raise stopped(error) from error
 
 
 def _failure(error) -> str:
     """Why Amazon refuses one photograph. Raises UserError for what is not about a photograph."""
-    code = _code(error)
+    code = error_code(error)
     message = error.response["Error"].get("Message", "") if code else ""
     if code == "InvalidParameterException" and "no faces in the image" in message:
         return NO_FACE
@@ -444,32 +323,7 @@ def _failure(error) -> str:
     }
     if code in known:
         return known[code]
-    raise _stopped(error) from error
-
-
-def _stopped(error) -> UserError:
-    """An error that ends a run, in words that hold no credential."""
-    from botocore import exceptions as e
-
-    code = _code(error)
-    if code in CREDENTIALS:
-        return UserError(f"{CREDENTIALS[code]}. {GO_ON}")
-    if code == "AccessDeniedException":
-        return UserError(
-            "Amazon does not allow this account to do that: it needs the rekognition actions "
-            "CreateCollection, DescribeCollection, IndexFaces, SearchFacesByImage and, to delete, "
-            f"DeleteCollection. {GO_ON}"
-        )
-    if code:
-        return UserError(f"{STOPS.get(code, f'Amazon answered {code}')}. {GO_ON}")
-    if isinstance(error, e.NoRegionError):
-        return UserError("no region: give --region, us-east-1 for example")
-    if isinstance(error, (e.NoCredentialsError, e.PartialCredentialsError)):
-        return UserError("no complete credentials were found: see boto3's guide to credentials")
-    if isinstance(error, (e.EndpointConnectionError, e.HTTPClientError)):
-        return UserError(f"Amazon could not be reached. {GO_ON}")
-    # its text may hold what a credential program said
-    return UserError(f"boto3 stopped with {type(error).__name__}. {GO_ON}")
+    raise stopped(error) from error
 
 
 # ---------------------------------------------------------------- the result

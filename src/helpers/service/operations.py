@@ -10,7 +10,6 @@ import hashlib
 import io
 import math
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ import numpy as np
 from helpers.errors import UserError
 from helpers.faces import collection, enrolment, pipelines
 from helpers.protocol import shipping
-from helpers.service import similarity
+from helpers.service import similarity, wire
 from helpers.service.protocol import ServiceError, invalid
 from helpers.service.store import (
     CollectionExists,
@@ -37,15 +36,6 @@ MOST_FACES_INDEXED = 100  # of one image, as Amazon
 MOST_FACES_SEARCHED = 80  # candidates where the client names no number
 PAGE = 1000  # rows of a list where the client names no number; as many as Amazon allows is 4,096
 ARN = "aws:rekognition:local:000000000000:collection/"
-# What a face must reach under QualityFilter: side of its box in pixels, sharpness and brightness
-# as `_quality` writes them, 0 to 100. The bars are ours: Amazon does not publish its own.
-BARS = {
-    "LOW": {"SMALL_BOUNDING_BOX": 16, "LOW_SHARPNESS": 5, "LOW_BRIGHTNESS": 10},
-    "MEDIUM": {"SMALL_BOUNDING_BOX": 40, "LOW_SHARPNESS": 30, "LOW_BRIGHTNESS": 20},
-    "HIGH": {"SMALL_BOUNDING_BOX": 80, "LOW_SHARPNESS": 60, "LOW_BRIGHTNESS": 30},
-}
-BARS["AUTO"] = BARS["LOW"]
-SHARP = 100.0  # variance of the Laplacian that is written as a sharpness of 50
 GENDER_CLASSIFIER = "gender-v1"
 AGE_MARGIN = 10  # years
 
@@ -56,21 +46,6 @@ class Service(NamedTuple):
     store: FaceStore
     model: str
     buckets: dict[str, Path]
-
-
-class Seen(NamedTuple):
-    """A face in a picture: face metadata without embedding, and what gives that and the labels."""
-
-    row: dict
-    embed: Callable[[], np.ndarray]
-    classify: Callable[[], dict]
-
-
-class Picture(NamedTuple):
-    """The faces of an image, largest first, and how their embeddings were or are made."""
-
-    faces: list[Seen]
-    description: dict
 
 
 # ---------------------------------------------------------------- looking at images
@@ -91,7 +66,7 @@ def _classifier():
     return gender_classifiers.load(GENDER_CLASSIFIER)
 
 
-def look(service: Service, image: dict) -> Picture:
+def look(service: Service, image: dict) -> wire.Picture:
     """The faces of an image parameter: Bytes, or the S3Object of a bucket that is a local folder.
 
     In a bucket that is face metadata the "image" is what was enrolled of it. Raises ServiceError.
@@ -110,11 +85,11 @@ def look(service: Service, image: dict) -> Picture:
     if place.suffix == ".parquet":
         faces, failures, description = _metadata(place)
         if name in failures:
-            return Picture([], description)
+            return wire.Picture([], description)
         if name in faces:
             row = faces[name]
-            seen = Seen(_without(row, "embedding"), lambda: row["embedding"], _no_pixels)
-            return Picture([seen], description)
+            seen = wire.Seen(_without(row, "embedding"), lambda: row["embedding"], _no_pixels)
+            return wire.Picture([seen], description)
     else:
         content = _file(place, name)
         if content is not None:
@@ -156,7 +131,7 @@ def _too_large(what: str) -> ServiceError:
     return ServiceError("ImageTooLargeException", f"Image is too large: {what}")
 
 
-def _look_at(model: str, content: bytes, most: int, name: str = "") -> Picture:
+def _look_at(model: str, content: bytes, most: int, name: str = "") -> wire.Picture:
     if len(content) > most:
         raise _too_large(f"{len(content):,} bytes, at most {most:,}")
     digest = hashlib.sha256(content).hexdigest()
@@ -191,14 +166,14 @@ def _look_at(model: str, content: bytes, most: int, name: str = "") -> Picture:
             return _labels(_classifier()(image, face))
 
     faces = [
-        Seen(
+        wire.Seen(
             named | {"image_sha256": digest} | _without(row, "face"),
             functools.partial(embedding_of, row["face"]),
             functools.partial(labels_of, row["face"]),
         )
         for row in enrolment.face_rows(image, found)
     ]
-    return Picture(faces, description)
+    return wire.Picture(faces, description)
 
 
 def _labels(guess) -> dict:
@@ -220,98 +195,6 @@ def age_range(age: float) -> tuple[int, int]:
 
 
 # ---------------------------------------------------------------- faces as Amazon writes them
-
-
-def _box(row: dict) -> dict:
-    return {
-        "Width": row["box_w"] / row["width"],
-        "Height": row["box_h"] / row["height"],
-        "Left": row["box_x"] / row["width"],
-        "Top": row["box_y"] / row["height"],
-    }
-
-
-def _confidence(row: dict) -> float:
-    return round(min(100.0, 100.0 * row["detector_score"]), 4)
-
-
-def _quality(row: dict) -> dict:
-    """Brightness: the mean grey. Sharpness: v / (v + 100), v the Laplacian's variance. Percent."""
-    brightness, sharp = row["brightness"], row["sharpness"]
-    if not (math.isfinite(brightness) and math.isfinite(sharp)):  # a box outside of the image
-        return {"Brightness": 0.0, "Sharpness": 0.0}
-    return {
-        "Brightness": round(100 * brightness / 255, 4),
-        "Sharpness": round(100 * sharp / (sharp + SHARP), 4),
-    }
-
-
-def _eyes(row: dict) -> list[tuple[str, float, float]]:
-    """Left and right as seen in the image, as Amazon has them; ours are the person's own."""
-    eyes = []
-    for name, ours in (("eyeLeft", "right_eye"), ("eyeRight", "left_eye")):
-        x, y = row[f"{ours}_x"], row[f"{ours}_y"]
-        if x is not None and x == x:
-            eyes.append((name, float(x), float(y)))
-    return eyes
-
-
-def _detail(seen: Seen, attributes=()) -> dict:
-    row = seen.row
-    eyes = _eyes(row)
-    detail = {
-        "BoundingBox": _box(row),
-        "Confidence": _confidence(row),
-        "Landmarks": [
-            {"Type": name, "X": x / row["width"], "Y": y / row["height"]} for name, x, y in eyes
-        ],
-        "Quality": _quality(row),
-    }
-    if len(eyes) == 2:
-        (_, x0, y0), (_, x1, y1) = eyes
-        detail["Pose"] = {"Roll": round(math.degrees(math.atan2(y1 - y0, x1 - x0)), 4)}
-    wanted = {"GENDER": "Gender", "AGE_RANGE": "AgeRange"}
-    names = {wanted[a] for a in attributes if a in wanted}
-    if "ALL" in attributes:
-        names = set(wanted.values())
-    if names:
-        detail |= {k: v for k, v in seen.classify().items() if k in names}
-    return detail
-
-
-def _face(face: dict) -> dict:
-    """A stored face."""
-    named = {"ExternalImageId": face["external_image_id"]} if face["external_image_id"] else {}
-    return {
-        "FaceId": face["face_id"],
-        "ImageId": face["image_id"],
-        **named,
-        "BoundingBox": _box(face),
-        "Confidence": _confidence(face),
-    }
-
-
-def _reasons(row: dict, quality_filter: str) -> list[str]:
-    """Why a face does not pass a quality filter."""
-    if quality_filter == "NONE":
-        return []
-    quality = _quality(row)
-    measured = {
-        "SMALL_BOUNDING_BOX": row["face_size"],
-        "LOW_SHARPNESS": quality["Sharpness"],
-        "LOW_BRIGHTNESS": quality["Brightness"],
-    }
-    return [r for r, bar in BARS[quality_filter].items() if measured[r] < bar]
-
-
-def _largest(picture: Picture, quality_filter: str) -> Seen:
-    faces = [f for f in picture.faces if not _reasons(f.row, quality_filter)]
-    if not faces:
-        raise ServiceError(
-            "InvalidParameterException",
-            "There are no faces in the image. Should be at least 1.",
-        )
-    return faces[0]
 
 
 # ---------------------------------------------------------------- collections
@@ -421,14 +304,14 @@ def index_faces(service: Service, request: dict) -> dict:
     picture = look(service, request["Image"])
     kept, left_out = [], []
     for seen in picture.faces:
-        reasons = _reasons(seen.row, quality_filter)
+        reasons = wire._reasons(seen.row, quality_filter)
         if not reasons and len(kept) == most:
             reasons = ["EXCEEDS_MAX_FACES"]
         if reasons:
-            left_out.append({"FaceDetail": _detail(seen), "Reasons": reasons})
+            left_out.append({"FaceDetail": wire._detail(seen), "Reasons": reasons})
         else:
             kept.append(seen)
-    details = [_detail(seen, attributes) for seen in kept]
+    details = [wire._detail(seen, attributes) for seen in kept]
     rows = [{**seen.row, "embedding": seen.embed()} for seen in kept]
     external = request.get("ExternalImageId", "")
     stored = []
@@ -443,7 +326,7 @@ def index_faces(service: Service, request: dict) -> dict:
             raise _unlike(name, error) from error
     return {
         "FaceRecords": [
-            {"Face": _face(face), "FaceDetail": detail}
+            {"Face": wire._face(face), "FaceDetail": detail}
             for face, detail in zip(stored, details, strict=True)
         ],
         "FaceModelVersion": _version(info.model),
@@ -469,7 +352,7 @@ def list_faces(service: Service, request: dict) -> dict:
     page = found[:size]
     more = {"NextToken": _token("faces", page[-1]["number"])} if found[size:] else {}
     return {
-        "Faces": [_face(face) for face in page],
+        "Faces": [wire._face(face) for face in page],
         "FaceModelVersion": _version(info.model),
         **more,
     }
@@ -510,13 +393,13 @@ def search_faces_by_image(service: Service, request: dict) -> dict:
     name = request["CollectionId"]
     info = _info(service, name)
     picture = look(service, request["Image"])
-    seen = _largest(picture, request.get("QualityFilter", "NONE"))
+    seen = wire._largest(picture, request.get("QualityFilter", "NONE"))
     made = service.store.description(name)
     if made is not None and (why := collection.difference(made, picture.description)):
         raise _unlike(name, why)
     return {
-        "SearchedFaceBoundingBox": _box(seen.row),
-        "SearchedFaceConfidence": _confidence(seen.row),
+        "SearchedFaceBoundingBox": wire._box(seen.row),
+        "SearchedFaceConfidence": wire._confidence(seen.row),
         "FaceMatches": _matches(service, info, seen.embed(), request),
         "FaceModelVersion": _version(info.model),
     }
@@ -531,7 +414,7 @@ def _matches(service, info: Info, embedding, request: dict, leave_out: str | Non
     found = service.store.search(info.id, embedding, limit, top, leave_out)
     percent = similarity.from_distance(info.model, [distance for _, distance in found])
     return [
-        {"Similarity": float(p), "Face": _face(face)}
+        {"Similarity": float(p), "Face": wire._face(face)}
         for p, (face, _) in zip(percent, found, strict=True)
         if p >= threshold
     ]
@@ -548,10 +431,10 @@ def compare_faces(service: Service, request: dict) -> dict:
     model = first.description["configuration"]["model"]
     if why := collection.difference(first.description, second.description):
         raise invalid(f"the two faces cannot be compared: {why}")
-    source = _largest(first, quality_filter)
-    _largest(second, quality_filter)
+    source = wire._largest(first, quality_filter)
+    wire._largest(second, quality_filter)
     metric = first.description["configuration"]["metric"]
-    compared = [f for f in second.faces if not _reasons(f.row, quality_filter)]
+    compared = [f for f in second.faces if not wire._reasons(f.row, quality_filter)]
     one, many = (
         collection.normalised(np.stack([f.embed() for f in faces]).astype(np.float64), metric)
         for faces in ([source], compared)
@@ -560,13 +443,13 @@ def compare_faces(service: Service, request: dict) -> dict:
     matches, others = [], []
     for seen, percent in zip(compared, similarity.from_distance(model, scores), strict=True):
         if percent >= threshold:
-            matches.append({"Similarity": float(percent), "Face": _detail(seen)})
+            matches.append({"Similarity": float(percent), "Face": wire._detail(seen)})
         else:
-            others.append(_detail(seen))
+            others.append(wire._detail(seen))
     return {
         "SourceImageFace": {
-            "BoundingBox": _box(source.row),
-            "Confidence": _confidence(source.row),
+            "BoundingBox": wire._box(source.row),
+            "Confidence": wire._confidence(source.row),
         },
         "FaceMatches": sorted(matches, key=lambda m: -m["Similarity"]),
         "UnmatchedFaces": others,
@@ -578,7 +461,9 @@ def detect_faces(service: Service, request: dict) -> dict:
     picture = look(service, request["Image"])
     attributes = request.get("Attributes", ())
     return {
-        "FaceDetails": [_detail(seen, attributes) for seen in picture.faces[:MOST_FACES_INDEXED]]
+        "FaceDetails": [
+            wire._detail(seen, attributes) for seen in picture.faces[:MOST_FACES_INDEXED]
+        ]
     }
 
 

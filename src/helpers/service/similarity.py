@@ -16,7 +16,7 @@ import pandas as pd
 
 from helpers.errors import UserError
 from helpers.faces.pipelines import MODELS
-from helpers.protocol import calibration, shipping
+from helpers.protocol import calibration, error_rates, shipping
 
 DECIMALS = 4  # as fine as the scores: no two of them get one similarity
 DEFAULT = 80.0
@@ -58,13 +58,12 @@ def table(models=MODELS) -> pd.DataFrame:
     (impostor pairs, see `thresholds.fmr_at`); missed, pairs, fnmr, fnmr_low, fnmr_high (members'
     second portraits, see `thresholds.errors_at`).
     """
-    from helpers.experiments.what_is_80_percent import tables as thresholds
 
     rows = []
     for model in models:
         for percent in SHOWN:
             distance = round(float(to_distance(model, percent)), DECIMALS)
-            found = thresholds.fmr_at(model, distance) | thresholds.errors_at(model, distance)
+            found = error_rates.fmr_at(model, distance) | error_rates.errors_at(model, distance)
             columns = ("errors", "comparisons", "fmr", "low", "high", "offered")
             columns += ("missed", "pairs", "fnmr", "fnmr_low", "fnmr_high")
             rows.append(
@@ -76,8 +75,8 @@ def table(models=MODELS) -> pd.DataFrame:
 
 def shown() -> pd.DataFrame:
     """`table` for readers: model by its label, percentage, distance, FMR and FNMR as text."""
-    from helpers.experiments.what_is_80_percent.words import fmr_text, fnmr_of
     from helpers.show.figures import MODEL_LABELS
+    from helpers.show.numbers import fmr_text, fnmr_of
 
     found = table()
     return pd.DataFrame(

@@ -5,6 +5,10 @@ import math
 import re
 from collections.abc import Iterable
 
+import numpy as np
+
+from helpers.statistics import rates
+
 HYPHENATED = re.compile(r"interval \d[\d.,]*-\d[\d.,]*|(?<![\w.,-])\d+\.\d+-\d+\.\d+(?![\w-])")
 UNSEPARATED = re.compile(r"(?<![\w.,/#:=+-])\d{5,}(?![\w/-]|\.\w)")
 
@@ -41,3 +45,31 @@ def odd_numbers(page: str) -> list[str]:
         where = html.unescape(where)
         found += [where[max(m.start() - 30, 0) : m.end()] for m in pattern.finditer(where)]
     return found
+
+
+def one_in(fmr: float) -> str:
+    """A small rate as "1 in 98,000", to two significant digits."""
+    n = 1 / fmr
+    digits = 1 - int(np.floor(np.log10(n)))
+    return f"1 in {round(n, digits):,.0f}"
+
+
+def fmr_text(row, low="fmr_low", high="fmr_high", errors=True) -> str:
+    """An FMR with its interval and errors, or that it is not offered and why."""
+    if not row["offered"]:
+        return f"not offered: {row['errors']:,} in {row['comparisons']:,}"
+    interval = f"95 % interval {one_in(row[high])[5:]} to {one_in(row[low])[5:]}"
+    counted = f"; {row['errors']:,} errors" if errors else ""
+    return f"{one_in(row['fmr'])} ({interval}{counted})"
+
+
+def rate_of(row, k: str, n: str, rate: str) -> str:
+    return rates.format_rate(int(row[k]), int(row[n]), row[f"{rate}_low"], row[f"{rate}_high"])
+
+
+def fpir_of(row) -> str:
+    return rate_of(row, "flagged", "searched", "fpir")
+
+
+def fnmr_of(row) -> str:
+    return rate_of(row, "missed", "pairs", "fnmr")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from helpers.paths import DATA
 from helpers.sources.rosters import load_members
+from helpers.statistics.inference import wilson
 
 PUBLISHED = DATA / "published"
 STATUSES = ["primary", "press", "copy of the paper"]
@@ -57,3 +58,57 @@ def aclu_28() -> pd.DataFrame:
 
 def _read(name):
     return pd.read_csv(PUBLISHED / name, dtype=str, keep_default_na=False)
+
+
+ACLU = "ACLU 2018"
+
+
+def searches() -> pd.DataFrame:
+    """The published tests that searched people in a gallery of strangers, one row a test.
+
+    Columns study, date, people, label, gallery (faces), flagged, searched, fpir, low, high (Wilson,
+    ours), status. ValueError if a gallery size is not among what was published.
+    """
+    table = published_results()
+    people = table["quantity"].str.extract(r"^((?:\w+ )?\w+) falsely matched$")[0]
+    table = table.assign(people=people)[people.notna()].reset_index(drop=True)
+    size = table["note"].str.extract(r"gallery of ([\d,]+)")[0].str.replace(",", "")
+    first = number(ACLU, "gallery size (arrest photos)")
+    table["gallery"] = pd.to_numeric(size).where(table["study"] != ACLU, first)
+    if table["gallery"].isna().any():
+        raise ValueError("a published test has no gallery size in its note")
+    table["gallery"] = table["gallery"].astype(int)
+    table["flagged"] = pd.to_numeric(table["value"])
+    table["searched"] = pd.to_numeric(table["denominator"])
+    table["fpir"] = table["flagged"] / table["searched"]
+    table["low"], table["high"] = wilson(table["flagged"], table["searched"])
+    table["people"] = table["people"].replace("members", "members of Congress")
+    table["label"] = table["study"] + ": " + table["people"]
+    columns = ["study", "date", "people", "label", "gallery", "flagged", "searched"]
+    return table[[*columns, "fpir", "low", "high", "status"]]
+
+
+def codings() -> pd.DataFrame:
+    """The ACLU's false matches by colour, as reported and as the list of names is coded here.
+
+    One row a coding: coding, colour_flagged, flagged, colour_searched, searched, exact (False: the
+    share of Congress was reported as a round number, so `colour_searched` is rounded from it).
+    """
+    flagged = int(number(ACLU, "members falsely matched"))
+    searched = int(number(ACLU, "members searched"))
+    share = number(ACLU, "people of colour in Congress (share)")
+    reported = int(number(ACLU, "people of colour among the falsely matched"))
+    names, members = aclu_28(), load_members()
+    rows = [
+        ("as reported in 2018", reported, flagged, round(share * searched), searched, False),
+        (
+            "the list of names, coded by the roster's publisher",
+            int(names["of_colour"].sum()),
+            len(names),
+            int(members["of_colour"].sum()),
+            len(members),
+            True,
+        ),
+    ]
+    columns = ["coding", "colour_flagged", "flagged", "colour_searched", "searched", "exact"]
+    return pd.DataFrame(rows, columns=columns)

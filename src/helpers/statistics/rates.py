@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from helpers.statistics.inference import wilson
 
@@ -355,3 +356,13 @@ def format_rate(k, n, low=None, high=None):
     if low is None:
         return text + ")"
     return f"{text}, 95 % interval {format_interval(low, high)})"
+
+
+def chance_of_a_candidate(fmr: float, faces: int) -> float:
+    """Chance that one search returns a stranger, were all comparisons independent: 1-(1-FMR)^N."""
+    return float(-np.expm1(faces * np.log1p(-fmr)))
+
+
+def chance_of_so_few(found: int, group: int, drawn: int, everybody: int) -> float:
+    """Chance that a draw without replacement holds at most `found` of a group (hypergeometric)."""
+    return float(stats.hypergeom.cdf(found, everybody, group, drawn))

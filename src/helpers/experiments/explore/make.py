@@ -4,13 +4,12 @@ The numbers are exact expectations on a grid, not simulations: for each member t
 faces at or below a threshold is known, and with it the chance that a random part of the gallery
 holds at least one of them (`rates.expected_fpir_hypergeometric`).
 
-`python -m helpers.experiments.explore.make` makes data/results/explorer.csv. It needs the face
+`python -m helpers.rebuild.tables 10-explore` makes data/results/explorer.csv. It needs the face
 metadata of `utkface` in the cache (`congress-test fetch utkface`, `congress-test enrol utkface`),
 no images, and takes some minutes. What ships are sums over recorded groups of members; nothing in
 it is of a single gallery face.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -119,11 +118,3 @@ def make(out: Path, progress: bool = False) -> None:
     table = table.round(dict.fromkeys(table.columns[len(first) :], 2))
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / TABLE, index=False, float_format="%.6g", lineterminator="\n")
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="Make data/results/explorer.csv from the face metadata in the cache."
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
-    make(parser.parse_args().out, progress=True)

@@ -2,13 +2,8 @@
 
 import pandas as pd
 
-from helpers.experiments.how_big_is_the_gallery.tables import (
-    FIXED,
-    FIXED_FPIR,
-    KINDS,
-    POLICIES,
-    SIZES,
-)
+from helpers.experiments.how_big_is_the_gallery.models_beyond import KINDS
+from helpers.experiments.how_big_is_the_gallery.tables import FIXED, FIXED_FPIR, POLICIES, SIZES
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.show.figures import INK, MODEL_LABELS, MUTED, direct_label, new_figure, number
 

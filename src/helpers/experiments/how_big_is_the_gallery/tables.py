@@ -8,30 +8,22 @@ gallery from each of ten disjoint tenths of it.
 
 Scores are distances: small is alike. Members who failed to enrol count as searched, no match.
 
-`python -m helpers.experiments.how_big_is_the_gallery.tables` makes data/results/gallery-size-*: it
+`python -m helpers.rebuild.tables 06-how-big-is-the-gallery` makes data/results/gallery-size-*: it
 needs the face metadata of `utkface` (congress-test fetch, enrol).
 """
 
-import argparse
 from functools import cache
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
-from tqdm import tqdm
 
-from helpers.experiments import the_question as claims
-from helpers.faces import collection, same_person
+from helpers.experiments.how_big_is_the_gallery import models_beyond
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipped, shipping
-from helpers.protocol.policy import ACLU_COUNT
-from helpers.protocol.scores import DECIMALS
 from helpers.show.figures import GROUP_ORDER
-from helpers.sources import galleries, published
+from helpers.sources import published
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
 
@@ -41,10 +33,8 @@ FIXED = "primary"  # the threshold that flags 28 in the whole gallery, whatever 
 FIXED_FPIR = shipped.PRIMARY  # the threshold set anew in each gallery, so that 28 are flagged
 CALIBRATED = ("fmr:0.0001", "fmr:1e-05", "fmr:1e-06")
 POLICIES = ("default", *CALIBRATED, FIXED)
-KINDS = ("gamma", "log-normal")
 TENTHS = 10
 DRAWS = 400
-SEED = 20180726
 TAIL = 0.2  # of the people searched: the best scores that the tail is fitted to
 SEXES = ("female", "male")
 
@@ -112,15 +102,9 @@ def sizes(model: str) -> list[int]:
     return [*SIZES, faces(model)]
 
 
-def expected(k, N: int, n: int) -> np.ndarray:
-    """Chance of a candidate for each probe in n faces drawn from the N of which k match."""
-    k = np.asarray(k, dtype=np.int64).reshape(-1, 1)
-    return rates.expected_fpir_hypergeometric(k, np.array([N]), np.array([n]))
-
-
 def naive(k, N: int, n: int) -> float:
     """FPIR in n faces, were all comparisons independent at the mean FMR of these probes."""
-    return claims.chance_of_a_candidate(float(np.mean(k)) / N, n)
+    return rates.chance_of_a_candidate(float(np.mean(k)) / N, n)
 
 
 def curve(model: str, policy: str, at: list[int] | None = None) -> pd.DataFrame:
@@ -132,7 +116,7 @@ def curve(model: str, policy: str, at: list[int] | None = None) -> pd.DataFrame:
     k, N = counts(model, policy), faces(model)
     rows = []
     for n in at or sizes(model):
-        flagged = expected(k, N, n).sum()
+        flagged = models_beyond.expected(k, N, n).sum()
         rows.append((n, len(k), flagged, flagged / len(k), *wilson(flagged, len(k))))
     table = pd.DataFrame(rows, columns=["faces", "searched", "flagged", "fpir", "low", "high"])
     table.insert(0, "model", model)
@@ -185,7 +169,7 @@ def by_group(policy: str) -> pd.DataFrame:
     for model in PRIMARY_MODELS:
         k, N = counts(model, policy).to_numpy(), faces(model)
         for n in sizes(model):
-            chance = expected(k, N, n)
+            chance = models_beyond.expected(k, N, n)
             for name, mask in parts().items():
                 hit, m = chance[mask].sum(), int(mask.sum())
                 own = naive(k[mask], N, n)
@@ -233,7 +217,7 @@ def _redrawn(n: int, draws: int, seed: int) -> np.ndarray:
     return drawn.astype(np.float64)
 
 
-def ratio_interval(chance, draws: int = 2000, seed: int = SEED) -> dict:
+def ratio_interval(chance, draws: int = 2000, seed: int = models_beyond.SEED) -> dict:
     """The ratios of `ratio_of` with 95 % intervals for other members (members redrawn).
 
     chance: of being flagged, one a member in the order of `members`. Returns ratio, low, high,
@@ -259,7 +243,9 @@ def chance_flagged(model: str, policy: str, n: int) -> np.ndarray:
     """
     whole = n == faces(model)
     if policy != FIXED_FPIR or whole:  # in the whole gallery FIXED and FIXED_FPIR are one
-        return expected(counts(model, FIXED if policy == FIXED_FPIR else policy), faces(model), n)
+        return models_beyond.expected(
+            counts(model, FIXED if policy == FIXED_FPIR else policy), faces(model), n
+        )
     table = results("flagged").query("model == @model and faces == @n")
     return (
         table.set_index("probe_id")["galleries"].reindex(members().index).fillna(0).to_numpy()
@@ -304,83 +290,12 @@ def concentration(model: str, policy: str) -> dict:
     return {
         "pairs": pairs,
         "flagged": int((k > 0).sum()),
-        "even": len(k) * claims.chance_of_a_candidate(1 / len(k), pairs),
+        "even": len(k) * rates.chance_of_a_candidate(1 / len(k), pairs),
         "half": int(np.searchsorted(np.cumsum(k), pairs / 2) + 1) if pairs else 0,
     }
 
 
 # ---------------------------------------------------------------- beyond, at a fixed threshold
-
-# A probe's match rate is the mean times a factor; the factors on a grid of logarithms
-_STEP = 0.075
-_NODES = np.arange(-22, 6 + _STEP / 2, _STEP)
-_MEANS = np.linspace(-1.8, 1.8, 31)  # log of the mean rate over the observed one
-_SHAPES = {"gamma": np.geomspace(0.02, 20, 31), "log-normal": np.linspace(0.05, 5, 31)}
-
-
-@cache
-def _mixing(kind: str) -> np.ndarray:
-    """Probability of each node for every mean and shape of a mixing distribution of mean 1."""
-    edges = np.concatenate([[-np.inf], _NODES[:-1] + _STEP / 2, [np.inf]])
-    edges = edges[None, None, :] - _MEANS[:, None, None]
-    shape = _SHAPES[kind][None, :, None]
-    if kind == "gamma":
-        cdf = stats.gamma.cdf(np.exp(edges), shape, scale=1 / shape)
-    else:
-        cdf = stats.norm.cdf((edges + shape**2 / 2) / shape)
-    return np.diff(cdf, axis=2).reshape(-1, len(_NODES))
-
-
-class Fit(NamedTuple):
-    """Match rates fitted to a gallery of n faces; see `fit_rates`."""
-
-    kind: str
-    n: int
-    flagged: int  # probes that match a face of the gallery
-    others: int
-    nodes: np.ndarray  # match rates a face
-    posterior: np.ndarray  # of each mean and shape on the grid
-
-
-def fit_rates(k, n: int, kind: str) -> Fit | None:
-    """Fit how unequal the probes' match rates are; None if nobody matches.
-
-    k: matching faces of each enrolled probe among n. The rates follow a gamma or log-normal
-    distribution; its mean and shape have flat priors on a grid and the posterior that the counts k
-    (Poisson given the rate) leave. Faces are taken as independent draws: a gallery face that
-    resembles many members widens the truth and not the interval.
-    """
-    if kind not in KINDS:
-        raise ValueError(f"unknown mixing distribution {kind!r}; there are {', '.join(KINDS)}")
-    k = np.asarray(k, dtype=np.int64)
-    if not k.any():
-        return None
-    values, times = np.unique(k, return_counts=True)
-    nodes = k.mean() / n * np.exp(_NODES)
-    log_pmf = np.outer(values, np.log(n * nodes)) - n * nodes - special.gammaln(values + 1)[:, None]
-    likelihood = _mixing(kind) @ np.exp(log_pmf).T
-    log_likelihood = np.log(np.maximum(likelihood, 1e-300)) @ times
-    posterior = np.exp(log_likelihood - log_likelihood.max())
-    flagged = int((k > 0).sum())
-    return Fit(kind, n, flagged, len(k) - flagged, nodes, posterior / posterior.sum())
-
-
-def predict_flagged(fit: Fit | None, N: int, seed: int = SEED) -> tuple[float, float, float]:
-    """How many probes have a candidate when the gallery of the fit grows to N: mean, low, high.
-
-    A probe that matches already stays matched; for the others the chance is
-    1 - E exp(-N rate) / E exp(-n rate). low, high: 95 % predictive interval. NaN without a fit.
-    """
-    if fit is None:
-        return float("nan"), float("nan"), float("nan")
-    weights = _mixing(fit.kind)
-    new = 1 - (weights @ np.exp(-N * fit.nodes)) / (weights @ np.exp(-fit.n * fit.nodes))
-    new = np.clip(new, 0, 1)
-    rng = np.random.default_rng(seed)
-    drawn = rng.choice(len(new), 4000, p=fit.posterior)
-    low, high = np.quantile(rng.binomial(fit.others, new[drawn]), [0.025, 0.975])
-    mean = fit.others * float(fit.posterior @ new)
-    return fit.flagged + mean, fit.flagged + float(low), fit.flagged + float(high)
 
 
 def _enrolled(model: str, policy: str) -> np.ndarray:
@@ -415,8 +330,10 @@ def backtest_fixed_threshold() -> pd.DataFrame:
             for tenth, n in tenth_sizes(model).items():
                 k = mine.loc[mine["tenth"] == tenth, "faces"].to_numpy()
                 k = np.concatenate([k, np.zeros(n_enrolled - len(k), dtype=np.int64)])
-                for kind in KINDS:
-                    mean, low, high = predict_flagged(fit_rates(k, n, kind), N)
+                for kind in models_beyond.KINDS:
+                    mean, low, high = models_beyond.predict_flagged(
+                        models_beyond.fit_rates(k, n, kind), N
+                    )
                     head = (model, policy, kind, tenth, int((k > 0).sum()))
                     rows.append((*head, mean, low, high, truth, low <= truth <= high))
     columns = ["model", "policy", "kind", "tenth", "seen", "predicted", "low", "high", "truth"]
@@ -439,7 +356,7 @@ def bracket_test() -> pd.DataFrame:
         truth = int(part["truth"].iloc[0])
         row = {"model": model, "policy": policy, "truth": truth, "tenths": len(wide)}
         row["without"] = int(low.isna().sum())
-        for kind in KINDS:
+        for kind in models_beyond.KINDS:
             row[f"{kind}_mean"] = wide["predicted"][kind].mean()
             row[kind] = int(wide["covered"][kind].sum())
         row["bracket"] = int(((low <= truth) & (truth <= high)).sum())
@@ -459,12 +376,17 @@ def beyond_fixed_threshold(at: tuple[int, ...], policies: tuple = POLICIES) -> p
     for model in PRIMARY_MODELS:
         for policy in policies:
             k = _enrolled(model, policy)
-            fits = {kind: fit_rates(k, faces(model), kind) for kind in KINDS}
+            fits = {
+                kind: models_beyond.fit_rates(k, faces(model), kind) for kind in models_beyond.KINDS
+            }
             for n in at:
-                found = {kind: np.array(predict_flagged(fits[kind], n)) for kind in KINDS}
+                found = {
+                    kind: np.array(models_beyond.predict_flagged(fits[kind], n))
+                    for kind in models_beyond.KINDS
+                }
                 row = {"model": model, "policy": policy, "faces": n}
                 row["now"] = (k > 0).sum() / searched
-                row |= {kind: found[kind][0] / searched for kind in KINDS}
+                row |= {kind: found[kind][0] / searched for kind in models_beyond.KINDS}
                 row["low"] = min(f[1] for f in found.values()) / searched
                 row["high"] = max(f[2] for f in found.values()) / searched
                 rows.append(row)
@@ -472,82 +394,6 @@ def beyond_fixed_threshold(at: tuple[int, ...], policies: tuple = POLICIES) -> p
 
 
 # ---------------------------------------------------------------- beyond, at a fixed FPIR
-
-
-def growth_exponent(k, n: int, searched: int) -> float:
-    """How fast the FPIR grows with the gallery at a fixed threshold, from half of it to all.
-
-    The slope of log(-log(1 - FPIR)) in log(faces): 1 if each further face adds a chance of its own,
-    below 1 where the same probes match again and again. k: matching faces of each flagged probe.
-    """
-    half = expected(k, n, n // 2).sum() / searched
-    whole = np.count_nonzero(k) / searched
-    return float(np.log(np.log1p(-whole) / np.log1p(-half)) / np.log(n / (n // 2)))
-
-
-def pareto(excess) -> tuple[float, float]:
-    """Shape xi and scale sigma of a generalised Pareto distribution, by L-moments.
-
-    Hosking and Wallis, Technometrics 29 (1987), 339-349: with the mean l1 and the second L-moment
-    l2, xi = 2 - l1 / l2 and sigma = (1 - xi) l1. Columns are samples; each needs some spread.
-    """
-    x = np.sort(np.asarray(excess, dtype=np.float64), axis=0)
-    m = len(x)
-    rank = np.arange(m).reshape(-1, *[1] * (x.ndim - 1))
-    l1 = x.mean(axis=0)
-    l2 = 2 * (rank / (m - 1) * x).mean(axis=0) - l1
-    xi = 2 - l1 / l2
-    return xi, (1 - xi) * l1
-
-
-def _tail_quantile(u, excess, share, level):
-    """The score that a share `level` of the people searched is at or below, from the tail."""
-    xi, sigma = pareto(excess)
-    xi = np.where(np.abs(xi) < 1e-9, 1e-9, xi)
-    return u - sigma / xi * ((level / share) ** -xi - 1)
-
-
-def predict_threshold(best, k, n: int, N: int, searched: int, grown: bool, seed=SEED) -> dict:
-    """Predict the threshold that keeps the FPIR when a gallery of n faces grows to N.
-
-    best: the best scores of the TAIL of the people searched with the best ones, ascending, and one
-    more, the end of the tail. k: matching faces of the first of them, those flagged now; the FPIR
-    to keep is their share. The best scores below the end of the tail follow a generalised Pareto
-    distribution. In a gallery m times as large FPIR is 1 - (1 - p)^(m^g), p the share of today's
-    best scores at or below the threshold: g is 1 (`grown` False: every face adds its own chance) or
-    the growth exponent of the gallery at hand.
-    Returns threshold, low, high (95 %, from resampling the people with their best scores) and
-    exponent. Raises ValueError for fewer than ten best scores in the tail.
-    """
-    best, k = np.asarray(best, dtype=np.float64), np.asarray(k, dtype=np.int64)
-    m = len(best) - 1
-    if m < 10 or len(k) > m:
-        raise ValueError(f"{m} best scores are too few for a tail that holds {len(k)} flagged")
-    target, u = len(k) / searched, best[-1]
-    hits = np.concatenate([np.ones(len(k)), np.zeros(m - len(k))])
-    halves = np.concatenate([expected(k, n, n // 2), np.zeros(m - len(k))])
-
-    def level(whole, half):
-        slope = np.log(np.log1p(-whole) / np.log1p(-half)) / np.log(n / (n // 2))
-        g = np.clip(slope, 0, 1) if grown else np.ones_like(slope)
-        return -np.expm1(np.log1p(-target) / (N / n) ** g)
-
-    excess = u - best[:-1]
-    at = _tail_quantile(u, excess, m / searched, level(target, halves.sum() / searched))
-    rng = np.random.default_rng(seed)
-    rows = rng.integers(0, m, size=(m, 1000))
-    share = rng.binomial(searched, m / searched, size=1000) / searched
-    per_row = share / m  # weight of a resampled person among those searched
-    whole = np.maximum(hits[rows].sum(axis=0), 1) * per_row
-    half = np.maximum(halves[rows].sum(axis=0), 0.5) * per_row
-    drawn = _tail_quantile(u, excess[rows], share, level(whole, half))
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return {
-        "threshold": float(at),
-        "low": float(low),
-        "high": float(high),
-        "exponent": growth_exponent(k, n, searched),
-    }
 
 
 def best_scores(model: str) -> np.ndarray:
@@ -577,7 +423,9 @@ def backtest_fixed_fpir() -> pd.DataFrame:
             k = part["faces"].dropna().to_numpy(dtype=np.int64)
             n = int(part["tenth_faces"].iloc[0])
             for grown in (False, True):
-                p = predict_threshold(part["score"], k, n, faces(model), len(members()), grown)
+                p = models_beyond.predict_threshold(
+                    part["score"], k, n, faces(model), len(members()), grown
+                )
                 ends = p["threshold"], p["low"], p["high"]
                 flagged = [int(rates.at_or_below(whole, t).sum()) for t in ends]
                 covered = bool(p["low"] <= truth <= p["high"])
@@ -611,12 +459,14 @@ def beyond_fixed_fpir(at: tuple[int, ...]) -> pd.DataFrame:
         k = k[k > 0].to_numpy()
         best, scores = whole[: tail_size() + 1], genuine(model)
         t = threshold(model, FIXED)
-        g = growth_exponent(k, faces(model), len(members()))
+        g = models_beyond.growth_exponent(k, faces(model), len(members()))
         now = {"threshold": t, "low": t, "high": t, "exponent": g}
         for grown in (False, True):
             for n in [faces(model), *at]:
                 p = now if n == faces(model) else None
-                p = p or predict_threshold(best, k, faces(model), n, len(members()), grown)
+                p = p or models_beyond.predict_threshold(
+                    best, k, faces(model), n, len(members()), grown
+                )
                 miss = rates.fnmr(scores, p["threshold"])
                 ends = [rates.fnmr(scores, max(p[e], 0)).rate for e in ("low", "high")]
                 head = {"model": model, "grown": grown, "faces": n} | p
@@ -646,137 +496,3 @@ def announced() -> pd.DataFrame:
         ["label", "faces", "source_url", "status", "note"]
     ]
     return pd.concat([ours, fbi], ignore_index=True)
-
-
-# ---------------------------------------------------------------- tables made from the embeddings
-
-
-def draw_best(scores: np.ndarray, cluster: np.ndarray, at, draws: int, seed: int):
-    """Best scores in galleries drawn without replacement, one array (sizes, people) a draw.
-
-    scores: (faces, people). cluster: the identity of each face, 0, 1, ...; faces of one identity
-    are drawn together. The galleries of one draw are nested.
-    """
-    rng = np.random.default_rng(seed)
-    starts = [0, *sorted(at)[:-1]]
-    for _ in range(draws):
-        key = rng.random(cluster.max() + 1)
-        order = np.argsort(key[cluster], kind="stable")[: max(at)]
-        segments = np.minimum.reduceat(scores[order], starts, axis=0)
-        yield np.minimum.accumulate(segments, axis=0)
-
-
-def _draw_tables(model: str, scores, cluster, progress) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What drawn galleries give by policy and size, and how often each member is flagged.
-
-    The second table is for FIXED_FPIR: model, faces, probe_id, galleries (of DRAWS).
-    """
-    people = members()
-    colour = people["of_colour"].to_numpy()
-    fixed = {p: threshold(model, p) for p in POLICIES}
-    policies = (*POLICIES, FIXED_FPIR)
-    found = {(p, n): [] for p in policies for n in SIZES}
-    often = {n: np.zeros(len(people), dtype=np.int64) for n in SIZES}
-    drawn = draw_best(scores, cluster, SIZES, DRAWS, SEED)
-    for best in tqdm(drawn, total=DRAWS, desc=f"{model}: draws", disable=not progress):
-        for row, n in zip(best, SIZES, strict=True):
-            fixed[FIXED_FPIR] = rates.threshold_for_count(row, ACLU_COUNT).threshold
-            for policy in policies:
-                flagged = rates.at_or_below(row, fixed[policy])
-                values = fixed[policy], flagged[colour].mean(), flagged[~colour].mean()
-                found[policy, n].append((*values, flagged.mean()))
-            often[n] += flagged
-    rows = []
-    for (policy, n), values in found.items():
-        t, k1, k0, share = np.array(values).T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = k1 / k0
-        ratio = ratio[~np.isnan(ratio)]  # nobody flagged at all
-        ends = np.quantile(ratio, [0.025, 0.975], method="nearest") if len(ratio) else [np.nan] * 2
-        row = {"model": model, "policy": policy, "faces": n, "galleries": DRAWS}
-        for name, column in (("threshold", t), ("fpir", share)):
-            low, high = np.quantile(column, [0.025, 0.975])
-            row |= {name: column.mean(), f"{name}_low": low, f"{name}_high": high}
-        rows.append(row | {"ratio_low": ends[0], "ratio_high": ends[1]})
-    members_ = [
-        pd.DataFrame({"model": model, "faces": n, "probe_id": people.index, "galleries": k})
-        for n, k in often.items()
-    ]
-    return pd.DataFrame(rows), pd.concat(members_).query("galleries > 0")
-
-
-def _tenth_tables(model: str, scores, tenth) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Counts by probe and tenth at the fixed thresholds, and the tail of best scores by tenth."""
-    ids = members().index.to_numpy()
-    counted, tails = [], []
-    for j in range(TENTHS):
-        mine = scores[tenth == j]
-        for policy in POLICIES:
-            k = rates.at_or_below(mine, threshold(model, policy)).sum(axis=0)
-            some = np.flatnonzero(k)
-            row = {"model": model, "threshold": policy, "probe_id": ids[some], "tenth": j}
-            counted.append(pd.DataFrame(row | {"faces": k[some]}))
-        best = mine.min(axis=0)
-        order = np.argsort(best, kind="stable")[: tail_size() + 1]
-        t = rates.threshold_for_count(best, ACLU_COUNT).threshold
-        k = rates.at_or_below(mine[:, order], t).sum(axis=0)
-        row = {"model": model, "tenth": j, "tenth_faces": len(mine), "score": best[order]}
-        # no probe is named: a score beyond the candidates that ship could help to locate a face
-        tails.append(pd.DataFrame(row | {"faces": pd.array(np.where(k, k, -1), "Int64")}))
-    tail = pd.concat(tails, ignore_index=True)
-    tail["faces"] = tail["faces"].replace(-1, pd.NA)
-    return pd.concat(counted, ignore_index=True), tail
-
-
-def make(out: Path, progress: bool = False) -> None:
-    """Write the results tables that need the private gallery's embeddings into a folder.
-
-    gallery-size-draws.csv (galleries drawn without replacement: FPIR, thresholds, ratios),
-    gallery-size-flagged.csv (in how many of them each member is among the 28),
-    gallery-size-counts.parquet (matches by probe and tenth at the fixed thresholds),
-    gallery-size-best.csv (the tail of the best scores in each tenth, without probes).
-    Deterministic.
-    """
-    private = {m: shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS}
-    clusters = same_person.identity_clusters(list(private.values()))
-    labels = galleries.load_utkface().set_index("id")
-    same = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
-    left_out = set(same.loc[same["same_person"].astype(bool), "cluster"])
-    kept = labels.index[labels["adult"] & ~clusters.reindex(labels.index).isin(left_out)]
-    tables = {"draws": [], "flagged": [], "counts": [], "best": []}
-    for model in PRIMARY_MODELS:
-        gallery = collection.subset(private[model], kept)
-        probes = shipping.load_dataset("probes", model)
-        blocks = [s.astype(np.float32) for _, s in collection.score_blocks(probes, gallery)]
-        scores = pd.DataFrame(np.vstack(blocks), index=probes.ids)
-        scores = scores.reindex(members().index).fillna(np.float32(np.inf))
-        scores = np.ascontiguousarray(scores.to_numpy(dtype=np.float32).T)
-        cluster = np.unique(clusters.reindex(gallery.ids), return_inverse=True)[1]
-        rank = np.random.default_rng(SEED).permutation(cluster.max() + 1)
-        tenth = (rank * TENTHS // len(rank))[cluster]
-        made = *_draw_tables(model, scores, cluster, progress), *_tenth_tables(model, scores, tenth)
-        for name, table in zip(tables, made, strict=True):
-            tables[name].append(table)
-    out.mkdir(parents=True, exist_ok=True)
-    joined = {name: pd.concat(parts_, ignore_index=True) for name, parts_ in tables.items()}
-    joined["draws"].round(6).to_csv(out / "gallery-size-draws.csv", index=False)
-    joined["flagged"].to_csv(out / "gallery-size-flagged.csv", index=False)
-    joined["best"].round(DECIMALS).to_csv(
-        out / "gallery-size-best.csv", index=False, float_format="%.4f"
-    )
-    joined["counts"].astype({"tenth": np.int8, "faces": np.int32}).to_parquet(
-        out / "gallery-size-counts.parquet", index=False, compression="zstd"
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Make data/results/gallery-size-*. Needs the face metadata of utkface for "
-        "dlib-native, SFace and Facenet in the cache (congress-test fetch utkface, enrol)."
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    make(parser.parse_args().out, progress=True)
-
-
-if __name__ == "__main__":
-    main()

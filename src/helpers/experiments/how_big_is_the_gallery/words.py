@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_question as claims
 from helpers.experiments.how_big_is_the_gallery import tables as size
 from helpers.experiments.how_big_is_the_gallery.charts import POLICY_LABELS, what_is_fixed
-from helpers.experiments.how_big_is_the_gallery.tables import FIXED, FIXED_FPIR, KINDS, POLICIES
+from helpers.experiments.how_big_is_the_gallery.models_beyond import KINDS
+from helpers.experiments.how_big_is_the_gallery.tables import FIXED, FIXED_FPIR, POLICIES
 from helpers.experiments.the_congress_test.tables import ACLU_COUNT
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test
@@ -326,7 +326,7 @@ def show_concentration() -> pd.DataFrame:
 
 
 def _nominal(policy: str) -> float:
-    return claims.chance_of_a_candidate(float(policy.split(":")[1]), whole())
+    return rates.chance_of_a_candidate(float(policy.split(":")[1]), whole())
 
 
 def caption_concentration() -> str:

@@ -4,13 +4,12 @@ Each member's portrait is scaled to one face size, degraded as a camera or a fil
 detected, embedded and searched like the original; the gallery stays as it is. The thresholds are
 those of the undegraded portraits.
 
-`python -m helpers.experiments.how_good_is_the_photo.make` makes data/results/photo-quality.parquet
+`python -m helpers.rebuild.tables 08-how-good-is-the-photo` makes data/results/photo-quality.parquet
 and photo-quality-scores.csv. It needs the portraits (`congress-test fetch`), the enrolled faces of
 `utkface` (`congress-test rebuild`) and about half an hour on one core; a killed run goes on where
 it stopped.
 """
 
-import argparse
 import hashlib
 import json
 from functools import cache
@@ -26,7 +25,7 @@ from tqdm import tqdm
 from helpers.faces import collection, enrolment, pipelines
 from helpers.faces.collection import DECIMALS, Collection
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.paths import DATA, cache_dir
+from helpers.paths import cache_dir
 from helpers.protocol import congress_test, shipped, shipping
 from helpers.statistics import inference
 from helpers.statistics.paired import auc_change
@@ -437,19 +436,3 @@ def summarise(found: pd.DataFrame, undegraded: pd.DataFrame, flagged) -> dict:
 
 def _median(scores: np.ndarray) -> float:
     return float(np.round(np.median(scores), DECIMALS)) if len(scores) else float("nan")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers.experiments.how_good_is_the_photo.make",
-        description="Degrade the members' portraits, enrol and search them, and write "
-        f"data/results/{ROWS} and {SUMMARY}. Needs the portraits (congress-test fetch probes) and "
-        "the enrolled faces of utkface (congress-test rebuild); about half an hour on one core. "
-        "A killed run goes on where it stopped.",
-    )
-    parser.add_argument("--out", type=Path, default=DATA / "results", help="folder to write to")
-    make(parser.parse_args(arguments).out)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """How often two open classifiers guess another gender than the one recorded: notebook 12.
 
-`python -m helpers.experiments.what_gender_does_it_see.tables` makes data/results/gender-members.csv
+`python -m helpers.rebuild.tables 12-what-gender-does-it-see` makes data/results/gender-members.csv
 and gender-utkface.csv. It needs the portraits (`congress-test fetch`), the images of `utkface` and
 their enrolled faces (`congress-test rebuild`), and a quarter of an hour on one core. Detection is
 not repeated: boxes come from the face metadata.
@@ -9,7 +9,6 @@ The words: a guess is wrong when it differs from the label somebody recorded. Er
 among faces that got a guess; where no face was found there is none.
 """
 
-import argparse
 from functools import cache
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from helpers.experiments.the_people import MODEL
+from helpers.experiments.the_people.tables import MODEL
 from helpers.faces import enrolment, gender_classifiers, pipelines, same_person
 from helpers.faces.gender_classifiers import CLASSIFIERS
 from helpers.paths import DATA
@@ -413,15 +412,3 @@ def stranger_curve(*by: str) -> pd.DataFrame:
     """`stranger_errors` at every threshold, with the column threshold."""
     tables = [stranger_errors(*by, threshold=t).assign(threshold=t) for t in CONFIDENCES]
     return pd.concat(tables, ignore_index=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="default: data/results")
-    make(parser.parse_args().out)
-
-
-if __name__ == "__main__":
-    main()

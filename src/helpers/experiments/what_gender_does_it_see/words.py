@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.experiments import the_people as people
+from helpers.experiments.the_people import tables as people
 from helpers.experiments.what_gender_does_it_see import tables as g
 from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, GENDERS, WORDS
 from helpers.faces.gender_classifiers import CLASSIFIERS

@@ -7,9 +7,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.experiments.what_is_80_percent import words as w
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
-from helpers.protocol import shipped
+from helpers.protocol import error_rates, shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show import figures
+from helpers.show import figures, numbers
 from helpers.show.figures import (
     GENUINE_COLOUR,
     IMPOSTOR_COLOUR,
@@ -40,10 +40,10 @@ def _title(ax, text: str, pad: float) -> None:
 
 
 def _scale_panel(ax, model: str) -> None:
-    default = t.threshold_of(model, "default")
-    pairs = t.genuine(model)["score"]
+    default = error_rates.threshold_of(model, "default")
+    pairs = error_rates.genuine(model)["score"]
     pairs = pairs[np.isfinite(pairs)]
-    members = t.best_impostor(model)
+    members = error_rates.best_impostor(model)
     members = members[np.isfinite(members)]
     right = max(1.2 * default, float(np.quantile(pairs, 0.98)))
     edges = np.linspace(0, right, 46)
@@ -61,7 +61,7 @@ def _scale_panel(ax, model: str) -> None:
     _ruler(ax, 1.3, [(t_at, text) for t_at, text in _fmr_ticks(model) if t_at <= right])
     _ruler(ax, 1.72, _confidence_ticks(model, right))
     for policy, dash, align in (("default", (0, (4, 2)), "left"), (shipped.PRIMARY, "-", "right")):
-        at = t.threshold_of(model, policy)
+        at = error_rates.threshold_of(model, policy)
         ax.axvline(at, color=INK, lw=1, ls=dash, zorder=4)
         shift = 2 if align == "left" else -2
         ax.annotate(
@@ -92,7 +92,7 @@ def _ruler(ax, y: float, ticks: list[tuple[float, str]]) -> None:
 
 def _fmr_ticks(model: str) -> list[tuple[float, str]]:
     """(distance, text) of the decades of FMR that the impostor pairs carry."""
-    table = t.curve(model)
+    table = error_rates.curve(model)
     ticks = []
     for target, text in SHORT.items():
         within = table[(table["fmr"] <= target) & table["offered"]]
@@ -103,7 +103,7 @@ def _fmr_ticks(model: str) -> list[tuple[float, str]]:
 
 def _confidence_ticks(model: str, right: float) -> list[tuple[float, str]]:
     """(distance, text) along deepface's confidence; both sides of the default are marked."""
-    default = t.threshold_of(model, "default")
+    default = error_rates.threshold_of(model, "default")
     here = t.jumps().set_index("model").loc[model]
     ticks = [(t.distance_for(model, float(c)), str(c)) for c in (99, 95, 90, 80, 70, 60)]
     ticks += [(default, f"{here['at']:.0f}|"), (default, f"{here['beyond']:.0f}/")]
@@ -135,7 +135,7 @@ def data_scales() -> pd.DataFrame:
 
 def caption_scales() -> str:
     """Caption of the chart of the scales."""
-    n = {m: int(np.isfinite(t.genuine(m)["score"]).sum()) for m in MODELS}
+    n = {m: int(np.isfinite(error_rates.genuine(m)["score"]).sum()) for m in MODELS}
     faces = shipped.scores("utkface", MODELS[0]).faces
     return (
         f"One threshold, four scales: the distance below each panel, the FMR (one false match in "
@@ -180,7 +180,7 @@ def plot_confidence():
     fig, axes = figures.new_figure(2.75, 1, len(MODELS), sharey=True)
     for ax, model in zip(axes[0], MODELS, strict=True):
         table = t.confidence_curve(model)
-        default = t.threshold_of(model, "default")
+        default = error_rates.threshold_of(model, "default")
         ax.plot(table["distance"], table["logistic"], color=MUTED, lw=1, ls=(0, (2, 2)), zorder=2)
         for _, part in table.groupby("side"):
             ax.plot(part["distance"], part["confidence"], color=IMPOSTOR_COLOUR, lw=2, zorder=3)
@@ -253,8 +253,8 @@ def plot_errors():
         some = table[table["fpir"] > 0]
         right.plot(100 * some["fpir"], 100 * some["fnir"], **style)
         for policy, marker in (("default", "s"), (shipped.PRIMARY, "o")):
-            at = t.threshold_of(model, policy)
-            found, fmr = t.errors_at(model, at), t.fmr_at(model, at)
+            at = error_rates.threshold_of(model, policy)
+            found, fmr = error_rates.errors_at(model, at), error_rates.fmr_at(model, at)
             look = {"color": style["color"], "ms": 5, "mec": "white", "mew": 0.7, "zorder": 5}
             left.plot(fmr["fmr"], 100 * found["fnmr"], marker, **look)
             right.plot(100 * found["fpir"], 100 * found["fnir"], marker, **look)
@@ -298,11 +298,12 @@ def title_errors() -> str:
 
 def caption_errors() -> str:
     """Caption of the chart of both errors."""
-    pairs = t.genuine(PRIMARY_MODELS[0])
+    pairs = error_rates.genuine(PRIMARY_MODELS[0])
     enrolled = int(np.isfinite(pairs["score"]).sum())
     return (
         f"Left: misses among {enrolled} pairs of portraits against false matches among impostor "
-        f"pairs, drawn where at least {t.MIN_ERRORS} errors carry the FMR. Right: {len(pairs)} "
+        f"pairs, drawn where at least {error_rates.MIN_ERRORS} errors carry the FMR. Right: "
+        f"{len(pairs)} "
         f"members whose second portrait is enrolled among the strangers and not returned, failures "
         f"to enrol included, against the share of 529 members flagged. Squares: library defaults; "
         f"circles: {ACLU_COUNT} flagged. Intervals are in the tables."
@@ -343,7 +344,7 @@ def plot_published():
             ax.plot([low, row["range_high"]], [y, y], color=colour, lw=2.2, alpha=0.55)
             ax.plot(row["implied_fmr"], y, "D", color=colour, mfc="white", ms=4.2, zorder=2.5)
             ax.plot(row["fmr"], y, "o", color=colour, ms=5.6, mec="white", mew=0.7, zorder=3)
-            ax.annotate(w.one_in(row["fmr"]), (1, y), xycoords=("axes fraction", "data"),
+            ax.annotate(numbers.one_in(row["fmr"]), (1, y), xycoords=("axes fraction", "data"),
                         xytext=(8, 0), textcoords="offset points", va="center_baseline",
                         fontsize=8)  # fmt: skip
             ticks.append((y, MODEL_LABELS[row["model"]], False))
@@ -395,7 +396,8 @@ def caption_published() -> str:
 def alt_published() -> str:
     """What the chart of published tests shows, in words."""
     parts = [
-        f"{label}: {w.each({r['model']: w.one_in(r['fmr']) for r in part.to_dict('records')})}"
+        f"{label}: "
+        f"{w.each({r['model']: numbers.one_in(r['fmr']) for r in part.to_dict('records')})}"
         for label, part in t.equivalents().groupby("label", sort=False)
     ]
     return "Dots with ranges on a logarithmic axis of FMR. " + "; ".join(parts) + "."

@@ -4,277 +4,27 @@ A threshold is a distance. Here it is laid beside the other scales on which it c
 library's default, deepface's `confidence`, the FMR among people who take no part in the test, the
 FPIR of the members, and the misses among their second portraits.
 
-`python -m helpers.experiments.what_is_80_percent.tables` counts the false matches between former
+`python -m helpers.rebuild.tables 03-what-is-80-percent` counts the false matches between former
 legislators and `utkface` at every stored score into data/results/thresholds-fmr.parquet, and who
 was compared into data/results/thresholds-impostors.csv. It needs the face metadata of `utkface`
 (`congress-test enrol utkface`), which do not ship, and some minutes; everything else is read from
 what ships.
 """
 
-import argparse
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from tqdm import tqdm
 
-from helpers.experiments import the_question as claims
-from helpers.faces import collection, enrolment, same_person
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS, Configuration, configuration
 from helpers.paths import DATA
-from helpers.protocol import calibration, shipped, shipping
-from helpers.protocol import scores as score_store
-from helpers.protocol.policy import ACLU_COUNT, resolve
-from helpers.sources import galleries, published
+from helpers.protocol import calibration, error_rates, shipped
+from helpers.protocol.policy import ACLU_COUNT
+from helpers.sources import published
 from helpers.statistics import inference, rates
 
-RESULTS = DATA / "results"
-CURVE, IMPOSTORS = "thresholds-fmr.parquet", "thresholds-impostors.csv"
-IMPOSTOR_SETS = ("all", "recent")
-RECENT = 97  # Congress: who left in 1981 or later; most of their portraits are in colour
-BEYOND = 1e-2  # the curve ends at the default or at this FMR, whichever is looser
-MIN_ERRORS = 30  # the rule of 30: an FMR on fewer errors is not offered
 CONFIDENCES = (80.0, 95.0, 99.0)
-STEP = 10.0**-rates.DECIMALS
-
-
-# ---------------------------------------------------------------- false matches among impostors
-
-
-def fmr_curve(pairs: pd.DataFrame, n_probes: int, n_gallery: int) -> pd.DataFrame:
-    """False matches at every score of some impostor pairs, with the spread of the FMR.
-
-    pairs: probe_id, gallery_id (identities, each pair at most once), score. One row a score:
-    score, errors (pairs at or below it), log_se (standard error of the logarithm of the FMR, as in
-    `inference.fmr_interval`), probes (different ones among the errors), effective_probes
-    (errors^2 / sum of squared errors a probe: as many equally busy ones would make them).
-    """
-    if pairs.duplicated(["probe_id", "gallery_id"]).any():
-        raise ValueError("a pair of identities was compared twice")
-    pairs = pairs.sort_values("score", kind="stable")
-    s = np.arange(1, len(pairs) + 1, dtype=np.float64)
-    # the n-th error of an identity raises its squared count by 2 n - 1
-    before = {c: pairs.groupby(c, sort=False).cumcount() for c in ("probe_id", "gallery_id")}
-    squares = {c: np.cumsum(2.0 * n.to_numpy() + 1) for c, n in before.items()}
-    rows = squares["probe_id"] - s**2 / n_probes
-    columns = squares["gallery_id"] - s**2 / n_gallery
-    table = pd.DataFrame(
-        {
-            "score": pairs["score"].to_numpy(),
-            "errors": s.astype(np.int64),
-            "log_se": np.round(np.sqrt(np.maximum(rows + columns - s, s)) / s, 4),
-            "probes": np.cumsum(before["probe_id"].to_numpy() == 0),
-            "effective_probes": np.round(s**2 / squares["probe_id"], 1),
-        }
-    )
-    return table.drop_duplicates("score", keep="last", ignore_index=True)
-
-
-def make(out: Path, progress: bool = False) -> None:
-    """Write the false matches among impostors, and who they are, into a folder. Deterministic.
-
-    Impostor pairs as in `calibration`: former legislators x one face of each identity of the
-    adults of `utkface`. Set "recent": those who left Congress in 1981 or later, without anybody
-    whom any primary model's same-person rule finds in the gallery.
-    """
-    private = {m: shipping.load_dataset("utkface", m) for m in MODELS}
-    clusters = same_person.identity_clusters([private[m] for m in PRIMARY_MODELS])
-    labels = galleries.load_utkface()
-    adults = labels.loc[labels["adult"], "id"]
-    former = galleries.load_legislators().set_index("gallery_id")["last_congress"]
-    recent = set(former.index[former >= RECENT])
-    sides, same = {}, {}
-    for model in tqdm(MODELS, "who is in the gallery", disable=not progress):
-        gallery = collection.subset(private.pop(model), adults)
-        people = shipping.load_dataset("legislators", model)
-        near = collection.search(people, gallery, top=same_person.DEPTH)
-        margin = same_person.MARGIN_ALONE[model]
-        same[model] = set(same_person.same_person_alone(near, clusters, margin)["probe_id"])
-        of_face = clusters.reindex(gallery.ids)  # one face an identity: the first by id
-        sides[model] = people, collection.subset(gallery, of_face.index[~of_face.duplicated()])
-    in_any = set().union(*(same[m] for m in PRIMARY_MODELS))
-    curves, sets = [], []
-    for model in tqdm(MODELS, "false matches", disable=not progress):
-        people, gallery = sides[model]
-        everyone = set(people.ids)
-        pairs = collection.search(people, gallery, threshold=_limit(people, gallery))
-        for name, left_out, members in (
-            ("all", same[model], everyone - same[model]),
-            ("recent", (same[model] | in_any) & recent, (everyone & recent) - same[model] - in_any),
-        ):
-            mine = pairs[pairs["probe_id"].isin(members)]
-            curve = fmr_curve(mine, len(members), len(gallery.ids))
-            head = {"model": model, "impostors": name}
-            curves.append(curve.assign(**head)[[*head, *curve.columns]])
-            sizes = len(members), len(gallery.ids), len(members) * len(gallery.ids)
-            numbers = dict(zip(("legislators", "identities", "comparisons"), sizes, strict=True))
-            sets.append(head | numbers | {"left_out_as_same_person": len(left_out & everyone)})
-    out.mkdir(parents=True, exist_ok=True)
-    table = pd.concat(curves, ignore_index=True)
-    table.to_parquet(out / CURVE, index=False, compression="zstd")
-    pd.DataFrame(sets).to_csv(out / IMPOSTORS, index=False)
-
-
-def _limit(people, gallery) -> float:
-    """The end of the curve: the default or the score of the loosest FMR, from every 20th."""
-    some = people._replace(ids=people.ids[::20], embeddings=people.embeddings[::20])
-    found = np.concatenate([s.ravel() for _, s in collection.score_blocks(some, gallery)])
-    default = people.description["configuration"]["default_threshold"]
-    return float(np.round(max(default, np.quantile(found, BEYOND)), rates.DECIMALS))
-
-
-@cache
-def impostors() -> pd.DataFrame:
-    """Who was compared: model, impostors, legislators, identities, comparisons, left_out_as_..."""
-    return pd.read_csv(RESULTS / IMPOSTORS)
-
-
-@cache
-def curve(model: str, which: str = "all") -> pd.DataFrame:
-    """The FMR of a model at every score that ships, from `make`; `which`: "all" or "recent".
-
-    Columns of `fmr_curve`, and comparisons, fmr, low, high (95 %, identities on both sides
-    resampled), offered (at least 30 errors).
-    """
-    table = pd.read_parquet(RESULTS / CURVE)
-    table = table[(table["model"] == model) & (table["impostors"] == which)]
-    sets = impostors().set_index(["model", "impostors"]).loc[(model, which)]
-    z = stats.norm.ppf(0.975)
-    table = table.reset_index(drop=True).assign(comparisons=int(sets["comparisons"]))
-    table["fmr"] = table["errors"] / table["comparisons"]
-    table["low"] = table["fmr"] * np.exp(-z * table["log_se"])
-    table["high"] = np.minimum(1, table["fmr"] * np.exp(z * table["log_se"]))
-    return table.assign(offered=table["errors"] >= MIN_ERRORS)
-
-
-def fmr_at(model: str, threshold: float, which: str = "all") -> dict:
-    """FMR of a model at a threshold: threshold, errors, comparisons, fmr, low, high, offered, ...
-
-    Without a single error fmr, low and high are NaN; on fewer than 30 `offered` is False. Raises
-    ValueError beyond the loosest score of the curve.
-    """
-    table = curve(model, which)
-    last = table["score"].iloc[-1]
-    if threshold > last + rates.EPSILON:
-        raise ValueError(f"false matches of {model} were counted up to {last:g}, not {threshold:g}")
-    row = int(np.searchsorted(table["score"], threshold + rates.EPSILON, side="right")) - 1
-    if row < 0:
-        none = dict.fromkeys(table.columns, float("nan"))
-        counts = {"errors": 0, "probes": 0, "effective_probes": 0.0, "offered": False}
-        sizes = {"comparisons": int(table["comparisons"].iloc[0])}
-        return none | counts | sizes | {"model": model, "impostors": which, "threshold": threshold}
-    return table.iloc[row].to_dict() | {"threshold": threshold}
-
-
-def floor(model: str, which: str = "all") -> float:
-    """The smallest FMR that a model's impostor pairs carry: 30 errors in all comparisons."""
-    return MIN_ERRORS / int(curve(model, which)["comparisons"].iloc[0])
-
-
-# ---------------------------------------------------------------- the members
-
-
-@cache
-def best_impostor(model: str) -> np.ndarray:
-    """Best impostor score of each of the 529 members among the strangers, sorted; inf for none."""
-    return np.sort(shipped.result("utkface", model).members["score"].to_numpy())
-
-
-@cache
-def genuine(model: str) -> pd.DataFrame:
-    """Members with a second portrait (another photograph): probe_id, score, best_impostor.
-
-    score: distance between the two, inf where one of them failed to enrol; best_impostor: of the
-    first portrait among the strangers. Portraits that are the same photograph were dropped before.
-    """
-    first, second = (shipping.load_dataset(d, model) for d in ("probes", "second-portraits"))
-    score = score_store.genuine_scores(first, second).set_index("probe_id")["score"]
-    failed = enrolment.read_failures(shipping.faces_path("second-portraits", model))["id"]
-    people = sorted({*second.ids, *failed})
-    best = shipped.scores("utkface", model).best.query("portrait == 'first'")
-    best = best.set_index("probe_id")["rule"]
-    return pd.DataFrame(
-        {
-            "probe_id": people,
-            "score": score.reindex(people).fillna(np.inf).to_numpy(),
-            "best_impostor": best.reindex(people).fillna(np.inf).to_numpy(),
-        }
-    )
-
-
-def nearest_genuine() -> pd.DataFrame:
-    """Are the two portraits ever as near as two prints of one photograph? A row a primary model.
-
-    Columns model, pairs, nearest (smallest distance of a genuine pair), same_photograph (the
-    distance below which two faces count as near-duplicates), below (pairs below it), and `votes`:
-    how many pairs are below it in at least two models (the rule needs two).
-    """
-    rows, below = [], []
-    for model in PRIMARY_MODELS:
-        score = genuine(model).set_index("probe_id")["score"]
-        near = score <= same_person.NEAR[model]
-        below.append(near)
-        rows.append(
-            {
-                "model": model,
-                "pairs": int(np.isfinite(score).sum()),
-                "nearest": score.min(),
-                "same_photograph": same_person.NEAR[model],
-                "below": int(near.sum()),
-            }
-        )
-    votes = int((sum(n.astype(int) for n in below) >= same_person.NEAR_VOTES).sum())
-    return pd.DataFrame(rows).assign(votes=votes)
-
-
-def errors_at(model: str, threshold: float) -> dict:
-    """Both kinds of error of a model at a threshold.
-
-    threshold; flagged, searched, fpir (+ _low, _high): members with a stranger at or below it;
-    missed, pairs, fnmr (..): genuine pairs above it, of those that enrolled; not_found, mates,
-    fnir (..): members whose second portrait, enrolled beside the strangers, is not returned, a
-    failure to enrol counts; not_first, fnir_first (..): or not at rank 1; candidates: strangers at
-    or below it in an average search; implied_fmr: the same over all comparisons of members.
-    """
-    pairs = genuine(model)
-    both = pairs["score"].to_numpy()
-    enrolled = both[np.isfinite(both)]
-    first = np.where(pairs["score"] <= pairs["best_impostor"], 1, 2)
-    fpir = rates.fpir(rates.at_or_below(best_impostor(model), threshold))
-    fnmr = rates.fnmr(enrolled, threshold)
-    fnir = rates.fnir(both, threshold)
-    rank_1 = rates.fnir(both, threshold, first, 1)
-    near = score_store.pairs_at(shipped.scores("utkface", model), threshold)
-    searches, comparisons = _searches(model)
-    row = {"model": model, "threshold": threshold}
-    for counts, rate, found in (
-        (("flagged", "searched"), "fpir", fpir),
-        (("missed", "pairs"), "fnmr", fnmr),
-        (("not_found", "mates"), "fnir", fnir),
-        (("not_first", "mates"), "fnir_first", rank_1),
-    ):
-        row |= dict(zip(counts, (found.numerator, found.denominator), strict=True))
-        row |= {rate: found.rate, f"{rate}_low": found.low, f"{rate}_high": found.high}
-    return row | {
-        "candidates": near / searches,
-        "pairs_at_threshold": near,
-        "implied_fmr": near / comparisons,
-    }
-
-
-def _searches(model: str) -> tuple[int, int]:
-    """Searches of enrolled members, and the comparisons they made."""
-    summary = shipped.result("utkface", model).summary
-    return summary["searched"] - summary["failures_to_enrol"], summary["comparisons"]
-
-
-@cache
-def threshold_of(model: str, policy: str) -> float:
-    """The distance behind a policy: "default", "fmr:1e-5" or "count:28", as in `protocol.policy`."""
-    config = Configuration(**shipped.scores("utkface", model).description["configuration"])
-    return resolve(policy, best_impostor(model), config)[0]
 
 
 @cache
@@ -284,9 +34,9 @@ def tradeoff(model: str) -> pd.DataFrame:
     Columns threshold, fmr, fmr_low, fmr_high (missing where fewer than 30 errors carry it), fpir,
     fnmr, fnir, as shares.
     """
-    pairs = genuine(model)["score"].to_numpy()
-    members = best_impostor(model)
-    known = curve(model)
+    pairs = error_rates.genuine(model)["score"].to_numpy()
+    members = error_rates.best_impostor(model)
+    known = error_rates.curve(model)
     at = np.unique(np.concatenate([pairs, members]))
     at = at[at <= known["score"].iloc[-1]]
     row = np.searchsorted(known["score"], at + rates.EPSILON, side="right") - 1
@@ -347,8 +97,8 @@ def logistic(model: str, distance):
 @cache
 def _matches(model: str) -> tuple[np.ndarray, np.ndarray]:
     """Every stored distance up to the default threshold, and the confidence of a match there."""
-    steps = round(configuration_of(model).default_threshold / STEP)
-    distances = np.round(np.arange(1, steps + 1) * STEP, rates.DECIMALS)
+    steps = round(configuration_of(model).default_threshold / error_rates.STEP)
+    distances = np.round(np.arange(1, steps + 1) * error_rates.STEP, rates.DECIMALS)
     return distances, np.array([confidence(model, d, True) for d in distances])
 
 
@@ -366,8 +116,8 @@ def confidence_curve(model: str, points: int = 161) -> pd.DataFrame:
     From 0 to 1.6 times the default threshold, with the threshold itself on both sides.
     """
     default = configuration_of(model).default_threshold
-    inside = np.linspace(STEP, default, points)
-    beyond = np.linspace(default + STEP, 1.6 * default, points * 3 // 5)
+    inside = np.linspace(error_rates.STEP, default, points)
+    beyond = np.linspace(default + error_rates.STEP, 1.6 * default, points * 3 // 5)
     rows = [(d, side, confidence(model, d, side == "match"))
             for side, at in (("match", inside), ("no match", beyond)) for d in at]  # fmt: skip
     table = pd.DataFrame(rows, columns=["distance", "side", "confidence"])
@@ -392,7 +142,7 @@ def jumps() -> pd.DataFrame:
                 "metric": config.metric,
                 "threshold": t,
                 "at": confidence(model, t),
-                "beyond": confidence(model, t + STEP),
+                "beyond": confidence(model, t + error_rates.STEP),
                 "logistic": float(logistic(model, t)),
                 "highest": float(logistic(model, 0)),
                 "full": distance_for(model, 100.0),
@@ -413,10 +163,10 @@ def _both(asked) -> pd.DataFrame:
     """`errors_at` and `fmr_at` for (head, model, threshold) as rows of one table."""
     rows = []
     for head, model, threshold in asked:
-        found = fmr_at(model, threshold)
+        found = error_rates.fmr_at(model, threshold)
         fmr = {f"fmr_{k}": found[k] for k in ("low", "high")}
         rest = {k: found[k] for k in ("fmr", "errors", "comparisons", "offered")}
-        rows.append(head | errors_at(model, threshold) | rest | fmr)
+        rows.append(head | error_rates.errors_at(model, threshold) | rest | fmr)
     return pd.DataFrame(rows)
 
 
@@ -439,7 +189,7 @@ def scales() -> pd.DataFrame:
         for mark in marks:
             if mark.startswith("fmr:") and mark not in mine:
                 continue
-            threshold = threshold_of(model, mark)
+            threshold = error_rates.threshold_of(model, mark)
             value = confidence(model, threshold)
             rows.append(({"model": model, "mark": mark, "confidence": value}, model, threshold))
     return _both(rows)
@@ -492,14 +242,14 @@ def equivalents() -> pd.DataFrame:
     size.
     """
     rows = []
-    for test in claims.searches().to_dict("records"):
+    for test in published.searches().to_dict("records"):
         for model in PRIMARY_MODELS:
             rows.append(_equivalent(test, model))
     return pd.DataFrame(rows)
 
 
 def _equivalent(test: dict, model: str) -> dict:
-    best = best_impostor(model)
+    best = error_rates.best_impostor(model)
     faces = shipped.scores("utkface", model).faces
 
     def threshold(count):
@@ -511,8 +261,10 @@ def _equivalent(test: dict, model: str) -> dict:
     low, high = compatible_counts(test["flagged"], test["searched"], len(best), effect)
     sized = smaller_gallery(test["fpir"], test["gallery"], faces)
     sized_count = max(1, round(sized * len(best)))
-    found, strict, loose = (fmr_at(model, t) for t in (at, threshold(low), threshold(high)))
-    other = fmr_at(model, threshold(sized_count))
+    found, strict, loose = (
+        error_rates.fmr_at(model, t) for t in (at, threshold(low), threshold(high))
+    )
+    other = error_rates.fmr_at(model, threshold(sized_count))
     keys = ("study", "label", "people", "flagged", "searched", "fpir", "gallery")
     return {
         **{k: test[k] for k in keys},
@@ -533,9 +285,9 @@ def _equivalent(test: dict, model: str) -> dict:
         "offered": found["offered"],
         "range_low": strict["low"] if strict["offered"] else float("nan"),
         "range_high": loose["high"],
-        "recent_fmr": fmr_at(model, at, "recent")["fmr"],
-        "recent_errors": fmr_at(model, at, "recent")["errors"],
-        "implied_fmr": errors_at(model, at)["implied_fmr"],
+        "recent_fmr": error_rates.fmr_at(model, at, "recent")["fmr"],
+        "recent_errors": error_rates.fmr_at(model, at, "recent")["errors"],
+        "implied_fmr": error_rates.errors_at(model, at)["implied_fmr"],
         "sized_count": sized_count,
         "sized_threshold": threshold(sized_count),
         "sized_fmr": other["fmr"] if other["offered"] else float("nan"),
@@ -572,9 +324,11 @@ def price_of_zero() -> pd.DataFrame:
     """
     rows = []
     for model in PRIMARY_MODELS:
-        at_28 = errors_at(model, threshold_of(model, shipped.PRIMARY))
-        strict = float(np.round(best_impostor(model)[0] - STEP, rates.DECIMALS))
-        found, fmr = errors_at(model, strict), fmr_at(model, strict)
+        at_28 = error_rates.errors_at(model, error_rates.threshold_of(model, shipped.PRIMARY))
+        strict = float(
+            np.round(error_rates.best_impostor(model)[0] - error_rates.STEP, rates.DECIMALS)
+        )
+        found, fmr = error_rates.errors_at(model, strict), error_rates.fmr_at(model, strict)
         keys = ("missed", "fnmr", "fnmr_low", "fnmr_high")
         rows.append(
             {k: found[k] for k in ("model", "threshold", "flagged", "pairs", *keys)}
@@ -591,7 +345,7 @@ def zero_bound(faces: int) -> dict:
     searched, fpir_high (Wilson, 0 of the members searched), fmr_high: the FMR that gives this
     FPIR, were all comparisons independent: 1 - (1 - FPIR)^(1/N).
     """
-    searched = int(published.number(claims.ACLU, "members searched"))
+    searched = int(published.number(published.ACLU, "members searched"))
     high = float(inference.wilson(0, searched)[1])
     return {
         "searched": searched,
@@ -620,16 +374,3 @@ def stated_value(study: str, quantity: str) -> str:
     if len(found) != 1:
         raise LookupError(f"{len(found)} values of {quantity!r} in {study!r}")
     return found["value"].item()
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description="Count false matches between former legislators and utkface, into data/results."
-        " Needs the face metadata of utkface (congress-test enrol utkface) and some minutes."
-    )
-    parser.parse_args(arguments)
-    make(RESULTS, progress=True)
-
-
-if __name__ == "__main__":
-    main()

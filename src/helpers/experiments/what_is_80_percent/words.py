@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_question as claims
+from helpers.experiments.what_is_80_percent import make
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
-from helpers.protocol import calibration, shipped
+from helpers.protocol import calibration, error_rates, shipped
 from helpers.protocol.policy import ACLU_COUNT
+from helpers.show import numbers
 from helpers.show.figures import MODEL_LABELS, percent
 from helpers.show.numbers import listed
 from helpers.sources import published
@@ -19,34 +20,6 @@ RATES = (0.5, 0.2, 0.1, ACLU_COUNT / 529, 0.01)  # FPIRs of the table of errors
 
 
 # ---------------------------------------------------------------- numbers as text
-
-
-def one_in(fmr: float) -> str:
-    """A small rate as "1 in 98,000", to two significant digits."""
-    n = 1 / fmr
-    digits = 1 - int(np.floor(np.log10(n)))
-    return f"1 in {round(n, digits):,.0f}"
-
-
-def fmr_text(row, low="fmr_low", high="fmr_high", errors=True) -> str:
-    """An FMR with its interval and errors, or that it is not offered and why."""
-    if not row["offered"]:
-        return f"not offered: {row['errors']:,} in {row['comparisons']:,}"
-    interval = f"95 % interval {one_in(row[high])[5:]} to {one_in(row[low])[5:]}"
-    counted = f"; {row['errors']:,} errors" if errors else ""
-    return f"{one_in(row['fmr'])} ({interval}{counted})"
-
-
-def rate_of(row, k: str, n: str, rate: str) -> str:
-    return rates.format_rate(int(row[k]), int(row[n]), row[f"{rate}_low"], row[f"{rate}_high"])
-
-
-def fpir_of(row) -> str:
-    return rate_of(row, "flagged", "searched", "fpir")
-
-
-def fnmr_of(row) -> str:
-    return rate_of(row, "missed", "pairs", "fnmr")
 
 
 def each(parts: dict[str, str]) -> str:
@@ -82,9 +55,9 @@ def show_scales() -> pd.DataFrame:
             "Threshold": table["mark"].map(MARKS),
             "Distance": table["threshold"].map("{:.4f}".format),
             "deepface confidence": table["confidence"].map("{:.0f}".format),
-            "FMR (former legislators)": table.apply(fmr_text, axis=1),
-            "Members flagged (FPIR)": counts.where(fixed, table.apply(fpir_of, axis=1)),
-            "Second portraits missed (FNMR)": table.apply(fnmr_of, axis=1),
+            "FMR (former legislators)": table.apply(numbers.fmr_text, axis=1),
+            "Members flagged (FPIR)": counts.where(fixed, table.apply(numbers.fpir_of, axis=1)),
+            "Second portraits missed (FNMR)": table.apply(numbers.fnmr_of, axis=1),
         }
     )
 
@@ -100,13 +73,13 @@ def words_defaults() -> str:
     faces = shipped.scores("utkface", MODELS[0]).faces
     return (
         f"At the library defaults the FMR is "
-        f"{each({m: fmr_text(r, errors=False) for m, r in main.iterrows()})}. Asked about one pair "
-        f"of strangers, such a rule takes them for one person at most {one_in(main['fmr'].max())} "
+        f"{each({m: numbers.fmr_text(r, errors=False) for m, r in main.iterrows()})}. Asked about one pair "
+        f"of strangers, such a rule takes them for one person at most {numbers.one_in(main['fmr'].max())} "
         f"times. A search is {faces:,} pairs: the average search of a member returns "
         f"{each({m: f'{r.candidates:.0f}' for m, r in main.iterrows()})} strangers at or below the "
-        f"default, and {each({m: fpir_of(r) for m, r in main.iterrows()})} of the members get at "
+        f"default, and {each({m: numbers.fpir_of(r) for m, r in main.iterrows()})} of the members get at "
         f"least one. Of the pairs of portraits it still misses "
-        f"{each({m: fnmr_of(r) for m, r in main.iterrows()})}."
+        f"{each({m: numbers.fnmr_of(r) for m, r in main.iterrows()})}."
     )
 
 
@@ -121,9 +94,9 @@ def show_confidence() -> pd.DataFrame:
             "Confidence": table["confidence"].map("at least {:g}".format),
             "Model": table["model"].map(MODEL_LABELS),
             "Distance": table["threshold"].map("{:.4f}".format),
-            "FMR (former legislators)": table.apply(fmr_text, axis=1),
-            "Members flagged (FPIR)": table.apply(fpir_of, axis=1),
-            "Second portraits missed (FNMR)": table.apply(fnmr_of, axis=1),
+            "FMR (former legislators)": table.apply(numbers.fmr_text, axis=1),
+            "Members flagged (FPIR)": table.apply(numbers.fpir_of, axis=1),
+            "Second portraits missed (FNMR)": table.apply(numbers.fnmr_of, axis=1),
         }
     )
 
@@ -144,12 +117,12 @@ def words_confidence() -> str:
         else ""
     )
     model = PRIMARY_MODELS[0]
-    own = t.threshold_of(model, shipped.PRIMARY)
+    own = error_rates.threshold_of(model, shipped.PRIMARY)
     moved = (
         f"Whoever sets a threshold of {own:.4f} with {MODEL_LABELS[model]} instead of the default "
         f"sees the confidence fall from {t.confidence(model, own, True):.0f} at it to "
-        f"{t.confidence(model, own + t.STEP, False):.0f} one step beyond, where the default gives "
-        f"{t.confidence(model, own + t.STEP):.0f}. "
+        f"{t.confidence(model, own + error_rates.STEP, False):.0f} one step beyond, where the default gives "
+        f"{t.confidence(model, own + error_rates.STEP):.0f}. "
     )
     return (
         f"The library's documentation calls it the likelihood that two images show one person. "
@@ -159,8 +132,8 @@ def words_confidence() -> str:
         f"it so that every match gets 51 or more and every other pair 49 or less: the confidence "
         f"is {span(table['at'], whole)} at the threshold and {span(table['beyond'], whole)} one "
         f"ten-thousandth beyond. {half}**It moves with the user.** {moved}**It depends on the "
-        f"model.** The same words, “confidence of at least 80”, flag {fpir_of(at_80.loc[low])} of "
-        f"the members with {MODEL_LABELS[low]} and {fpir_of(at_80.loc[high])} with "
+        f"model.** The same words, “confidence of at least 80”, flag {numbers.fpir_of(at_80.loc[low])} of "
+        f"the members with {MODEL_LABELS[low]} and {numbers.fpir_of(at_80.loc[high])} with "
         f"{MODEL_LABELS[high]}. **It knows nothing of the search.** The regression was fitted to "
         f"pairs; how many strangers a search looks at, and how likely it was that the person is "
         f"there at all, does not enter. A probability that a candidate is the person would need "
@@ -192,26 +165,26 @@ def show_impostors(target: float = 1e-5) -> pd.DataFrame:
     """One calibrated threshold a model, and its FMR among three sets of impostors."""
     rows = []
     for model in MODELS:
-        at = t.threshold_of(model, f"fmr:{target:g}")
+        at = error_rates.threshold_of(model, f"fmr:{target:g}")
         every, recent, ours = (
-            t.fmr_at(model, at),
-            t.fmr_at(model, at, "recent"),
-            t.errors_at(model, at),
+            error_rates.fmr_at(model, at),
+            error_rates.fmr_at(model, at, "recent"),
+            error_rates.errors_at(model, at),
         )
-        comparisons = t._searches(model)[1]
+        comparisons = error_rates._searches(model)[1]
         busy = f"{every['probes']:,.0f} of {_sets(model)['legislators']:,}"
         rows.append(
             {
                 "Model": MODEL_LABELS[model],
                 "Distance": f"{at:.4f}",
                 "Former legislators": f"{every['errors']:,} in {every['comparisons']:,}",
-                "FMR": fmr_text(every, "low", "high", errors=False),
+                "FMR": numbers.fmr_text(every, "low", "high", errors=False),
                 "Legislators with an error": busy,
                 "As many as": f"{every['effective_probes']:,.0f} equally busy ones",
                 "Those who left in 1981 or later": (
                     f"{recent['errors']:,} in {recent['comparisons']:,}"
                 ),
-                "Their FMR": fmr_text(recent, "low", "high", errors=False),
+                "Their FMR": numbers.fmr_text(recent, "low", "high", errors=False),
                 "Members of Congress": f"{ours['pairs_at_threshold']:,} in {comparisons:,}",
             }
         )
@@ -219,26 +192,26 @@ def show_impostors(target: float = 1e-5) -> pd.DataFrame:
 
 
 def _sets(model: str, which: str = "all") -> pd.Series:
-    return t.impostors().set_index(["model", "impostors"]).loc[(model, which)]
+    return error_rates.impostors().set_index(["model", "impostors"]).loc[(model, which)]
 
 
 def words_floor() -> str:
     """How many impostor pairs there are and down to which FMR they carry."""
-    sets = t.impostors().query("impostors == 'all' and model in @PRIMARY_MODELS")
-    recent = t.impostors().query("impostors == 'recent' and model in @PRIMARY_MODELS")
-    floors = [t.floor(m) for m in PRIMARY_MODELS]
+    sets = error_rates.impostors().query("impostors == 'all' and model in @PRIMARY_MODELS")
+    recent = error_rates.impostors().query("impostors == 'recent' and model in @PRIMARY_MODELS")
+    floors = [error_rates.floor(m) for m in PRIMARY_MODELS]
     return (
         f"The impostor pairs: {span(sets['legislators'], '{:,}'.format)} former legislators, each "
         f"against one face of each of {span(sets['identities'], '{:,}'.format)} identities in the "
         f"gallery, {span(sets['comparisons'] / 1e6, '{:.0f}'.format)} million comparisons a model. "
         f"None of them is a member of the 115th Congress, and "
         f"{span(sets['left_out_as_same_person'])} legislators who are probably in the gallery "
-        f"themselves are left out. With the rule of 30 (no FMR on fewer than {t.MIN_ERRORS} "
-        f"errors) they carry down to {one_in(max(floors))}; below that, nothing is offered here. "
+        f"themselves are left out. With the rule of 30 (no FMR on fewer than {error_rates.MIN_ERRORS} "
+        f"errors) they carry down to {numbers.one_in(max(floors))}; below that, nothing is offered here. "
         f"The stricter set of those who left Congress in 1981 or later has "
         f"{span(recent['legislators'], '{:,}'.format)} legislators and "
         f"{span(recent['comparisons'] / 1e6, '{:.0f}'.format)} million comparisons and carries "
-        f"down to {one_in(max(t.floor(m, 'recent') for m in PRIMARY_MODELS))}."
+        f"down to {numbers.one_in(max(error_rates.floor(m, 'recent') for m in PRIMARY_MODELS))}."
     )
 
 
@@ -261,7 +234,7 @@ def words_tail(target: float = 1e-5) -> str:
     )
     return (
         f"**An FMR is a property of a threshold *and* of the people compared.** At the threshold "
-        f"that all former legislators calibrate to {one_in(target)}, the members themselves, whose "
+        f"that all former legislators calibrate to {numbers.one_in(target)}, the members themselves, whose "
         f"photographs are new and of one kind, make "
         f"{each({m: f'{v:.1f}' for m, v in factors.items()})} times that rate. Those who left "
         f"Congress in 1981 or later are in {span(parts, lambda v: percent(v, 0))} of the "
@@ -278,9 +251,9 @@ def _fewest(target: float = 1e-5) -> str:
 
 
 def _impostors_at(model: str, target: float) -> dict:
-    at = t.threshold_of(model, f"fmr:{target:g}")
-    sets = {which: t.fmr_at(model, at, which) for which in t.IMPOSTOR_SETS}
-    return sets | {"members": t.errors_at(model, at)["implied_fmr"]}
+    at = error_rates.threshold_of(model, f"fmr:{target:g}")
+    sets = {which: error_rates.fmr_at(model, at, which) for which in make.IMPOSTOR_SETS}
+    return sets | {"members": error_rates.errors_at(model, at)["implied_fmr"]}
 
 
 def show_by_group(target: float = 1e-4) -> pd.DataFrame:
@@ -292,8 +265,8 @@ def show_by_group(target: float = 1e-4) -> pd.DataFrame:
         part = table[table["model"] == model].set_index(["gender", "race"])
         text = part.apply(
             lambda r: (
-                f"{one_in(r['fmr'])} ({r['errors']:.0f} errors)"
-                if r["errors"] >= t.MIN_ERRORS
+                f"{numbers.one_in(r['fmr'])} ({r['errors']:.0f} errors)"
+                if r["errors"] >= error_rates.MIN_ERRORS
                 else f"not offered ({r['errors']:.0f} errors)"
             ),
             axis=1,
@@ -305,7 +278,9 @@ def show_by_group(target: float = 1e-4) -> pd.DataFrame:
 def words_by_group(target: float = 1e-4) -> str:
     """How far the FMR differs by the gallery face's labels, within sex."""
     table = pd.read_csv(calibration.FOLDER / "by-group.csv")
-    table = table[np.isclose(table["target_fmr"], target) & (table["errors"] >= t.MIN_ERRORS)]
+    table = table[
+        np.isclose(table["target_fmr"], target) & (table["errors"] >= error_rates.MIN_ERRORS)
+    ]
     parts = {}
     for model in PRIMARY_MODELS:
         spans = [
@@ -314,8 +289,8 @@ def words_by_group(target: float = 1e-4) -> str:
         ]
         parts[model] = " and ".join(spans)
     return (
-        f"A threshold calibrated to {one_in(target)} is an average over the people it was "
-        f"calibrated on. Where at least {t.MIN_ERRORS} errors carry them, the largest FMR by the "
+        f"A threshold calibrated to {numbers.one_in(target)} is an average over the people it was "
+        f"calibrated on. Where at least {error_rates.MIN_ERRORS} errors carry them, the largest FMR by the "
         f"gallery face's published label is so many times the smallest: {each(parts)}. The "
         f"legislators are mostly white men, so the rows differ in how many pairs are of one sex "
         f"and group: the table describes the impostor set as much as the models. A single FMR "
@@ -327,7 +302,10 @@ def words_by_group(target: float = 1e-4) -> str:
 
 
 def at_28() -> pd.DataFrame:
-    rows = [t.errors_at(m, t.threshold_of(m, shipped.PRIMARY)) for m in PRIMARY_MODELS]
+    rows = [
+        error_rates.errors_at(m, error_rates.threshold_of(m, shipped.PRIMARY))
+        for m in PRIMARY_MODELS
+    ]
     return pd.DataFrame(rows).set_index("model")
 
 
@@ -336,17 +314,19 @@ def show_errors() -> pd.DataFrame:
     rows = []
     for rate in RATES:
         for model in MODELS:
-            best = t.best_impostor(model)
+            best = error_rates.best_impostor(model)
             at = rates.threshold_for_count(best, round(rate * len(best))).threshold
-            row = t.errors_at(model, at)
+            row = error_rates.errors_at(model, at)
             rows.append(
                 {
                     "Members flagged (FPIR)": rates.format_rate(row["flagged"], row["searched"]),
                     "Model": MODEL_LABELS[model],
                     "Distance": f"{at:.4f}",
-                    "Pairs missed (FNMR)": fnmr_of(row),
-                    "Not returned (FNIR)": rate_of(row, "not_found", "mates", "fnir"),
-                    "Not returned at rank 1": rate_of(row, "not_first", "mates", "fnir_first"),
+                    "Pairs missed (FNMR)": numbers.fnmr_of(row),
+                    "Not returned (FNIR)": numbers.rate_of(row, "not_found", "mates", "fnir"),
+                    "Not returned at rank 1": numbers.rate_of(
+                        row, "not_first", "mates", "fnir_first"
+                    ),
                 }
             )
     return pd.DataFrame(rows)
@@ -354,8 +334,8 @@ def show_errors() -> pd.DataFrame:
 
 def words_genuine() -> str:
     """Which genuine pairs there are, and that none is the same photograph twice."""
-    table = t.nearest_genuine()
-    mates = len(t.genuine(PRIMARY_MODELS[0]))
+    table = error_rates.nearest_genuine()
+    mates = len(error_rates.genuine(PRIMARY_MODELS[0]))
     pairs = int(table["pairs"].iloc[0])
     votes = int(table["votes"].iloc[0])
     verdict = (
@@ -375,10 +355,10 @@ def words_genuine() -> str:
 def words_tradeoff() -> str:
     """Both errors at the ACLU's rate, in words."""
     table = at_28()
-    rank = {m: rate_of(r, "not_first", "mates", "fnir_first") for m, r in table.iterrows()}
+    rank = {m: numbers.rate_of(r, "not_first", "mates", "fnir_first") for m, r in table.iterrows()}
     return (
         f"At the threshold that flags {ACLU_COUNT} of 529 members, the models miss "
-        f"{each({m: fnmr_of(r) for m, r in table.iterrows()})} of the pairs. With the second "
+        f"{each({m: numbers.fnmr_of(r) for m, r in table.iterrows()})} of the pairs. With the second "
         f"portrait enrolled among the strangers, {each(rank)} of the members are not returned at "
         f"rank 1. The left end of the curve of {MODEL_LABELS[_fewest()]} in the left panel rests "
         f"on the few legislators of section 3, who are not in the right one. A rate of false "
@@ -392,11 +372,11 @@ def words_tradeoff() -> str:
 
 def show_stated() -> pd.DataFrame:
     """What the reports state of each published test: threshold, gallery, counts, source."""
-    table = claims.searches()
+    table = published.searches()
     stated = t.stated()
     key = "similarity threshold (percent)"
     said = dict(stated.loc[stated["quantity"] == key, ["study", "value"]].to_numpy())
-    said[claims.ACLU] = f"{published.number(claims.ACLU, key):.0f}"
+    said[published.ACLU] = f"{published.number(published.ACLU, key):.0f}"
     notes = stated[~stated["quantity"].eq(key)]
     return pd.DataFrame(
         {
@@ -438,18 +418,18 @@ def show_published() -> pd.DataFrame:
             "Distance": table.apply(
                 lambda r: f"{r['threshold']:.4f} ({r['t_low']:.4f}–{r['t_high']:.4f})", axis=1
             ),
-            "FMR": table.apply(fmr_text, axis=1),
+            "FMR": table.apply(numbers.fmr_text, axis=1),
             "Range": table.apply(_range, axis=1),
             "FMR at our gallery's size": table["sized_fmr"].map(
-                lambda v: one_in(v) if np.isfinite(v) else "not offered"
+                lambda v: numbers.one_in(v) if np.isfinite(v) else "not offered"
             ),
         }
     )
 
 
 def _range(row) -> str:
-    strict = "not offered" if np.isnan(row["range_low"]) else one_in(row["range_low"])
-    return f"{one_in(row['range_high'])} to {strict}"
+    strict = "not offered" if np.isnan(row["range_low"]) else numbers.one_in(row["range_low"])
+    return f"{numbers.one_in(row['range_high'])} to {strict}"
 
 
 def words_aclu() -> str:
@@ -467,19 +447,19 @@ def words_aclu() -> str:
         f"{row['flagged']:.0f} of {row['searched']:.0f} is {percent(row['fpir'])}; in our test "
         f"that is {same}. The distances are "
         f"{each({m: format(r['threshold'], '.4f') for m, r in rows.items()})}, and the FMR there "
-        f"is {each({m: fmr_text(r) for m, r in rows.items()})}. Counts from "
+        f"is {each({m: numbers.fmr_text(r) for m, r in rows.items()})}. Counts from "
         f"{table['counts_low'].min()} to {table['counts_high'].max()} are compatible with the "
         f"published rate; the FMR of their thresholds goes from "
         f"{each({m: _range(r) for m, r in rows.items()})}. Among the members themselves it is "
-        f"{each({m: one_in(r['implied_fmr']) for m, r in rows.items()})}, among the former "
+        f"{each({m: numbers.one_in(r['implied_fmr']) for m, r in rows.items()})}, among the former "
         f"legislators who left in 1981 or later {each({m: _recent(r) for m, r in rows.items()})}."
     )
 
 
 def _recent(row) -> str:
-    if row["recent_errors"] < t.MIN_ERRORS:
+    if row["recent_errors"] < error_rates.MIN_ERRORS:
         return f"not offered ({row['recent_errors']} errors)"
-    return one_in(row["recent_fmr"])
+    return numbers.one_in(row["recent_fmr"])
 
 
 def words_size() -> str:
@@ -535,7 +515,7 @@ def show_zero() -> pd.DataFrame:
                 ),
                 axis=1,
             ),
-            "Missed at none flagged": table.apply(fnmr_of, axis=1),
+            "Missed at none flagged": table.apply(numbers.fnmr_of, axis=1),
         }
     )
 
@@ -543,14 +523,14 @@ def show_zero() -> pd.DataFrame:
 def _zero_fmr(row) -> str:
     if not row["offered"]:
         return f"not offered: {row['errors']:,} in {row['comparisons']:,}"
-    return f"{one_in(row['fmr'])} ({row['errors']:,} errors)"
+    return f"{numbers.one_in(row['fmr'])} ({row['errors']:,} errors)"
 
 
 def words_zero() -> str:
     """What no false match among the members costs in our models."""
     table = t.price_of_zero()
     rows = {r["model"]: r for r in table.to_dict("records")}
-    n = int(t.errors_at(PRIMARY_MODELS[0], 0.0)["searched"])
+    n = int(error_rates.errors_at(PRIMARY_MODELS[0], 0.0)["searched"])
     return (
         f"Every model can be made to flag nobody: the threshold only has to lie below the best "
         f"impostor score of all members. The genuine pairs missed then rise from "
@@ -566,7 +546,7 @@ def words_99_claim() -> str:
     """What Amazon's zero at 99 bounds, and what it leaves open."""
     faces = int(t.stated_value("Amazon reply 2018", "gallery size (faces)"))
     bound = t.zero_bound(faces)
-    floor = max(t.floor(m) for m in PRIMARY_MODELS)
+    floor = max(error_rates.floor(m) for m in PRIMARY_MODELS)
     interval = rates.format_rate(0, bound["searched"], 0.0, bound["fpir_high"])
     can, cannot = "**It can be said**", "**It cannot be said**"
     points = [
@@ -574,8 +554,8 @@ def words_99_claim() -> str:
         f"by construction.",
         f"{can} what the claimed zero would bound. If all {bound['searched']} members were "
         f"searched (the reports do not give the number) in the {faces:,} faces of Amazon's re-run, "
-        f"no false match is {interval}: an FMR below {one_in(bound['fmr_high'])}, were all "
-        f"comparisons independent. Our impostor pairs carry down to {one_in(floor)}, "
+        f"no false match is {interval}: an FMR below {numbers.one_in(bound['fmr_high'])}, were all "
+        f"comparisons independent. Our impostor pairs carry down to {numbers.one_in(floor)}, "
         f"{floor / bound['fmr_high']:.0f} times more, so nothing here can confirm or refute it.",
         f"{cannot} what 99 costs. The reports that we read give no misses at any threshold, from "
         f"Amazon or from its critics; Comparitech says that its test could not measure them.",
@@ -596,16 +576,16 @@ def answer() -> str:
     """The answer of notebook 03, with numbers and intervals."""
     default = t.scales().query("mark == 'default' and model in @PRIMARY_MODELS")
     at_80 = t.at_confidence((80.0,))
-    zero = {r["model"]: fnmr_of(r) for r in t.price_of_zero().to_dict("records")}
+    zero = {r["model"]: numbers.fnmr_of(r) for r in t.price_of_zero().to_dict("records")}
     return (
         f"**It is a mark on one maker's scale, and no open model has it. What can be compared is "
         f"how often strangers match: the threshold that flags the ACLU's share of Congress in our "
         f"gallery has an FMR of {with_each(_aclu_fmrs())}, measured on former legislators, and of "
         f"{with_each(_aclu_fmrs('implied_fmr'))} among the members themselves; the libraries' own "
-        f"defaults have {one_in(default['fmr'].max())} to {one_in(default['fmr'].min())} and flag "
+        f"defaults have {numbers.one_in(default['fmr'].max())} to {numbers.one_in(default['fmr'].min())} and flag "
         f"{percent(default['fpir'].min(), 0)} to {percent(default['fpir'].max(), 0)} of the "
         f"members.** **Strictness is paid in misses: of the pairs of portraits of one member, "
-        f"{with_each({m: fnmr_of(r) for m, r in at_28().iterrows()})} are missed at the ACLU's "
+        f"{with_each({m: numbers.fnmr_of(r) for m, r in at_28().iterrows()})} are missed at the ACLU's "
         f"rate, and {with_each(zero)} at the threshold that flags nobody.** deepface's “confidence "
         f"of at least 80” flags {span(at_80['flagged'])} of {at_80['searched'].iloc[0]} members, "
         f"depending on the model: it is not Amazon's 80. (The ranges of the FMRs take in every "
@@ -630,7 +610,7 @@ def _aclu_fmrs(key: str = "fmr") -> dict[str, str]:
     """The FMR at the ACLU's rate by model; of the former legislators with its range."""
     rows = t.equivalents().query("study == @claims.ACLU").to_dict("records")
     ranges = {r["model"]: f" ({_range(r)})" if key == "fmr" else "" for r in rows}
-    return {r["model"]: one_in(r[key]) + ranges[r["model"]] for r in rows}
+    return {r["model"]: numbers.one_in(r[key]) + ranges[r["model"]] for r in rows}
 
 
 def _missed(table: pd.DataFrame, column: str) -> dict[str, str]:
@@ -656,7 +636,7 @@ def caption_table_confidence() -> str:
     """Caption of the table of rules on the confidence."""
     return (
         f"The distance is the largest at which deepface reports the confidence. An FMR on fewer "
-        f"than {t.MIN_ERRORS} errors is not offered: errors and comparisons are given instead."
+        f"than {error_rates.MIN_ERRORS} errors is not offered: errors and comparisons are given instead."
     )
 
 
@@ -702,6 +682,6 @@ def caption_table_zero() -> str:
     """Caption of the table of the price of zero."""
     return (
         f"The largest distance at which none of the 529 members is flagged. The misses are of the "
-        f"same pairs as above, 95 % Wilson intervals. An FMR on fewer than {t.MIN_ERRORS} errors "
+        f"same pairs as above, 95 % Wilson intervals. An FMR on fewer than {error_rates.MIN_ERRORS} errors "
         f"is not offered."
     )

@@ -4,7 +4,7 @@ Two kinds of search. **Not enrolled**: the members are searched among strangers;
 innocent. **Enrolled**: the members' second portraits are put among the strangers and searched with
 the first; the question is at which rank they come back.
 
-`python -m helpers.experiments.what_the_officer_sees.tables` makes data/results/candidate-lists.csv
+`python -m helpers.rebuild.tables 09-what-the-officer-sees` makes data/results/candidate-lists.csv
 and candidate-lists-hubs.csv. It needs the face metadata of `utkface` in the cache (`congress-test
 fetch utkface`, `congress-test enrol utkface`), no images, and takes some minutes.
 
@@ -16,7 +16,6 @@ than the cap that holds for the candidates that ship. How often single faces are
 of 50 faces together, or more.
 """
 
-import argparse
 from functools import cache
 from pathlib import Path
 
@@ -429,11 +428,3 @@ def headline_groups(members: pd.DataFrame) -> dict:
         "Members of colour": members["of_colour"],
         "Members of colour, not Asian": members["of_colour"] & ~asian,
     }
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="Make data/results/candidate-lists*.csv from the face metadata in the cache."
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
-    make(parser.parse_args().out, progress=True)

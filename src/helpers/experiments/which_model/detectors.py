@@ -1,9 +1,9 @@
 """The members and a sample of the strangers enrolled with other detectors, and another framing.
 
-What data/results/detectors*.{parquet,csv} holds is made here, by `python -m
-helpers.experiments.which_model.tables`. Each face is detected once for all models. Needs the images
-of `probes` and `utkface` and the face metadata of `utkface`. Half an hour on one core; a killed run
-goes on from where it was.
+What data/results/detectors*.{parquet,csv} holds is made here, by `python -m helpers.rebuild.tables
+07-which-model`. Each face is detected once for all models. Needs the images of `probes` and
+`utkface` and the face metadata of `utkface`. Half an hour on one core; a killed run goes on from
+where it was.
 """
 
 import hashlib

@@ -4,21 +4,18 @@ A specification is one choice each of model, gallery, detector, framing, portrai
 same-person variant and denominator. RULES says, before any result, which choices are counted and
 which are only shown. After Simonsohn, Simmons and Nelson, "Specification curve analysis" (2020).
 
-`python -m helpers.experiments.which_model.tables` makes data/results/detectors*.{parquet,csv} from
+`python -m helpers.rebuild.tables 07-which-model` makes data/results/detectors*.{parquet,csv} from
 the photographs, see `detectors`.
 """
 
-import argparse
 import itertools
 import warnings
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.which_model import detectors
 from helpers.experiments.which_model.detectors import DETECTORS, FRAMINGS, KEYS, RESULTS, SEED
 from helpers.faces import pipelines
 from helpers.protocol import calibration, congress_test, shipped
@@ -496,18 +493,3 @@ def framing() -> pd.DataFrame:
     """How faces lie in their images: images, faces, side, centre_x, centre_y (medians, as parts of
     the image's width; side: square root of the area of YuNet's box)."""
     return pd.read_csv(RESULTS / "detectors-framing.csv")
-
-
-def main() -> None:
-    """Make data/results/detectors* from the photographs."""
-    parser = argparse.ArgumentParser(
-        prog="python -m helpers.experiments.which_model.tables",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write to")
-    detectors.make(parser.parse_args().out)
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_people as people
+from helpers.experiments.the_people import tables as people
+from helpers.experiments.who_is_in_the_gallery import compositions
 from helpers.experiments.who_is_in_the_gallery import make as c
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test
@@ -34,20 +35,26 @@ TARGET_WORDS = {
     "us-jails": "US jails",
     "asian": "share of Asian people who are Indian",
 }
-SHOWN = (*c.MAIN, *c.SINGLE, "women only", "men only", c.LEGISLATORS)
+SHOWN = (
+    *compositions.MAIN,
+    *compositions.SINGLE,
+    "women only",
+    "men only",
+    compositions.LEGISLATORS,
+)
 
 
 # ---------------------------------------------------------------- what ships
 
 
 def read(name: str) -> pd.DataFrame:
-    return pd.read_csv(c.RESULTS / f"composition-{name}.csv")
+    return pd.read_csv(compositions.RESULTS / f"composition-{name}.csv")
 
 
 @cache
 def chances() -> pd.DataFrame:
     """The chance of each member in each gallery, with the member's recorded labels."""
-    table = pd.read_parquet(c.RESULTS / "composition.parquet")
+    table = pd.read_parquet(compositions.RESULTS / "composition.parquet")
     for column in ("model", "composition", "policy", "member_id"):
         table[column] = table[column].astype(str)
     members = congress_test.people_searched()[["member_id", "group", "gender", "of_colour"]]
@@ -78,11 +85,13 @@ def galleries() -> pd.DataFrame:
         own = {
             "crude": (chance, False),
             "within": (chance, True),
-            "not_asian": (c.without_asian(chance, part), False),
+            "not_asian": (compositions.without_asian(chance, part), False),
         }
-        for name, log in zip(c.RATIOS, c.log_ratios(chance, part), strict=True):
+        for name, log in zip(
+            compositions.RATIOS, compositions.log_ratios(chance, part), strict=True
+        ):
             values, within = own[name]
-            variance = c.variance_members(values, part, within)
+            variance = compositions.variance_members(values, part, within)
             half = Z * np.sqrt(variance + table.loc[key, f"variance_{name}"])
             row |= {
                 name: np.exp(log),
@@ -126,14 +135,14 @@ def by_group(compositions, policy: str = "matched") -> pd.DataFrame:
 
 def heat(pairs: str = "same sex", threshold: str | None = None) -> pd.DataFrame:
     """FMR of each recorded group against each label, as `composition.heat` writes it."""
-    threshold = threshold or f"fmr:{c.HEAT_FMR:g}"
+    threshold = threshold or f"fmr:{compositions.HEAT_FMR:g}"
     table = read("heat")
     return table[(table["pairs"] == pairs) & (table["threshold_name"] == threshold)].reset_index(
         drop=True
     )
 
 
-def spread(compositions=c.MAIN, ratio: str = "crude") -> dict:
+def spread(compositions=compositions.MAIN, ratio: str = "crude") -> dict:
     """How far the matched ratio moves with the gallery, and how far with the model.
 
     Keys: by_gallery, model -> largest over smallest ratio among the compositions; by_model,
@@ -185,9 +194,9 @@ def show_crosswalk() -> pd.DataFrame:
     }
     members = congress_test.people_searched()["group"].value_counts()
     adults = strata()
-    adults = adults[~adults["stratum"].str.endswith(c.CHILD)]
+    adults = adults[~adults["stratum"].str.endswith(compositions.CHILD)]
     sizes = adults.groupby(adults["stratum"].str.split(", ").str[1])["faces"].sum()
-    own = {g: c.CROSSWALK.get(g, "none") for g in GROUP_ORDER}
+    own = {g: compositions.CROSSWALK.get(g, "none") for g in GROUP_ORDER}
     return pd.DataFrame(
         {
             "Recorded group (members)": GROUP_ORDER,
@@ -201,7 +210,7 @@ def show_crosswalk() -> pd.DataFrame:
 
 def show_targets() -> pd.DataFrame:
     """The published figures behind the targets, with their crosswalk, source and status."""
-    table = c.targets()
+    table = compositions.targets()
     place = table[["race", "gender", "age_band"]].apply(
         lambda row: ", ".join(v for v in row if v), axis=1
     )
@@ -235,15 +244,15 @@ def show_compositions() -> pd.DataFrame:
     parts = table["stratum"].str.split(", ", expand=True)
     table = table.assign(gender=parts[0], race=parts[1], band=parts[2])
     rows = []
-    plans = c.designs(faces)
+    plans = compositions.designs(faces)
     for name, part in table.groupby("composition", sort=False):
         share = part["drawn"] / part["drawn"].sum()
         row = {"Gallery": name}
-        row |= {race: share[part["race"] == race].sum() for race in c.RACES}
+        row |= {race: share[part["race"] == race].sum() for race in compositions.RACES}
         row["Women"] = share[part["gender"] == "female"].sum()
-        row["Under 35"] = share[part["band"] != c.BANDS[1]].sum()
+        row["Under 35"] = share[part["band"] != compositions.BANDS[1]].sum()
         row = {k: v if k == "Gallery" else percent(v, 0) for k, v in row.items()}
-        row["Largest size"] = f"{c.largest_size(plans[name], faces):,}"
+        row["Largest size"] = f"{compositions.largest_size(plans[name], faces):,}"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -284,7 +293,7 @@ def show_ratios(compositions=SHOWN) -> pd.DataFrame:
     )
 
 
-def show_groups(compositions=c.MAIN) -> pd.DataFrame:
+def show_groups(compositions=compositions.MAIN) -> pd.DataFrame:
     """Expected number flagged by recorded group: a row a model and group, a column a gallery."""
     table = by_group(compositions)
     table["text"] = table.apply(_with_interval, axis=1)
@@ -320,7 +329,7 @@ def own_is_highest() -> pd.DataFrame:
     """
     rows = []
     for (model, group), part in show_heat().groupby(["model", "group"], sort=False):
-        own = c.CROSSWALK.get(group)
+        own = compositions.CROSSWALK.get(group)
         if own is None:
             continue
         part = part.set_index("race")
@@ -345,7 +354,7 @@ def own_figure_rows() -> pd.DataFrame:
 
     Columns model, row (group), series (composition), searched, expected, fpir, low, high.
     """
-    table = by_group(("as it is", c.OWN))
+    table = by_group(("as it is", compositions.OWN))
     table = table[table["group"].isin(OWN_ROWS)]
     table = table.rename(columns={"composition": "series", "group": "row"})
     order = {m: i for i, m in enumerate(PRIMARY_MODELS)}
@@ -354,19 +363,19 @@ def own_figure_rows() -> pd.DataFrame:
 
 def show_own() -> pd.DataFrame:
     """As `show_groups`, for the galleries of the own group, and of the own group and sex."""
-    return show_groups(("as it is", c.OWN, c.OWN_SEX))
+    return show_groups(("as it is", compositions.OWN, compositions.OWN_SEX))
 
 
 # ---------------------------------------------------------------- thresholds
 
 
-def show_policies(compositions=c.MAIN) -> pd.DataFrame:
+def show_policies(compositions=compositions.MAIN) -> pd.DataFrame:
     """Expected number flagged and ratio of the main galleries at each threshold policy."""
     rows = []
     for name in compositions:
         for model in PRIMARY_MODELS:
             row = {"Gallery": name, "Model": MODEL_LABELS[model]}
-            for policy in c.POLICIES:
+            for policy in compositions.POLICIES:
                 found = picked((name,), policy).set_index("model").loc[model]
                 searched = found["colour_searched"] + found["white_searched"]
                 words = POLICY_WORDS[policy].split(",")[0]
@@ -379,7 +388,14 @@ def show_policies(compositions=c.MAIN) -> pd.DataFrame:
 # ---------------------------------------------------------------- children, women and men, arrests
 
 
-OTHERS = ("as it is", "with children", "children only", "women only", "men only", c.LEGISLATORS)
+OTHERS = (
+    "as it is",
+    "with children",
+    "children only",
+    "women only",
+    "men only",
+    compositions.LEGISLATORS,
+)
 
 
 def show_others() -> pd.DataFrame:
@@ -401,7 +417,7 @@ def show_others() -> pd.DataFrame:
 
 def show_arrests() -> pd.DataFrame:
     """The matched ratios under other assumptions on the arrest gallery."""
-    return show_ratios(c.ARRESTS).drop(columns=["Threshold", "Not Asian"])
+    return show_ratios(compositions.ARRESTS).drop(columns=["Threshold", "Not Asian"])
 
 
 # ---------------------------------------------------------------- labels

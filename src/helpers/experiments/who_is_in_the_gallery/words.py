@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.who_is_in_the_gallery import make as c
+from helpers.experiments.who_is_in_the_gallery import compositions
 from helpers.experiments.who_is_in_the_gallery import tables as t
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test
@@ -41,10 +41,10 @@ def _of(k: int, n: int) -> str:
 
 def words_targets() -> str:
     """How well the published figures could be read, and what was assumed to combine them."""
-    table = c.targets()
+    table = compositions.targets()
     status = table["status"].value_counts()
-    arrests = c.margins("us-arrests")[0].set_index("race")["share"]
-    fbi = c.margins("us-arrests", hispanic="White")[0].set_index("race")["share"]
+    arrests = compositions.margins("us-arrests")[0].set_index("race")["share"]
+    fbi = compositions.margins("us-arrests", hispanic="White")[0].set_index("race")["share"]
     return (
         f"Of {len(table)} figures, {status.get('primary', 0)} were read on the publisher's own "
         f"page, {status.get('copy', 0)} in a copy of the publisher's table and "
@@ -62,11 +62,13 @@ def words_targets() -> str:
 def words_size() -> str:
     """The common size and what limits it."""
     faces = t.strata().set_index("stratum")["faces"]
-    largest = {k: c.largest_size(v, faces) for k, v in c.designs(faces).items()}
+    largest = {
+        k: compositions.largest_size(v, faces) for k, v in compositions.designs(faces).items()
+    }
     name = min(largest, key=largest.get)
-    adults = faces[~faces.index.str.endswith(c.CHILD)].sum()
+    adults = faces[~faces.index.str.endswith(compositions.CHILD)].sum()
     return (
-        f"**One size for all: {c.SIZE:,} faces.** UTKFace has {adults:,} enrolled adults without "
+        f"**One size for all: {compositions.SIZE:,} faces.** UTKFace has {adults:,} enrolled adults without "
         f"the probable same persons, but not enough of each kind: the gallery '{name}' could have "
         f"at most {largest[name]:,}, the least of all, and galleries can only be compared at one "
         "size. A smaller gallery gives fewer false matches at any threshold, so the numbers "
@@ -80,11 +82,15 @@ def words_size() -> str:
 def answer() -> str:
     """The answer of notebook 05."""
     white = _each(t.picked(("White only",)))
-    moved, main, own = t.spread(c.MAIN), t.picked(c.MAIN), t.picked((c.OWN,))
+    moved, main, own = (
+        t.spread(compositions.MAIN),
+        t.picked(compositions.MAIN),
+        t.picked((compositions.OWN,)),
+    )
     gallery, model = max(moved["by_gallery"].values()), max(moved["by_model"].values())
     return (
-        f"**Same members, same photographs, {c.WANTED} expected to be flagged in galleries of "
-        f"{c.SIZE:,} strangers: over four galleries (UTKFace as it is, balanced, like US adults, "
+        f"**Same members, same photographs, {compositions.WANTED} expected to be flagged in galleries of "
+        f"{compositions.SIZE:,} strangers: over four galleries (UTKFace as it is, balanced, like US adults, "
         "like US arrests) the ratio of the FPIR of members of colour to that of white members is "
         f"{_ranges(main)}, and within recorded sex {_ranges(main, 'within')}. Its 95 % interval "
         f"lies above 1 for {_above(main)} of them (within sex {_above(main, 'within')}); another "
@@ -106,7 +112,7 @@ def _above(table: pd.DataFrame, name: str = "crude") -> str:
 
 def _both(own: pd.DataFrame) -> str:
     """What goes with who is enrolled, and what is left with equal numbers: a sentence."""
-    white, main = t.picked(("White only",)), t.picked(c.MAIN)
+    white, main = t.picked(("White only",)), t.picked(compositions.MAIN)
     least = main.groupby("model")["crude"].min()
     below = [MODEL_LABELS[r.model] for r in white.itertuples() if r.crude < least[r.model]]
     left = [MODEL_LABELS[m] for m in own.loc[own["crude_low"] > 1, "model"]]
@@ -126,8 +132,8 @@ def _both(own: pd.DataFrame) -> str:
 def caption_groups() -> str:
     """Caption of the table by recorded group."""
     return (
-        f"Expected number flagged of those searched, {c.WANTED} expected in all, in galleries of "
-        f"{c.SIZE:,} faces. 95 % intervals: Wilson on the expected number, as for one such gallery "
+        f"Expected number flagged of those searched, {compositions.WANTED} expected in all, in galleries of "
+        f"{compositions.SIZE:,} faces. 95 % intervals: Wilson on the expected number, as for one such gallery "
         "and independent searches. Exploratory; groups of fewer than ten members say little."
     )
 
@@ -159,8 +165,8 @@ def caption_ratios() -> str:
 def caption_table() -> str:
     """Caption of the table of ratios."""
     return (
-        f"Exact expectations in random galleries of {c.SIZE:,} faces, threshold set anew for each "
-        f"so that {c.WANTED} members are expected to be flagged. 95 % intervals for other members "
+        f"Exact expectations in random galleries of {compositions.SIZE:,} faces, threshold set anew for each "
+        f"so that {compositions.WANTED} members are expected to be flagged. 95 % intervals for other members "
         "and other gallery identities of the same kind (the two variances added, which is on the "
         "safe side). Exploratory. Galleries of one label are half women; 'legislators' are former "
         "members of Congress, on other kinds of photographs."
@@ -170,7 +176,7 @@ def caption_table() -> str:
 def words_ratios() -> str:
     """The ratios of the main galleries in words."""
     rows = []
-    for name in c.MAIN:
+    for name in compositions.MAIN:
         part = t.picked((name,))
         rows.append(f"* **{name}**: {_each(part)}; within recorded sex {_each(part, 'within')}.")
     return "\n".join(rows)
@@ -180,8 +186,8 @@ def words_spread() -> str:
     """Model against gallery: the two-way comparison in words."""
     parts = []
     for name, chosen in (
-        ("the four main galleries", c.MAIN),
-        ("these and the five of one label", (*c.MAIN, *c.SINGLE)),
+        ("the four main galleries", compositions.MAIN),
+        ("these and the five of one label", (*compositions.MAIN, *compositions.SINGLE)),
     ):
         crude, within = t.spread(chosen), t.spread(chosen, "within")
         parts.append(
@@ -230,7 +236,7 @@ def alt_heat() -> str:
     """What the heatmap shows, in words."""
     parts = []
     for model, part in t.show_heat().groupby("model", sort=False):
-        own = part[part["group"].map(c.CROSSWALK) == part["race"]]
+        own = part[part["group"].map(compositions.CROSSWALK) == part["race"]]
         rows = [f"{r.group} {100_000 * r.fmr:.0f}" for r in own.itertuples()]
         parts.append(f"{MODEL_LABELS[model]}: {', '.join(rows)}")
     return (
@@ -244,7 +250,9 @@ def words_heat() -> str:
     table, own = t.show_heat(), t.own_is_highest()
     parts = []
     for model, part in table.groupby("model", sort=False):
-        diagonal = part[part["group"].map(c.CROSSWALK) == part["race"]].set_index("group")
+        diagonal = part[part["group"].map(compositions.CROSSWALK) == part["race"]].set_index(
+            "group"
+        )
         white = diagonal.loc["White"]
         above = [
             g for g in diagonal.index if g != "White" and diagonal.loc[g, "low"] > white["high"]
@@ -293,7 +301,9 @@ def title_own() -> str:
 
 def _moved() -> tuple[list, list]:
     """The models whose ratio is smaller, and larger, with own-group galleries than as it is."""
-    own, before = (t.picked((n,)).set_index("model")["crude"] for n in (c.OWN, "as it is"))
+    own, before = (
+        t.picked((n,)).set_index("model")["crude"] for n in (compositions.OWN, "as it is")
+    )
     smaller = [MODEL_LABELS[m] for m in own.index if own[m] < before[m]]
     return smaller, [MODEL_LABELS[m] for m in own.index if MODEL_LABELS[m] not in smaller]
 
@@ -304,7 +314,7 @@ def alt_own() -> str:
     for model, part in t.own_figure_rows().groupby("model", sort=False):
         wide = part.pivot(index="row", columns="series", values="fpir")
         rows = [
-            f"{g} {percent(wide.loc[g, 'as it is'])} and {percent(wide.loc[g, c.OWN])}"
+            f"{g} {percent(wide.loc[g, 'as it is'])} and {percent(wide.loc[g, compositions.OWN])}"
             for g in t.OWN_ROWS
         ]
         parts.append(f"{MODEL_LABELS[model]}: {', '.join(rows)}")
@@ -314,9 +324,9 @@ def alt_own() -> str:
 def caption_own() -> str:
     """Caption of the table of own-group galleries."""
     return (
-        f"Expected number flagged, of those searched; threshold set anew so that {c.WANTED} are "
-        f"expected in all. Own group: {c.SIZE:,} faces of the label nearest to the member's "
-        f"recorded group, half women; own group and sex: {c.SIZE // 2} faces, all of the member's "
+        f"Expected number flagged, of those searched; threshold set anew so that {compositions.WANTED} are "
+        f"expected in all. Own group: {compositions.SIZE:,} faces of the label nearest to the member's "
+        f"recorded group, half women; own group and sex: {compositions.SIZE // 2} faces, all of the member's "
         "recorded sex. 95 % intervals: Wilson on the expected number. Members without a label of "
         "their own (Native and Pacific) are left out. Exploratory."
     )
@@ -325,10 +335,10 @@ def caption_own() -> str:
 def words_own() -> str:
     """Equal own-group size in words."""
     parts = []
-    for name in ("as it is", c.OWN, c.OWN_SEX):
+    for name in ("as it is", compositions.OWN, compositions.OWN_SEX):
         part = t.picked((name,))
         parts.append(f"* **{name}**: {_each(part)}; within recorded sex {_each(part, 'within')}.")
-    own = t.picked((c.OWN,)).set_index("model")
+    own = t.picked((compositions.OWN,)).set_index("model")
     still = [MODEL_LABELS[m] for m in own.index if own.loc[m, "crude_low"] > 1]
     smaller, larger = _moved()
     if smaller:
@@ -355,7 +365,7 @@ def words_own() -> str:
 def caption_policies() -> str:
     """Caption of the table of threshold policies."""
     return (
-        f"Expected number flagged of those searched, in galleries of {c.SIZE:,} faces, and FPIR "
+        f"Expected number flagged of those searched, in galleries of {compositions.SIZE:,} faces, and FPIR "
         "ratio of members of colour to white members with its 95 % interval. Library default: the "
         "software's own. Threshold of the 28: the primary analysis' threshold, at which that many "
         "are flagged in the whole gallery."
@@ -366,7 +376,7 @@ def words_policies() -> str:
     """What one threshold gives in the four main galleries."""
     parts = []
     for policy in ("default", "primary"):
-        table = t.picked(c.MAIN, policy)
+        table = t.picked(compositions.MAIN, policy)
         ranges = listed(
             f"{MODEL_LABELS[m]} {t.number_text(k.min())} to {t.number_text(k.max())}"
             for m, k in table.groupby("model", sort=False)["expected"]
@@ -376,7 +386,7 @@ def words_policies() -> str:
     factor = table.groupby("model")["expected"].agg(lambda v: v.max() / v.min()).max()
     return (
         f"At the library defaults the expected number flagged over the four galleries is {default} "
-        f"of {len(congress_test.people_searched())}; at the one threshold that flags {c.WANTED} in "
+        f"of {len(congress_test.people_searched())}; at the one threshold that flags {compositions.WANTED} in "
         f"the whole gallery it is {primary}. So at one threshold and one size the composition "
         f"alone changes the number of false matches by a factor of up to {factor:.1f}: a threshold "
         "calibrated on one gallery does not keep its promise in another."
@@ -389,7 +399,7 @@ def words_policies() -> str:
 def caption_others() -> str:
     """Caption of the table of children, women and men, and legislators."""
     return (
-        f"Galleries of {c.SIZE:,} faces. The one threshold is that of the 28 in the whole gallery "
+        f"Galleries of {compositions.SIZE:,} faces. The one threshold is that of the 28 in the whole gallery "
         "of adults; for the ratios it is set anew, so that 28 are expected. 95 % intervals."
     )
 
@@ -407,9 +417,10 @@ def words_others() -> str:
         )
 
     children = t.strata()
-    children = children[children["stratum"].str.endswith(c.CHILD)]["faces"].sum()
+    children = children[children["stratum"].str.endswith(compositions.CHILD)]["faces"].sum()
     former = listed(
-        f"{MODEL_LABELS[m]} {t.ratio_text(matched[c.LEGISLATORS].loc[m])}" for m in PRIMARY_MODELS
+        f"{MODEL_LABELS[m]} {t.ratio_text(matched[compositions.LEGISLATORS].loc[m])}"
+        for m in PRIMARY_MODELS
     )
     members = congress_test.people_searched()
     women = members["gender"].eq("female").groupby(members["of_colour"]).mean()
@@ -423,7 +434,7 @@ def words_others() -> str:
         "crude ratio by whom they can find at all, and only the ratio within recorded sex compares "
         f"them: women only {_each(t.picked(('women only',)), 'within')}, men only "
         f"{_each(t.picked(('men only',)), 'within')}.",
-        f"**Legislators.** In {c.SIZE:,} former legislators the ratio is {former}; their portraits "
+        f"**Legislators.** In {compositions.SIZE:,} former legislators the ratio is {former}; their portraits "
         "are of another kind, so composition and photography cannot be told apart there.",
     ]
     return "\n".join(f"* {b}" for b in bullets)
@@ -440,12 +451,12 @@ def caption_arrests() -> str:
 
 def words_arrests() -> str:
     """How far the assumptions behind the arrest gallery matter."""
-    table = t.picked(c.ARRESTS)
+    table = t.picked(compositions.ARRESTS)
     ranges = _ranges(table)
     base = t.picked(("US arrests",)).set_index("model")["crude"]
     far = {m: np.exp(np.abs(np.log(p["crude"] / base[m])).max()) for m, p in table.groupby("model")}
     return (
-        f"Over {len(c.ARRESTS)} ways to build an arrest gallery the crude ratio is {ranges}; the "
+        f"Over {len(compositions.ARRESTS)} ways to build an arrest gallery the crude ratio is {ranges}; the "
         f"farthest is a factor of {max(far.values()):.2f} from the one used above. The ACLU never "
         "described its gallery, so none of these is a reconstruction of it."
     )
@@ -458,7 +469,7 @@ def caption_labels() -> str:
     """Caption of the table of other labels."""
     table = t.read("labels")
     return (
-        f"Crude FPIR ratio at {c.WANTED} expected, galleries of {table['size'].iloc[0]:,} faces. "
+        f"Crude FPIR ratio at {compositions.WANTED} expected, galleries of {table['size'].iloc[0]:,} faces. "
         f"Redrawn: mean of {table['draws'].max()} redraws and their range, in which labels differ "
         "from the published ones at the rate named, to the label that near-duplicates have "
         "instead. One face an identity: the unit is the identity cluster and not the face."
@@ -510,11 +521,11 @@ def words_unit() -> str:
 
 def finding() -> str:
     """The line of this notebook in the README's table of findings."""
-    main, single = t.picked(c.MAIN), t.picked(c.SINGLE)
+    main, single = t.picked(compositions.MAIN), t.picked(compositions.SINGLE)
 
-    own = t.picked((c.OWN,))
+    own = t.picked((compositions.OWN,))
     return (
-        f"At {c.WANTED} expected false matches in {c.SIZE:,} faces the FPIR ratio of members of "
+        f"At {compositions.WANTED} expected false matches in {compositions.SIZE:,} faces the FPIR ratio of members of "
         f"colour to white members is {_ranges(main)} over four plausible galleries, "
         f"{_ranges(single)} over galleries of one label, and "
         f"{_each(own)} when "

@@ -1,6 +1,6 @@
 """Do the intervals and tests of notebook 04 do what they say? Simulations with a known answer.
 
-`python -m helpers.experiments.who_is_misidentified.tables` writes them into
+`python -m helpers.rebuild.tables 04-who-is-misidentified` writes them into
 data/results/coverage.csv and test-size.csv.
 """
 

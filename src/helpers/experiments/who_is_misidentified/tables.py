@@ -1,32 +1,27 @@
 """Who is falsely matched: groups, thresholds, adjustment, the ACLU's list; behind notebook 04.
 
 The primary analysis is that of `helpers.experiments.the_congress_test.tables`; all else here is
-exploratory. `python -m helpers.experiments.who_is_misidentified.tables` makes what takes minutes:
+exploratory. `python -m helpers.rebuild.tables 04-who-is-misidentified` makes what takes minutes:
 half-sample intervals for every group (needs the face metadata of `utkface` in the cache) and the
 simulations of `simulation`. They ship as data/results/who-half-samples.csv, coverage.csv and
 test-size.csv, the same bytes each time.
 """
 
-import argparse
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from tqdm import tqdm
 
-from helpers.experiments import the_people as people
-from helpers.experiments import the_question as claims
 from helpers.experiments.the_congress_test import tables as headline
-from helpers.faces import collection, same_person
+from helpers.experiments.the_people import tables as people
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
-from helpers.protocol import shipped, shipping
+from helpers.protocol import shipped
 from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.figures import GROUP_ORDER
-from helpers.sources import galleries, published
+from helpers.sources import published
 from helpers.statistics import inference, rates
 
 COUNTS = (ACLU_COUNT // 2, ACLU_COUNT, 2 * ACLU_COUNT)  # flagged at the three thresholds of a rule
@@ -448,7 +443,7 @@ def shares() -> pd.DataFrame:
     """
     rows = [
         (f"ACLU, {r.coding}", r.exact, r.colour_flagged, r.flagged, r.colour_searched, r.searched)
-        for r in claims.codings().itertuples()
+        for r in published.codings().itertuples()
     ]
     for r in headline.primary().itertuples():
         n = r.colour_searched + r.white_searched
@@ -476,94 +471,7 @@ def ratio_implied(share: float, part: float) -> float:
 # ---------------------------------------------------------------- what takes minutes
 
 
-def half_samples(draws: int = 300, seed: int = SEED, path=shipping.faces_path) -> pd.DataFrame:
-    """Half-sample intervals for every group and comparison, see `inference.half_sample`.
-
-    One row a model and group: flagged, searched, low, high (FPIR at 28 flagged, threshold set anew
-    in each draw), and for its comparison, at the threshold held fixed, ratio_low, ratio_high,
-    within_low, within_high, auc_low, auc_high (none for a group of fewer than FEWEST). Needs the
-    face metadata of `utkface`.
-    """
-    members = people_searched()
-    everybody = groups(members)
-    inside = {g["group"]: g["inside"] for g in everybody}
-    rows = []
-    nearest, clusters = _nearest(path)
-    for model, near in nearest.items():
-        threshold = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
-        for g in tqdm(everybody, desc=f"half-samples, {model}"):
-            one = g["inside"]
-            row = {"model": model, "characteristic": g["characteristic"], "group": g["group"]}
-            whole = members[["member_id"]].assign(of_colour=one)
-            found = inference.half_sample(
-                near, clusters, whole, shipped.PRIMARY, draws=draws, seed=seed
-            ).loc["fpir of colour"]
-            row |= {"flagged": found["numerator"], "searched": found["denominator"]}
-            row |= {"low": found["low"], "high": found["high"]}
-            row["design_effect"] = found["design_effect"]
-            if g["against"] and one.sum() >= FEWEST:
-                both = one | inside[g["against"]]
-                two = whole[both].assign(gender=g["strata"][both])
-                table = inference.half_sample(
-                    near, clusters, two, threshold, draws=draws, seed=seed
-                )
-                names = {"risk ratio": "ratio", "risk ratio within sex": "within", "auc": "auc"}
-                for statistic, name in names.items():
-                    if statistic in table.index:
-                        row[f"{name}_low"] = table.at[statistic, "low"]
-                        row[f"{name}_high"] = table.at[statistic, "high"]
-            rows.append(row)
-    return pd.DataFrame(rows).round(4).astype({"flagged": int, "searched": int})
-
-
-def _nearest(path, top: int = 90) -> tuple[dict, pd.Series]:
-    """The nearest faces of each member by model, without probable same persons; the clusters.
-
-    Deeper than what ships, so that a half gallery leaves everybody a candidate.
-    """
-    private = {m: shipping.load_dataset("utkface", m, path) for m in PRIMARY_MODELS}
-    clusters = same_person.identity_clusters(list(private.values()))
-    labels = galleries.load_utkface()
-    same = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
-    left_out = clusters.isin(same.loc[same["same_person"].astype(bool), "cluster"])
-    kept = set(labels.loc[labels["adult"], "id"]) - set(clusters.index[left_out])
-    near = {
-        m: collection.search(
-            shipping.load_dataset("probes", m, path), collection.subset(faces, kept), top=top
-        )
-        for m, faces in private.items()
-    }
-    return near, clusters
-
-
 @cache
 def load(name: str) -> pd.DataFrame:
     """A table that `main` made: "who-half-samples", "coverage" or "test-size"."""
     return pd.read_csv(RESULTS / f"{name}.csv")
-
-
-def make(out: Path = RESULTS) -> None:
-    """Write who-half-samples.csv, coverage.csv and test-size.csv into a folder."""
-    from helpers.experiments.who_is_misidentified import simulation as who_simulation
-
-    out.mkdir(parents=True, exist_ok=True)
-    for name, table in (
-        ("who-half-samples", half_samples),
-        ("coverage", who_simulation.coverage),
-        ("test-size", who_simulation.size),
-    ):
-        table().to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description="Make the tables of notebook 04 that take minutes: half-sample intervals for "
-        "every group, and the simulations of intervals and tests. Needs the face metadata of "
-        "utkface in the cache (congress-test enrol utkface); about 10 minutes on one core."
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder to write into")
-    make(parser.parse_args(arguments).out)
-
-
-if __name__ == "__main__":
-    main()

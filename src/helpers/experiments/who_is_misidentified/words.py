@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from helpers.experiments import the_question as claims
 from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.the_congress_test import words
 from helpers.experiments.who_is_misidentified import tables as who
@@ -542,8 +541,8 @@ def words_aclu() -> str:
     asian = table.loc[who.ASIAN].sum(numeric_only=True)
 
     def so(found, group):
-        few = claims.chance_of_so_few(int(found), int(group), ACLU_COUNT, n)
-        many = 1 - claims.chance_of_so_few(int(found) - 1, int(group), ACLU_COUNT, n)
+        few = rates.chance_of_so_few(int(found), int(group), ACLU_COUNT, n)
+        many = 1 - rates.chance_of_so_few(int(found) - 1, int(group), ACLU_COUNT, n)
         small, word = min((few, "few"), (many, "many"))
         chance = percent(small, 0) if small >= 0.01 else "less than 1 %"
         return f"so {word} in {chance} of draws by lot"

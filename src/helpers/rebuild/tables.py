@@ -4,6 +4,7 @@ They hold what a notebook cannot compute from the rest of what ships: it would n
 embeddings of private people, or minutes.
 """
 
+import argparse
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,42 +12,42 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.explore import make as explorer
-from helpers.experiments.how_big_is_the_gallery import tables as gallery_size
-from helpers.experiments.how_good_is_the_photo import make as photo_quality
-from helpers.experiments.what_gender_does_it_see import tables as gender_audit
-from helpers.experiments.what_is_80_percent import tables as thresholds
-from helpers.experiments.what_the_officer_sees import tables as candidate_lists
+from helpers.experiments.explore import make as explore
+from helpers.experiments.how_big_is_the_gallery import make as how_big_is_the_gallery
+from helpers.experiments.how_good_is_the_photo import make as how_good_is_the_photo
+from helpers.experiments.what_gender_does_it_see import tables as what_gender_does_it_see
+from helpers.experiments.what_is_80_percent import make as what_is_80_percent
+from helpers.experiments.what_the_officer_sees import tables as what_the_officer_sees
 from helpers.experiments.which_model import detectors
-from helpers.experiments.who_is_in_the_gallery import make as composition
-from helpers.experiments.who_is_misidentified import tables as who
+from helpers.experiments.who_is_in_the_gallery import make as who_is_in_the_gallery
+from helpers.experiments.who_is_misidentified import make as who_is_misidentified
 from helpers.faces import pipelines
 from helpers.paths import DATA
 from helpers.protocol import shipped, shipping
 
 RESULTS = DATA / "results"
 
-# in the order of the notebooks; the last three of the list start from the photographs
-MAKERS = (
-    thresholds.make,
-    who.make,
-    composition.make,
-    gallery_size.make,
-    candidate_lists.make,
-    explorer.make,
-    detectors.make,
-    photo_quality.make,
-    gender_audit.make,
-)
+# by notebook; the last three start from the photographs
+MAKERS = {
+    "03-what-is-80-percent": what_is_80_percent.make,
+    "04-who-is-misidentified": who_is_misidentified.make,
+    "05-who-is-in-the-gallery": who_is_in_the_gallery.make,
+    "06-how-big-is-the-gallery": how_big_is_the_gallery.make,
+    "09-what-the-officer-sees": what_the_officer_sees.make,
+    "10-explore": explore.make,
+    "07-which-model": detectors.make,
+    "08-how-good-is-the-photo": how_good_is_the_photo.make,
+    "12-what-gender-does-it-see": what_gender_does_it_see.make,
+}
 
 
-def make(out: Path) -> None:
-    """Write all results tables into the folder `out`; hours, most of them for the photographs.
+def make(out: Path, notebooks=tuple(MAKERS)) -> None:
+    """Write the results tables of some notebooks into the folder `out`; hours for all of them.
 
     Needs the face metadata of all named datasets where `shipping.faces_path` looks for them.
     """
-    for maker in MAKERS:
-        maker(out)
+    for name in notebooks:
+        MAKERS[name](out)
 
 
 def provide_faces(path: Callable[[str, str], Path]) -> None:
@@ -126,12 +127,34 @@ def _composition() -> str:
 
 
 def _photographs() -> str:
-    table = pd.read_parquet(RESULTS / photo_quality.ROWS)
-    as_it_is = table[table["kind"] == photo_quality.UNDEGRADED]
+    table = pd.read_parquet(RESULTS / how_good_is_the_photo.ROWS)
+    as_it_is = table[table["kind"] == how_good_is_the_photo.UNDEGRADED]
     problems = []
-    for column, policy in photo_quality.POLICIES.items():
+    for column, policy in how_good_is_the_photo.POLICIES.items():
         for model, count in as_it_is.groupby("model", observed=True)[column].sum().items():
             flagged = shipped.result("utkface", model, policy).summary["falsely_matched"]
             if count != flagged:
                 problems.append(f"{model}, {policy}: {count} instead of {flagged}")
     return "; ".join(problems)
+
+
+def main() -> None:
+    """`python -m helpers.rebuild.tables [--out FOLDER] [NOTEBOOK ...]`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m helpers.rebuild.tables",
+        description="Make the results tables of notebooks again. Needs the face metadata of "
+        "utkface in the cache (congress-test fetch utkface, congress-test enrol utkface). Those of "
+        "07, 08 and 12 start from the photographs: half an hour or more each; the others minutes.",
+    )
+    parser.add_argument("notebook", nargs="*", help=f"of {', '.join(MAKERS)}; all by default")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder (default: data/results)")
+    given = parser.parse_args()
+    unknown = sorted(set(given.notebook) - set(MAKERS))
+    if unknown:
+        parser.error(f"no results tables ship for {', '.join(unknown)}")
+    given.out.mkdir(parents=True, exist_ok=True)
+    make(given.out, given.notebook or tuple(MAKERS))
+
+
+if __name__ == "__main__":
+    main()

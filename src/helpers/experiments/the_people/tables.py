@@ -1,0 +1,292 @@
+"""Who is searched, who is searched against, and how good the photographs are: notebook 01.
+
+`python -m helpers.rebuild.tables 01-the-people` counts the labels and the photo quality of
+`utkface`, whose faces do not ship, into data/galleries/utkface-labels.csv and utkface-quality.csv;
+everything else is read from what ships. Faces are found alike for all models, so the face metadata
+of one model serve.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.faces.enrolment import read_faces, read_failures
+from helpers.paths import DATA
+from helpers.protocol.shipping import faces_path
+from helpers.show.figures import GROUP_ORDER
+from helpers.sources import galleries, rosters
+from helpers.statistics.inference import wilson
+from helpers.statistics.rates import by_group
+
+MODEL = "dlib-native"
+QUALITY = {"face_size": "Face size (pixels)", "sharpness": "Sharpness", "brightness": "Brightness"}
+SETS = {
+    "members, as searched": "probes",
+    "members, second portrait": "second-portraits",
+    "former legislators": "legislators",
+    "UTKFace, adults": "utkface",
+}
+RACES = ["White", "Black", "Asian", "Indian", "Others"]
+ADULT_BANDS = galleries.AGE_BANDS[1:4]  # 18 to 75
+# A class of UTKFace beside the group of the roster that comes nearest to it; None: has none.
+ALIKE = {
+    "White": ("White", "White"),
+    "Black": ("Black", "Black"),
+    "Hispanic": ("Hispanic", None),
+    "East Asian | Asian": ("East Asian", "Asian"),
+    "South Asian | Indian": ("South Asian", "Indian"),
+    "Native and Pacific": ("Native and Pacific", None),
+    "Others": (None, "Others"),
+}
+DETECTOR_ACCEPTS = 0.9  # deepface's default for YuNet (yunet_score_threshold)
+COHORT = 20  # years of birth that stand together
+FEWEST = 5  # faces of which quartiles are drawn
+
+
+# ---------------------------------------------------------------- the people searched
+
+
+def photographed(dataset: str = "probes") -> pd.DataFrame:
+    """The members with a portrait in a dataset (`probes`, `second-portraits`), one row each.
+
+    The columns of `load_members`, then age (years on 26 July 2018), failed (bool: no face was
+    enrolled), and of the enrolled face face_size (pixels), sharpness, brightness, else NaN.
+    """
+    return _photographed(dataset).copy()
+
+
+@cache
+def _photographed(dataset):
+    path = faces_path(dataset, MODEL)
+    faces = read_faces(path).set_index("id")[list(QUALITY)]
+    failures = read_failures(path)["id"]
+    members = rosters.load_members().set_index("member_id", drop=False)
+    members = members[members.index.isin([*faces.index, *failures])]
+    if dataset == "second-portraits":  # without those that are the same photograph
+        members = members[
+            members.index.isin(rosters.load_second_portraits().query("kept")["member_id"])
+        ]
+    members["age"] = ages(members["date_of_birth"])
+    members["failed"] = members.index.isin(failures)
+    return members.join(faces).reset_index(drop=True)
+
+
+def ages(born, day: str = rosters.DAY) -> pd.Series:
+    """Whole years of age on a day; `born`: a series of ISO dates."""
+    born, day = pd.to_datetime(born), pd.Timestamp(day)
+    early = (born.dt.month * 100 + born.dt.day) > day.month * 100 + day.day
+    return day.year - born.dt.year - early.astype(int)
+
+
+def counts(members: pd.DataFrame) -> pd.DataFrame:
+    """Members by group and recorded gender: group, women, men, all, with the totals at the end."""
+    table = pd.crosstab(members["group"], members["gender"]).reindex(GROUP_ORDER)
+    table = table.rename(columns={"female": "women", "male": "men"})[["women", "men"]]
+    table.loc["Members of colour"] = table.drop("White").sum()
+    table.loc["All"] = table.loc["White"] + table.loc["Members of colour"]
+    return table.assign(all=table.sum(axis=1)).rename_axis(None, axis=1).reset_index()
+
+
+def failures_by(people: pd.DataFrame, column: str, order=None) -> pd.DataFrame:
+    """Failures to enrol by a column: group, images, failed, rate, low, high (Wilson, 95 %)."""
+    table = by_group(people, column, order, flag_col="failed").reset_index()
+    table = table.set_axis(["group", "images", "failed", "rate", "low", "high"], axis=1)
+    return table.astype({"group": str})
+
+
+def quartiles(people: pd.DataFrame, by: list[str], order: dict | None = None) -> pd.DataFrame:
+    """Photo quality of the enrolled faces: the columns `by`, measure, faces, q25, median, q75.
+
+    order: column -> its values in the order wanted, in which the rows come.
+    """
+    enrolled = people.dropna(subset=list(QUALITY))
+    long = enrolled.melt(by, list(QUALITY), var_name="measure")
+    groups = long.groupby([*by, "measure"])["value"]
+    table = groups.quantile([0.25, 0.5, 0.75]).unstack().set_axis(["q25", "median", "q75"], axis=1)
+    table = table.round(1).reset_index()
+    table.insert(len(by) + 1, "faces", groups.size().to_numpy())
+    for column, values in ({"measure": list(QUALITY)} | (order or {})).items():
+        table[column] = pd.Categorical(table[column], values, ordered=True)
+    table = table.sort_values([*by, "measure"], ignore_index=True)
+    return table.astype(dict.fromkeys([*by, "measure"], str))
+
+
+def seats() -> pd.DataFrame:
+    """Every seat that changed hands before 26 July 2018 and who held it on that day."""
+    table = rosters.seat_changes().query("left_on <= @rosters.DAY").sort_values("left_on")
+    vacant = table["seat"].isin(rosters.vacant_seats())
+    return pd.DataFrame(
+        {
+            "Seat": table["seat"],
+            "Left": table["left"],
+            "On": table["left_on"],
+            "Why": table["reason"],
+            "Held on 26 July 2018 by": table["successor"].mask(vacant, "nobody: vacant"),
+            "Sworn in": table["successor_sworn_in"].mask(vacant, ""),
+        }
+    )
+
+
+# ---------------------------------------------------------------- the galleries
+
+
+def former() -> pd.DataFrame:
+    """Former legislators: the columns of `load_legislators`, then failed and the photo quality."""
+    path = faces_path("legislators", MODEL)
+    people = galleries.load_legislators()
+    people["failed"] = people["gallery_id"].isin(read_failures(path)["id"])
+    return people.join(read_faces(path).set_index("id")[list(QUALITY)], on="gallery_id")
+
+
+def cohorts() -> pd.DataFrame:
+    """Failures to enrol of `legislators` by year of birth: as `failures_by`, group "1840-1859"."""
+    people = former().dropna(subset="born")
+    start = people["born"].astype(int).clip(lower=1740) // COHORT * COHORT
+    start = start.clip(upper=1960)
+    names = {s: f"{s}–{s + COHORT - 1}" for s in sorted(start.unique())}
+    names |= {min(names): f"before {min(names) + COHORT}", max(names): f"{max(names)} or later"}
+    people["cohort"] = start.map(names)
+    return failures_by(people, "cohort", list(names.values()))
+
+
+def utkface() -> pd.DataFrame:
+    """Images and failures to enrol of `utkface` by published label, as they ship.
+
+    gender, race, age_band ("" where a label is missing or disputed), images, failures, adult
+    (bool: in the primary analysis), enrolled.
+    """
+    path = DATA / "scores" / "utkface-enrolment.csv"
+    table = pd.read_csv(path, keep_default_na=False, na_values={"face_size": [""]})
+    table["adult"] = table[["gender", "race"]].ne("").all(axis=1) & table["age_band"].isin(
+        ADULT_BANDS
+    )
+    table["enrolled"] = table["images"] - table["failures"]
+    return table[["gender", "race", "age_band", "images", "failures", "adult", "enrolled"]]
+
+
+def utkface_failures() -> pd.DataFrame:
+    """Failures to enrol of the adults of `utkface` by published gender and race.
+
+    Columns gender, group (the race label), images, failed, rate, low, high (Wilson, 95 %).
+    """
+    table = utkface().query("adult").groupby(["gender", "race"])[["images", "failures"]].sum()
+    table = table.reindex(pd.MultiIndex.from_product([["female", "male"], RACES])).reset_index()
+    table = table.set_axis(["gender", "group", "images", "failed"], axis=1)
+    table["rate"] = table["failed"] / table["images"]
+    table["low"], table["high"] = wilson(table["failed"], table["images"])
+    return table
+
+
+def composition() -> pd.DataFrame:
+    """Congress beside the adults of `utkface`: section, label, and for each count, of and share.
+
+    Columns section, label, congress, congress_of, congress_share, utkface, utkface_of,
+    utkface_share; missing where one side has no such class, or leaves the ages out.
+    """
+    members, table = photographed(), utkface()
+    adults = table[table["adult"]]
+    bands = galleries.age_band(members["age"])
+    rows = [
+        (
+            "Race or ethnicity, as recorded",
+            label,
+            float("nan") if ours is None else members["group"].eq(ours).sum(),
+            float("nan") if theirs is None else adults["enrolled"][adults["race"].eq(theirs)].sum(),
+        )
+        for label, (ours, theirs) in ALIKE.items()
+    ]
+    women = adults["enrolled"][adults["gender"].eq("female")].sum()
+    rows.append(("Gender, as recorded", "Women", members["gender"].eq("female").sum(), women))
+    for band in galleries.AGE_BANDS[1:]:
+        theirs = adults["enrolled"][adults["age_band"].eq(band)].sum()
+        theirs = theirs if band in ADULT_BANDS else float("nan")
+        rows.append(("Age in years", band.replace("-", "–"), bands.eq(band).sum(), theirs))
+    found = pd.DataFrame(rows, columns=["section", "label", "congress", "utkface"])
+    for side, total in (("congress", len(members)), ("utkface", adults["enrolled"].sum())):
+        found[f"{side}_of"] = total
+        found[f"{side}_share"] = found[side] / total
+    return found
+
+
+def label_counts(labels: pd.DataFrame) -> pd.DataFrame:
+    """What the file names of UTKFace say of its labels: quantity, images.
+
+    labels: as `galleries.load_utkface`. Labels stand in the file names, and one photograph under
+    several names may have several labels.
+    """
+    several = labels[labels["files"] > 1]
+    rows = {
+        "file names": labels["files"].sum(),
+        "different images": len(labels),
+        "images with several names": len(several),
+        "of these, names that disagree on any label": labels["disputed"].sum(),
+    }
+    for label in ("age", "gender", "race"):
+        rows[f"of these, names that disagree on {label}"] = (
+            labels["disputed"] & labels[label].isna()
+        ).sum()
+    unlabelled = labels[["age", "gender", "race"]].isna().all(axis=1) & ~labels["disputed"]
+    rows["images without a readable label"] = unlabelled.sum()
+    rows["adults of 18 to 75, no label missing or disputed"] = labels["adult"].sum()
+    return pd.DataFrame({"quantity": rows.keys(), "images": [int(v) for v in rows.values()]})
+
+
+def write_utkface_tables(out: Path = DATA, path=faces_path) -> None:
+    """Write the two tables of `utkface` that need its labels and faces into `out`/galleries.
+
+    The face metadata are those at `path(dataset, model)`. The quality of all adults together
+    stands in the row of gender "all" and race "all".
+    """
+    labels = galleries.load_utkface()
+    faces = read_faces(path("utkface", MODEL)).set_index("id")[list(QUALITY)]
+    adults = labels[labels["adult"]].set_index("id").join(faces, how="inner")
+    adults = pd.concat([adults.assign(gender="all", race="all"), adults])
+    order = {"gender": ["all", "female", "male"], "race": ["all", *RACES]}
+    folder = out / "galleries"
+    folder.mkdir(parents=True, exist_ok=True)
+    label_counts(labels).to_csv(folder / "utkface-labels.csv", index=False)
+    quality = quartiles(adults, ["gender", "race"], order)
+    quality.to_csv(folder / "utkface-quality.csv", index=False)
+
+
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of failures with the number of images in a column `label`, for a figure."""
+    label = table["group"] + " (" + table["images"].map("{:,}".format) + ")"
+    table = table.assign(label=label)
+    return table.replace({"female": "Women", "male": "Men"}) if "gender" in table else table
+
+
+def utkface_labels() -> pd.Series:
+    """`label_counts` as they ship: quantity -> images."""
+    table = pd.read_csv(DATA / "galleries" / "utkface-labels.csv")
+    return table.set_index("quantity")["images"]
+
+
+def utkface_quality() -> pd.DataFrame:
+    """Photo quality of the adults of `utkface` as it ships, columns as in `quartiles`."""
+    return pd.read_csv(DATA / "galleries" / "utkface-quality.csv")
+
+
+def photographs() -> pd.DataFrame:
+    """The four sets of photographs beside each other: a row each.
+
+    set, images, failed, and for each measure the median and quartiles as text, "259 (245 to 272)".
+    """
+    rows = []
+    for words, dataset in SETS.items():
+        if dataset == "utkface":
+            table = utkface().query("adult")
+            images, failed = int(table["images"].sum()), int(table["failures"].sum())
+            quality = utkface_quality().query("gender == 'all'")
+        else:
+            people = former() if dataset == "legislators" else photographed(dataset)
+            images, failed = len(people), int(people["failed"].sum())
+            quality = quartiles(people.assign(set=words), ["set"])
+        quality = quality.set_index("measure")
+        texts = {}
+        for measure, name in QUALITY.items():
+            low, middle, high = quality.loc[measure, ["q25", "median", "q75"]]
+            texts[name] = f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"
+        rows.append({"set": words, "images": images, "failed": failed, **texts})
+    return pd.DataFrame(rows)

@@ -1,0 +1,103 @@
+"""What ships for notebook 03: the false matches of former legislators at every stored score."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from helpers.faces import collection, same_person
+from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.protocol import error_rates, shipping
+from helpers.sources import galleries
+from helpers.statistics import rates
+
+IMPOSTOR_SETS = ("all", "recent")
+
+
+RECENT = 97  # Congress: who left in 1981 or later; most of their portraits are in colour
+
+
+BEYOND = 1e-2  # the curve ends at the default or at this FMR, whichever is looser
+
+
+def fmr_curve(pairs: pd.DataFrame, n_probes: int, n_gallery: int) -> pd.DataFrame:
+    """False matches at every score of some impostor pairs, with the spread of the FMR.
+
+    pairs: probe_id, gallery_id (identities, each pair at most once), score. One row a score:
+    score, errors (pairs at or below it), log_se (standard error of the logarithm of the FMR, as in
+    `inference.fmr_interval`), probes (different ones among the errors), effective_probes
+    (errors^2 / sum of squared errors a probe: as many equally busy ones would make them).
+    """
+    if pairs.duplicated(["probe_id", "gallery_id"]).any():
+        raise ValueError("a pair of identities was compared twice")
+    pairs = pairs.sort_values("score", kind="stable")
+    s = np.arange(1, len(pairs) + 1, dtype=np.float64)
+    # the n-th error of an identity raises its squared count by 2 n - 1
+    before = {c: pairs.groupby(c, sort=False).cumcount() for c in ("probe_id", "gallery_id")}
+    squares = {c: np.cumsum(2.0 * n.to_numpy() + 1) for c, n in before.items()}
+    rows = squares["probe_id"] - s**2 / n_probes
+    columns = squares["gallery_id"] - s**2 / n_gallery
+    table = pd.DataFrame(
+        {
+            "score": pairs["score"].to_numpy(),
+            "errors": s.astype(np.int64),
+            "log_se": np.round(np.sqrt(np.maximum(rows + columns - s, s)) / s, 4),
+            "probes": np.cumsum(before["probe_id"].to_numpy() == 0),
+            "effective_probes": np.round(s**2 / squares["probe_id"], 1),
+        }
+    )
+    return table.drop_duplicates("score", keep="last", ignore_index=True)
+
+
+def make(out: Path, progress: bool = False) -> None:
+    """Write the false matches among impostors, and who they are, into a folder. Deterministic.
+
+    Impostor pairs as in `calibration`: former legislators x one face of each identity of the
+    adults of `utkface`. Set "recent": those who left Congress in 1981 or later, without anybody
+    whom any primary model's same-person rule finds in the gallery.
+    """
+    private = {m: shipping.load_dataset("utkface", m) for m in MODELS}
+    clusters = same_person.identity_clusters([private[m] for m in PRIMARY_MODELS])
+    labels = galleries.load_utkface()
+    adults = labels.loc[labels["adult"], "id"]
+    former = galleries.load_legislators().set_index("gallery_id")["last_congress"]
+    recent = set(former.index[former >= RECENT])
+    sides, same = {}, {}
+    for model in tqdm(MODELS, "who is in the gallery", disable=not progress):
+        gallery = collection.subset(private.pop(model), adults)
+        people = shipping.load_dataset("legislators", model)
+        near = collection.search(people, gallery, top=same_person.DEPTH)
+        margin = same_person.MARGIN_ALONE[model]
+        same[model] = set(same_person.same_person_alone(near, clusters, margin)["probe_id"])
+        of_face = clusters.reindex(gallery.ids)  # one face an identity: the first by id
+        sides[model] = people, collection.subset(gallery, of_face.index[~of_face.duplicated()])
+    in_any = set().union(*(same[m] for m in PRIMARY_MODELS))
+    curves, sets = [], []
+    for model in tqdm(MODELS, "false matches", disable=not progress):
+        people, gallery = sides[model]
+        everyone = set(people.ids)
+        pairs = collection.search(people, gallery, threshold=_limit(people, gallery))
+        for name, left_out, members in (
+            ("all", same[model], everyone - same[model]),
+            ("recent", (same[model] | in_any) & recent, (everyone & recent) - same[model] - in_any),
+        ):
+            mine = pairs[pairs["probe_id"].isin(members)]
+            curve = fmr_curve(mine, len(members), len(gallery.ids))
+            head = {"model": model, "impostors": name}
+            curves.append(curve.assign(**head)[[*head, *curve.columns]])
+            sizes = len(members), len(gallery.ids), len(members) * len(gallery.ids)
+            numbers = dict(zip(("legislators", "identities", "comparisons"), sizes, strict=True))
+            sets.append(head | numbers | {"left_out_as_same_person": len(left_out & everyone)})
+    out.mkdir(parents=True, exist_ok=True)
+    table = pd.concat(curves, ignore_index=True)
+    table.to_parquet(out / error_rates.CURVE, index=False, compression="zstd")
+    pd.DataFrame(sets).to_csv(out / error_rates.IMPOSTORS, index=False)
+
+
+def _limit(people, gallery) -> float:
+    """The end of the curve: the default or the score of the loosest FMR, from every 20th."""
+    some = people._replace(ids=people.ids[::20], embeddings=people.embeddings[::20])
+    found = np.concatenate([s.ravel() for _, s in collection.score_blocks(some, gallery)])
+    default = people.description["configuration"]["default_threshold"]
+    return float(np.round(max(default, np.quantile(found, BEYOND)), rates.DECIMALS))

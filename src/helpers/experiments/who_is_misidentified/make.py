@@ -1,0 +1,89 @@
+"""What ships for notebook 04: half-sample intervals of every group, and the simulations."""
+
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from helpers.experiments.who_is_misidentified import tables
+from helpers.faces import collection, same_person
+from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.protocol import shipped, shipping
+from helpers.protocol.congress_test import people_searched
+from helpers.sources import galleries
+from helpers.statistics import inference
+
+
+def half_samples(
+    draws: int = 300, seed: int = tables.SEED, path=shipping.faces_path
+) -> pd.DataFrame:
+    """Half-sample intervals for every group and comparison, see `inference.half_sample`.
+
+    One row a model and group: flagged, searched, low, high (FPIR at 28 flagged, threshold set anew
+    in each draw), and for its comparison, at the threshold held fixed, ratio_low, ratio_high,
+    within_low, within_high, auc_low, auc_high (none for a group of fewer than FEWEST). Needs the
+    face metadata of `utkface`.
+    """
+    members = people_searched()
+    everybody = tables.groups(members)
+    inside = {g["group"]: g["inside"] for g in everybody}
+    rows = []
+    nearest, clusters = _nearest(path)
+    for model, near in nearest.items():
+        threshold = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
+        for g in tqdm(everybody, desc=f"half-samples, {model}"):
+            one = g["inside"]
+            row = {"model": model, "characteristic": g["characteristic"], "group": g["group"]}
+            whole = members[["member_id"]].assign(of_colour=one)
+            found = inference.half_sample(
+                near, clusters, whole, shipped.PRIMARY, draws=draws, seed=seed
+            ).loc["fpir of colour"]
+            row |= {"flagged": found["numerator"], "searched": found["denominator"]}
+            row |= {"low": found["low"], "high": found["high"]}
+            row["design_effect"] = found["design_effect"]
+            if g["against"] and one.sum() >= tables.FEWEST:
+                both = one | inside[g["against"]]
+                two = whole[both].assign(gender=g["strata"][both])
+                table = inference.half_sample(
+                    near, clusters, two, threshold, draws=draws, seed=seed
+                )
+                names = {"risk ratio": "ratio", "risk ratio within sex": "within", "auc": "auc"}
+                for statistic, name in names.items():
+                    if statistic in table.index:
+                        row[f"{name}_low"] = table.at[statistic, "low"]
+                        row[f"{name}_high"] = table.at[statistic, "high"]
+            rows.append(row)
+    return pd.DataFrame(rows).round(4).astype({"flagged": int, "searched": int})
+
+
+def _nearest(path, top: int = 90) -> tuple[dict, pd.Series]:
+    """The nearest faces of each member by model, without probable same persons; the clusters.
+
+    Deeper than what ships, so that a half gallery leaves everybody a candidate.
+    """
+    private = {m: shipping.load_dataset("utkface", m, path) for m in PRIMARY_MODELS}
+    clusters = same_person.identity_clusters(list(private.values()))
+    labels = galleries.load_utkface()
+    same = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
+    left_out = clusters.isin(same.loc[same["same_person"].astype(bool), "cluster"])
+    kept = set(labels.loc[labels["adult"], "id"]) - set(clusters.index[left_out])
+    near = {
+        m: collection.search(
+            shipping.load_dataset("probes", m, path), collection.subset(faces, kept), top=top
+        )
+        for m, faces in private.items()
+    }
+    return near, clusters
+
+
+def make(out: Path = tables.RESULTS) -> None:
+    """Write who-half-samples.csv, coverage.csv and test-size.csv into a folder."""
+    from helpers.experiments.who_is_misidentified import simulation as who_simulation
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, table in (
+        ("who-half-samples", half_samples),
+        ("coverage", who_simulation.coverage),
+        ("test-size", who_simulation.size),
+    ):
+        table().to_csv(out / f"{name}.csv", index=False, lineterminator="\n")

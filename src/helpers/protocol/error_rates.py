@@ -1,0 +1,175 @@
+"""False matches and misses at any threshold, from what ships: impostors, and genuine pairs."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from helpers.faces import enrolment, same_person
+from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
+from helpers.paths import DATA
+from helpers.protocol import scores as score_store
+from helpers.protocol import shipped, shipping
+from helpers.protocol.policy import resolve
+from helpers.statistics import rates
+
+RESULTS = DATA / "results"
+
+
+CURVE, IMPOSTORS = "thresholds-fmr.parquet", "thresholds-impostors.csv"
+
+
+MIN_ERRORS = 30  # the rule of 30: an FMR on fewer errors is not offered
+
+
+STEP = 10.0**-rates.DECIMALS
+
+
+@cache
+def impostors() -> pd.DataFrame:
+    """Who was compared: model, impostors, legislators, identities, comparisons, left_out_as_..."""
+    return pd.read_csv(RESULTS / IMPOSTORS)
+
+
+@cache
+def curve(model: str, which: str = "all") -> pd.DataFrame:
+    """The FMR of a model at every score that ships, from `make`; `which`: "all" or "recent".
+
+    Columns of `fmr_curve`, and comparisons, fmr, low, high (95 %, identities on both sides
+    resampled), offered (at least 30 errors).
+    """
+    table = pd.read_parquet(RESULTS / CURVE)
+    table = table[(table["model"] == model) & (table["impostors"] == which)]
+    sets = impostors().set_index(["model", "impostors"]).loc[(model, which)]
+    z = stats.norm.ppf(0.975)
+    table = table.reset_index(drop=True).assign(comparisons=int(sets["comparisons"]))
+    table["fmr"] = table["errors"] / table["comparisons"]
+    table["low"] = table["fmr"] * np.exp(-z * table["log_se"])
+    table["high"] = np.minimum(1, table["fmr"] * np.exp(z * table["log_se"]))
+    return table.assign(offered=table["errors"] >= MIN_ERRORS)
+
+
+def fmr_at(model: str, threshold: float, which: str = "all") -> dict:
+    """FMR of a model at a threshold: threshold, errors, comparisons, fmr, low, high, offered, ...
+
+    Without a single error fmr, low and high are NaN; on fewer than 30 `offered` is False. Raises
+    ValueError beyond the loosest score of the curve.
+    """
+    table = curve(model, which)
+    last = table["score"].iloc[-1]
+    if threshold > last + rates.EPSILON:
+        raise ValueError(f"false matches of {model} were counted up to {last:g}, not {threshold:g}")
+    row = int(np.searchsorted(table["score"], threshold + rates.EPSILON, side="right")) - 1
+    if row < 0:
+        none = dict.fromkeys(table.columns, float("nan"))
+        counts = {"errors": 0, "probes": 0, "effective_probes": 0.0, "offered": False}
+        sizes = {"comparisons": int(table["comparisons"].iloc[0])}
+        return none | counts | sizes | {"model": model, "impostors": which, "threshold": threshold}
+    return table.iloc[row].to_dict() | {"threshold": threshold}
+
+
+def floor(model: str, which: str = "all") -> float:
+    """The smallest FMR that a model's impostor pairs carry: 30 errors in all comparisons."""
+    return MIN_ERRORS / int(curve(model, which)["comparisons"].iloc[0])
+
+
+@cache
+def best_impostor(model: str) -> np.ndarray:
+    """Best impostor score of each of the 529 members among the strangers, sorted; inf for none."""
+    return np.sort(shipped.result("utkface", model).members["score"].to_numpy())
+
+
+@cache
+def genuine(model: str) -> pd.DataFrame:
+    """Members with a second portrait (another photograph): probe_id, score, best_impostor.
+
+    score: distance between the two, inf where one of them failed to enrol; best_impostor: of the
+    first portrait among the strangers. Portraits that are the same photograph were dropped before.
+    """
+    first, second = (shipping.load_dataset(d, model) for d in ("probes", "second-portraits"))
+    score = score_store.genuine_scores(first, second).set_index("probe_id")["score"]
+    failed = enrolment.read_failures(shipping.faces_path("second-portraits", model))["id"]
+    people = sorted({*second.ids, *failed})
+    best = shipped.scores("utkface", model).best.query("portrait == 'first'")
+    best = best.set_index("probe_id")["rule"]
+    return pd.DataFrame(
+        {
+            "probe_id": people,
+            "score": score.reindex(people).fillna(np.inf).to_numpy(),
+            "best_impostor": best.reindex(people).fillna(np.inf).to_numpy(),
+        }
+    )
+
+
+def nearest_genuine() -> pd.DataFrame:
+    """Are the two portraits ever as near as two prints of one photograph? A row a primary model.
+
+    Columns model, pairs, nearest (smallest distance of a genuine pair), same_photograph (the
+    distance below which two faces count as near-duplicates), below (pairs below it), and `votes`:
+    how many pairs are below it in at least two models (the rule needs two).
+    """
+    rows, below = [], []
+    for model in PRIMARY_MODELS:
+        score = genuine(model).set_index("probe_id")["score"]
+        near = score <= same_person.NEAR[model]
+        below.append(near)
+        rows.append(
+            {
+                "model": model,
+                "pairs": int(np.isfinite(score).sum()),
+                "nearest": score.min(),
+                "same_photograph": same_person.NEAR[model],
+                "below": int(near.sum()),
+            }
+        )
+    votes = int((sum(n.astype(int) for n in below) >= same_person.NEAR_VOTES).sum())
+    return pd.DataFrame(rows).assign(votes=votes)
+
+
+def errors_at(model: str, threshold: float) -> dict:
+    """Both kinds of error of a model at a threshold.
+
+    threshold; flagged, searched, fpir (+ _low, _high): members with a stranger at or below it;
+    missed, pairs, fnmr (..): genuine pairs above it, of those that enrolled; not_found, mates,
+    fnir (..): members whose second portrait, enrolled beside the strangers, is not returned, a
+    failure to enrol counts; not_first, fnir_first (..): or not at rank 1; candidates: strangers at
+    or below it in an average search; implied_fmr: the same over all comparisons of members.
+    """
+    pairs = genuine(model)
+    both = pairs["score"].to_numpy()
+    enrolled = both[np.isfinite(both)]
+    first = np.where(pairs["score"] <= pairs["best_impostor"], 1, 2)
+    fpir = rates.fpir(rates.at_or_below(best_impostor(model), threshold))
+    fnmr = rates.fnmr(enrolled, threshold)
+    fnir = rates.fnir(both, threshold)
+    rank_1 = rates.fnir(both, threshold, first, 1)
+    near = score_store.pairs_at(shipped.scores("utkface", model), threshold)
+    searches, comparisons = _searches(model)
+    row = {"model": model, "threshold": threshold}
+    for counts, rate, found in (
+        (("flagged", "searched"), "fpir", fpir),
+        (("missed", "pairs"), "fnmr", fnmr),
+        (("not_found", "mates"), "fnir", fnir),
+        (("not_first", "mates"), "fnir_first", rank_1),
+    ):
+        row |= dict(zip(counts, (found.numerator, found.denominator), strict=True))
+        row |= {rate: found.rate, f"{rate}_low": found.low, f"{rate}_high": found.high}
+    return row | {
+        "candidates": near / searches,
+        "pairs_at_threshold": near,
+        "implied_fmr": near / comparisons,
+    }
+
+
+def _searches(model: str) -> tuple[int, int]:
+    """Searches of enrolled members, and the comparisons they made."""
+    summary = shipped.result("utkface", model).summary
+    return summary["searched"] - summary["failures_to_enrol"], summary["comparisons"]
+
+
+@cache
+def threshold_of(model: str, policy: str) -> float:
+    """The distance behind a policy ("default", "fmr:1e-5", "count:28"), as in `protocol.policy`."""
+    config = Configuration(**shipped.scores("utkface", model).description["configuration"])
+    return resolve(policy, best_impostor(model), config)[0]

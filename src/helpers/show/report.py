@@ -1,0 +1,113 @@
+"""The result of a Congress test as plain text."""
+
+import math
+import textwrap
+
+import pandas as pd
+
+from helpers.protocol import congress_test
+from helpers.show.numbers import p_text
+from helpers.statistics import inference, rates
+
+NAMES_SHOWN = 60
+
+
+INDENT = {"initial_indent": "    ", "subsequent_indent": "    "}
+
+
+def report(result: congress_test.Result, title: str) -> str:
+    """The result as plain text, one statement a line."""
+    s = result.summary
+    low = s["fpir_low"], s["fpir_high"]
+    lines = [
+        title,
+        f"  {s['engine']}"
+        if "engine" in s
+        else f"  {s['model']} ({s['recogniser']}, detector {s['detector']}, {s['alignment']}, "
+        f"padding {s['padding']}, {s['metric']} distance)",
+        f"  threshold {s['threshold']:.4f}: {s['threshold_origin']}",
+        f"  searched                 {s['searched']:,} people in a gallery of "
+        f"{s['gallery_faces']:,} faces",
+        f"  failures to enrol        {s['failures_to_enrol']:,} (counted as no match)",
+        f"  falsely matched (FPIR)   "
+        f"{rates.format_rate(s['falsely_matched'], s['searched'], *low)}",
+        f"  implied FMR              {'' if s.get('pairs_complete', True) else 'at least '}"
+        f"{s['pairs_at_threshold']:,} of {s['comparisons']:,} "
+        f"comparisons ({_small(s['implied_fmr'])})",
+        f"  probable same person     {s['same_person_pairs']} pairs, "
+        f"{s['gallery_faces_left_out']} gallery faces left out; "
+        f"falsely matched with them in: {s['falsely_matched_none_left_out']}"
+        if s["same_person_rule"]
+        else "  probable same person     not looked for: no margin is known for this "
+        "configuration, or for so small a gallery",
+    ]
+    if (
+        s["same_person_rule"]
+        and s["same_person_pairs"]
+        and s["gallery_faces"] < congress_test.SMALL_GALLERY
+    ):
+        lines.append(
+            "                           (the rule was set on a gallery of thousands: "
+            "in one this small it leaves out too many)"
+        )
+    if s["genuine_p90"]:
+        lines.append(
+            f"                           without any candidate nearer than {s['genuine_p90']:.4f} "
+            f"(90 % of genuine pairs are): {s['falsely_matched_p90_left_out']}"
+        )
+    if "ratio" in s:
+        interval = rates.format_interval(s["ratio_low"], s["ratio_high"], percent=False)
+        lines += [
+            f"  members of colour        {_wilson_text(s['colour_flagged'], s['colour_searched'])}",
+            f"  white members            {_wilson_text(s['white_flagged'], s['white_searched'])}",
+            f"  FPIR ratio               {_ratio(s['ratio'])} (95 % interval {interval}), "
+            f"Fisher's exact p = {p_text(s['fisher_p'])}",
+        ]
+        if "ratio_within_sex" in s:
+            interval = rates.format_interval(
+                s["ratio_within_sex_low"], s["ratio_within_sex_high"], percent=False
+            )
+            lines.append(
+                f"  within recorded sex      {_ratio(s['ratio_within_sex'])} "
+                f"(95 % interval {interval}), Mantel-Haenszel"
+            )
+        lines.append(
+            f"  share of false matches   {s['colour_flagged']} of "
+            f"{s['colour_flagged'] + s['white_flagged']} are "
+            "members of colour (a share, not an error rate)"
+        )
+    for name, table in (("by group", result.groups), ("by gender and group", result.within_sex)):
+        if len(table):
+            lines.append(f"  FPIR {name}")
+            for key, row in table.iterrows():
+                label = ", ".join(key) if isinstance(key, tuple) else str(key)
+                text = rates.format_rate(
+                    int(row["flagged"]), int(row["searched"]), row["low"], row["high"]
+                )
+                lines.append(f"    {label:<24} {text}")
+    return "\n".join([*lines, *_who(result.members)])
+
+
+def _who(members: pd.DataFrame) -> list[str]:
+    """The falsely matched by name, or by id where there is none, nearest first."""
+    found = members[members["flagged"]].sort_values(["score", "member_id"])
+    if len(found) == 0:
+        return []
+    if len(found) > NAMES_SHOWN:
+        return [f"  who: {len(found)} people, listed by --csv FILE"]
+    names = found["member_id"] if "name" not in found else found["name"].fillna(found["member_id"])
+    return ["  who, nearest first", *textwrap.wrap("; ".join(names), 96, **INDENT)]
+
+
+def _ratio(value: float) -> str:
+    if math.isnan(value):
+        return "not defined"
+    return "above any number" if math.isinf(value) else f"{value:.2f}"
+
+
+def _wilson_text(k, n) -> str:
+    return rates.format_rate(k, n, *inference.wilson(k, n))
+
+
+def _small(value) -> str:
+    return "not defined" if value is None else f"{value:.1e}"
