@@ -31,7 +31,6 @@ NAMES_SHOWN = 60
 # The margin of one model leaves out 0.4 % of members by chance among 4,175 former legislators,
 # but 0.6 to 4 % among 1,000 of them and 2 to 6 % among 200.
 SMALL_GALLERY = 2000
-INDENT = {"initial_indent": "    ", "subsequent_indent": "    "}
 
 
 class Result(NamedTuple):
@@ -349,7 +348,8 @@ def _who(members: pd.DataFrame) -> list[str]:
     if len(found) > NAMES_SHOWN:
         return [f"  who: {len(found)} people, listed by --csv FILE"]
     names = found["member_id"] if "name" not in found else found["name"].fillna(found["member_id"])
-    return ["  who, nearest first", *textwrap.wrap("; ".join(names), 96, **INDENT)]
+    lines = textwrap.wrap("; ".join(names), 96, initial_indent="    ", subsequent_indent="    ")
+    return ["  who, nearest first", *lines]
 
 
 def _ratio(value: float) -> str:

@@ -273,7 +273,7 @@ def _searches(model: str) -> tuple[int, int]:
 
 @cache
 def threshold_of(model: str, policy: str) -> float:
-    """The distance behind a policy: "default", "fmr:1e-5" or "count:28", as in `protocol.policy`."""
+    """The distance behind a policy: "default", "fmr:1e-5" or "count:28", as in `policy`."""
     config = Configuration(**headline.scores("utkface", model).description["configuration"])
     return resolve(policy, best_impostor(model), config)[0]
 

@@ -12,6 +12,7 @@ least 50 faces.
 """
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -391,7 +392,7 @@ class Gallery(NamedTuple):
 
     table: pd.DataFrame
     members: pd.DataFrame
-    load: object
+    load: Callable
 
 
 def load_gallery(load=shipping.load_dataset, seed: int = SEED) -> Gallery:

@@ -63,7 +63,7 @@ def words_size() -> str:
     """The common size and what limits it."""
     faces = t.strata().set_index("stratum")["faces"]
     largest = {k: c.largest_size(v, faces) for k, v in c.designs(faces).items()}
-    name = min(largest, key=largest.get)
+    name = min(largest, key=lambda k: largest[k])
     adults = faces[~faces.index.str.endswith(c.CHILD)].sum()
     return (
         f"**One size for all: {c.SIZE:,} faces.** UTKFace has {adults:,} enrolled adults without "
