@@ -270,7 +270,7 @@ def test_the_hooks_of_the_configuration_exist():
     entries = [h["entry"] for h in hooks[0]["hooks"]]
     assert len(entries) == 6
     for program in ("ruff check", "ruff format", "mypy", "codespell"):
-        assert [e for e in entries if program in e] and program in makefile
+        assert [e for e in entries if program in e] and f"$(BIN)/{program}" in makefile
     said = subprocess.run(
         [
             sys.executable,
