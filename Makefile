@@ -81,8 +81,8 @@ test-site: $(STAMP) ## build the site and test it in a headless Chromium
 register: $(STAMP) ## add the ids of new figures to docs/figure-ids.csv
 	@$(BIN)/python -m helpers.site.build --register
 
-lint: $(STAMP) ## check the style of the code and the spelling
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/codespell
+lint: $(STAMP) ## check style, types and spelling
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/codespell
 
 lock: ## make requirements.lock again from requirements.in (UPGRADE=1 for newer versions; needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv"; exit 1; }
@@ -91,7 +91,7 @@ lock: ## make requirements.lock again from requirements.in (UPGRADE=1 for newer 
 		requirements.in --output-file requirements.lock
 
 clean: ## remove the environment, build/ and caches; downloads and results stay
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
 	find src tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
 
 # Shows which package is being fetched; the whole of pip's talk is in the log.

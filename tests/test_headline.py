@@ -85,9 +85,9 @@ def test_the_readme_gives_the_answer_of_the_notebook():
 
 def test_titles_and_sentences_follow_the_numbers():
     significant = headline.significant()
-    words = {0: "no model", 1: "one of", 2: "two of", 3: "all three"}[len(significant)]
-    assert words in words.answer()
-    assert words.split()[0].capitalize() in words.title_primary()
+    found = {0: "no model", 1: "one of", 2: "two of", 3: "all three"}[len(significant)]
+    assert found in words.answer()
+    assert found.split()[0].capitalize() in words.title_primary()
     for row in headline.primary().to_dict("records"):
         assert rates.format_interval(row["ratio_low"], row["ratio_high"], percent=False) in (
             words.answer()

@@ -453,6 +453,13 @@ def test_ruff_finds_nothing():
     assert checked.returncode == 0, checked.stdout
 
 
+def test_mypy_finds_nothing():
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
 def test_codespell_finds_nothing(tmp_path):
     command = [sys.executable, "-m", "codespell_lib", "--toml", str(ROOT / "pyproject.toml")]
     checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

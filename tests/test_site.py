@@ -268,9 +268,9 @@ def test_the_hooks_of_the_configuration_exist():
     makefile = (ROOT / "Makefile").read_text("utf-8")
     assert [r["repo"] for r in hooks] == ["local"]
     entries = [h["entry"] for h in hooks[0]["hooks"]]
-    assert len(entries) == 5
-    for program in ("ruff check", "ruff format", "codespell"):
-        assert [e for e in entries if program in e] and program in makefile
+    assert len(entries) == 6
+    for program in ("ruff check", "ruff format", "mypy", "codespell"):
+        assert [e for e in entries if program in e] and f"$(BIN)/{program}" in makefile
     said = subprocess.run(
         [
             sys.executable,

@@ -119,19 +119,19 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     ids = {"utkface": [f"u{i:02d}" for i in range(60)], "legislators": [f"v{i}" for i in range(40)]}
     sets = {"utkface": faces, "legislators": former}
     monkeypatch.setattr(
-        t.shipping, "load_dataset", lambda d, m: synthetic.collection(ids[d], sets[d], m)
+        make.shipping, "load_dataset", lambda d, m: synthetic.collection(ids[d], sets[d], m)
     )
     adult = np.arange(60) >= 10
     labels = pd.DataFrame({"id": ids["utkface"], "adult": adult})
-    monkeypatch.setattr(t.galleries, "load_utkface", lambda: labels)
+    monkeypatch.setattr(make.galleries, "load_utkface", lambda: labels)
     congress = pd.DataFrame({"gallery_id": ids["legislators"], "last_congress": [50, 100] * 20})
-    monkeypatch.setattr(t.galleries, "load_legislators", lambda: congress)
+    monkeypatch.setattr(make.galleries, "load_legislators", lambda: congress)
     one = pd.Series(ids["utkface"], index=ids["utkface"])
     one["u59"] = "u58"  # one identity twice
-    monkeypatch.setattr(t.same_person, "identity_clusters", lambda _: one)
+    monkeypatch.setattr(make.same_person, "identity_clusters", lambda _: one)
     found = pd.DataFrame({"probe_id": ["v1"]})
     monkeypatch.setattr(
-        t.same_person, "same_person_alone",
+        make.same_person, "same_person_alone",
         lambda near, clusters, margin: found if margin == same_person.MARGIN_ALONE["SFace"]
         else found.iloc[:0],
     )  # fmt: skip

@@ -16,7 +16,7 @@ class Policy(NamedTuple):
     """A policy: kind "default", "distance", "fmr" or "count", and the number that goes with it."""
 
     kind: str
-    value: float | int | None = None
+    value: float = 0.0  # none for "default"
 
     def __str__(self) -> str:
         """The one spelling: "default", "0.25", "fmr:0.0001", "count:28"; `parse` reads it back."""

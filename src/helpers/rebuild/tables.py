@@ -28,7 +28,7 @@ from helpers.protocol import shipped, shipping
 RESULTS = DATA / "results"
 
 # by notebook; the last three start from the photographs
-MAKERS = {
+MAKERS: dict[str, Callable[[Path], None]] = {
     "03-what-is-80-percent": what_is_80_percent.make,
     "04-who-is-misidentified": who_is_misidentified.make,
     "05-who-is-in-the-gallery": who_is_in_the_gallery.make,

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
@@ -55,7 +56,9 @@ GROUP_MARKERS = {
     "Native and Pacific": "X",
 }
 MODEL_ORDER = list(PIPELINES)
-MODEL_LINES = {name: {"color": row.colour, "ls": row.line} for name, row in PIPELINES.items()}
+MODEL_LINES: dict[str, dict] = {
+    name: {"color": row.colour, "ls": row.line} for name, row in PIPELINES.items()
+}
 GALLERY_LABELS = {"utkface": "adult strangers", "legislators": "former legislators"}
 INK, MUTED, GRID = "#1A1A1A", "#5F5F5F", "#E3E3E3"
 IMPOSTOR_COLOUR, GENUINE_COLOUR = "#A03F14", "#7FA8C9"
@@ -83,7 +86,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.grid": False,
     "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=list(GROUP_COLOURS.values())),
+    "axes.prop_cycle": cycler(color=list(GROUP_COLOURS.values())),
     "axes.unicode_minus": True,
     "grid.color": GRID,
     "grid.linewidth": 0.8,
@@ -114,7 +117,7 @@ def style() -> None:
     A user's own matplotlib settings are dropped first: they would change the bytes.
     """
     mpl.rcParams.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in _BACKEND_KEYS})
-    mpl.rcParams.update(STYLE)
+    mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
 
 
 _BACKEND_KEYS = {"backend", "backend_fallback", "interactive", "toolbar", "timezone"}
@@ -125,7 +128,7 @@ def _styled(**more):
     """The style for as long as the block lasts, whatever was set before."""
     with mpl.rc_context():
         style()
-        mpl.rcParams.update(more)
+        mpl.rcParams.update(more)  # type: ignore[arg-type]
         yield
 
 
@@ -446,7 +449,8 @@ def _headline(fig: Figure, title: str, subtitle: str, source: str) -> None:
     if fig.get_layout_engine() is None:
         fig.set_layout_engine("constrained")
     bottom = 0.22 / height
-    fig.get_layout_engine().set(rect=(0, bottom, 1, top - 0.04 / height - bottom))
+    rect = (0, bottom, 1, top - 0.04 / height - bottom)
+    fig.get_layout_engine().set(rect=rect)  # type: ignore[union-attr, call-arg]
 
 
 def _wrap(fig: Figure, text: str, size: float, weight: str, width: float) -> str:
@@ -471,9 +475,8 @@ def _wrap(fig: Figure, text: str, size: float, weight: str, width: float) -> str
 def _renderer(fig: Figure):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    if not isinstance(fig.canvas, FigureCanvasAgg):
-        FigureCanvasAgg(fig)
-    return fig.canvas.get_renderer()
+    canvas = fig.canvas if isinstance(fig.canvas, FigureCanvasAgg) else FigureCanvasAgg(fig)
+    return canvas.get_renderer()
 
 
 def layout_problems(fig: Figure) -> list[str]:
@@ -539,7 +542,9 @@ def new_figure(height: float, rows: int = 1, columns: int = 1, **options):
     with _styled():
         fig = Figure(figsize=(WIDTH, height), layout="constrained", dpi=DPI)
         axes = fig.subplots(rows, columns, squeeze=False, **options)
-    fig.get_layout_engine().set(w_pad=MARGIN, h_pad=0.05, wspace=0.03, hspace=0.04)
+    fig.get_layout_engine().set(  # type: ignore[union-attr, call-arg]
+        w_pad=MARGIN, h_pad=0.05, wspace=0.03, hspace=0.04
+    )
     return fig, axes
 
 
@@ -698,7 +703,8 @@ def plot_rates_by_group(
                 if group not in part.index:
                     continue
                 row = part.loc[group]
-                _dot(ax, y, *(100 * float(row[c]) for c in (estimate, low, high)), str(group))
+                value, a, b = (100 * float(row[c]) for c in (estimate, low, high))
+                _dot(ax, y, value, a, b, str(group))
                 if count and n:
                     ax.annotate(
                         f"{row[count]:,.0f}/{row[n]:,.0f}", (1, y),

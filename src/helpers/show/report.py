@@ -12,9 +12,6 @@ from helpers.statistics import inference, rates
 NAMES_SHOWN = 60
 
 
-INDENT = {"initial_indent": "    ", "subsequent_indent": "    "}
-
-
 def report(result: congress_test.Result, title: str) -> str:
     """The result as plain text, one statement a line."""
     s = result.summary
@@ -96,7 +93,8 @@ def _who(members: pd.DataFrame) -> list[str]:
     if len(found) > NAMES_SHOWN:
         return [f"  who: {len(found)} people, listed by --csv FILE"]
     names = found["member_id"] if "name" not in found else found["name"].fillna(found["member_id"])
-    return ["  who, nearest first", *textwrap.wrap("; ".join(names), 96, **INDENT)]
+    lines = textwrap.wrap("; ".join(names), 96, initial_indent="    ", subsequent_indent="    ")
+    return ["  who, nearest first", *lines]
 
 
 def _ratio(value: float) -> str:

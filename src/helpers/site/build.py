@@ -189,17 +189,17 @@ def _local_links(text: str, folder: Path, up: str, extra: Path, resolved: bool =
         label, target = found.groups()
         if re.match(r"[a-z]+:|#", target):
             return found[0]
+        path = (folder / unquote(target.split("#")[0])).resolve()
+        pages = {ROOT / file: page for page, (file, _) in DOCUMENTS.items()}
+        if path in pages:
+            page = f"{up}/{pages[path]}"
+            return f"[{label}]({page}.md)" if resolved else f'<a href="{page}.html">{label}</a>'
         if re.search(r"\.(ipynb|md)(#|$)", target) and not target.endswith("README.md"):
             page = re.sub(r"\.(ipynb|md)(#|$)", r".html\2", target)
             return found[0] if resolved else f'<a href="{page}">{label}</a>'
-        path = (folder / unquote(target.split("#")[0])).resolve()
         if not path.is_file() or not path.is_relative_to(ROOT):
             return label if path.is_dir() else found[0]  # a folder has no page
-        pages = {file: page for page, (file, _) in DOCUMENTS.items()}
         name = str(path.relative_to(ROOT))
-        if name in pages:
-            page = f"{up}/{pages[name]}"
-            return f"[{label}]({page}.md)" if resolved else f'<a href="{page}.html">{label}</a>'
         copy = extra / "files" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)

@@ -39,7 +39,7 @@ def picture(entry: dict, up: str, link: str, folder: Path = FIGURES) -> str:
     """
     head = (folder / f"{entry['id']}.svg").read_text("utf-8")[:2000]
     wide, high = (
-        round(float(re.search(rf'<svg[^>]* {side}="([\d.]+)pt"', head, re.S)[1]) * 4 / 3)
+        round(float(re.search(rf'<svg[^>]* {side}="([\d.]+)pt"', head, re.S)[1]) * 4 / 3)  # type: ignore[index]
         for side in ("width", "height")
     )
     return (
@@ -86,7 +86,7 @@ def scrolling(table: str, label: str) -> str:
 def opening(nb) -> tuple[str, str]:
     """Title and question of a notebook, from its first cell."""
     first = nb.cells[0].source
-    title = re.search(r"^# (.+)$", first, re.M)[1].strip()
+    title = re.search(r"^# (.+)$", first, re.M)[1].strip()  # type: ignore[index]
     question = re.search(r"^\*\*(.+?)\*\*\s*$", first, re.M | re.S)
     return title, question[1].strip() if question else ""
 
@@ -203,7 +203,7 @@ def data_table(csv: Path, label: str) -> str:
     return scrolling(body, label) + note
 
 
-def _cell(value) -> str:
+def _cell(value):
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     if pd.isna(value):

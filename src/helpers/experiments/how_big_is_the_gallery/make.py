@@ -108,7 +108,7 @@ def make(out: Path, progress: bool = False) -> None:
     same = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
     left_out = set(same.loc[same["same_person"].astype(bool), "cluster"])
     kept = labels.index[labels["adult"] & ~clusters.reindex(labels.index).isin(left_out)]
-    tables = {"draws": [], "flagged": [], "counts": [], "best": []}
+    found: dict[str, list] = {"draws": [], "flagged": [], "counts": [], "best": []}
     for model in PRIMARY_MODELS:
         gallery = collection.subset(private[model], kept)
         probes = shipping.load_dataset("probes", model)
@@ -120,10 +120,10 @@ def make(out: Path, progress: bool = False) -> None:
         rank = np.random.default_rng(models_beyond.SEED).permutation(cluster.max() + 1)
         tenth = (rank * tables.TENTHS // len(rank))[cluster]
         made = *_draw_tables(model, scores, cluster, progress), *_tenth_tables(model, scores, tenth)
-        for name, table in zip(tables, made, strict=True):
-            tables[name].append(table)
+        for name, table in zip(found, made, strict=True):
+            found[name].append(table)
     out.mkdir(parents=True, exist_ok=True)
-    joined = {name: pd.concat(parts_, ignore_index=True) for name, parts_ in tables.items()}
+    joined = {name: pd.concat(parts_, ignore_index=True) for name, parts_ in found.items()}
     joined["draws"].round(6).to_csv(out / "gallery-size-draws.csv", index=False)
     joined["flagged"].to_csv(out / "gallery-size-flagged.csv", index=False)
     joined["best"].round(DECIMALS).to_csv(

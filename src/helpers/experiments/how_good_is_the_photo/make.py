@@ -108,7 +108,7 @@ def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     import cv2
 
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
 
 
 def exposure(image: np.ndarray, stops: float) -> np.ndarray:

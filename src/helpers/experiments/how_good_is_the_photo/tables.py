@@ -110,7 +110,7 @@ def overall(policy: str = "28") -> pd.DataFrame:
         missed = rows[f"missed_{policy}"][mates].to_numpy(dtype=bool)
         misses = paired_change(before[f"missed_{policy}"][mates.tolist()], missed)
         ranked = rows["rank"][mates].to_numpy()
-        result = {"searched": n, "mates": int(mates.sum())}
+        result: dict = {"searched": n, "mates": int(mates.sum())}
         for name, rate, k, m in (
             ("failed", "fte", int((~enrolled).sum()), n),
             ("flagged", "fpir", int(flagged.sum()), n),

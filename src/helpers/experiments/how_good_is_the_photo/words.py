@@ -298,7 +298,9 @@ def plot_sides(table: pd.DataFrame) -> Figure:
                 )
             _kind_axis(ax, kind, 1.2 * highest, size=7)
             ends = {0: "as is", len(x) - 1: level_label(kind, LEVELS[kind][-1])}
-            ax.set_xticks(x, [ends.get(i, "") if model == PRIMARY_MODELS[-1] else "" for i in x])
+            ax.set_xticks(
+                x, [ends.get(int(i), "") if model == PRIMARY_MODELS[-1] else "" for i in x]
+            )
             if model != PRIMARY_MODELS[0]:
                 ax.set_title("")
         row[0].set_ylabel(MODEL_LABELS[model], weight="bold", color=INK)

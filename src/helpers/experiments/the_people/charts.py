@@ -112,5 +112,7 @@ def plot_quality(table: pd.DataFrame, label: str, panel: str | None = None) -> F
                              fontsize=8, color=figures.MUTED)  # fmt: skip
         row[0].set_yticks(range(len(labels)), labels)
         if panel:
-            row[0].set_ylabel({"female": "Women", "male": "Men"}.get(name, name), weight="bold")
+            row[0].set_ylabel(
+                {"female": "Women", "male": "Men"}.get(str(name), name), weight="bold"
+            )
     return fig

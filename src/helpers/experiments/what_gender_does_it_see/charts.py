@@ -12,7 +12,7 @@ from helpers.show.figures import GROUP_COLOURS, GROUP_MARKERS, INK
 
 # classes of UTKFace in the colours of the groups that come nearest; "Others" has none
 ALIKE = {"Asian": "East Asian", "Indian": "South Asian", "Others": "Native and Pacific"}
-GENDER_STYLES = {
+GENDER_STYLES: dict[str, dict] = {
     "female": {"color": "#A03F14", "marker": "o", "ls": "-"},
     "male": {"color": INK, "marker": "s", "ls": (0, (4, 1.5))},
 }

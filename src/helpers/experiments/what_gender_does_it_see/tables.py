@@ -90,8 +90,8 @@ def guess_faces(dataset: str, ids, progress: bool = False) -> pd.DataFrame:
 
 
 def _face(row) -> pipelines.Face:
-    box = tuple(int(row[c]) for c in ("box_x", "box_y", "box_w", "box_h"))
-    return pipelines.Face(box, None, None, float(row["detector_score"]), np.empty(0))
+    x, y, w, h = (int(row[c]) for c in ("box_x", "box_y", "box_w", "box_h"))
+    return pipelines.Face((x, y, w, h), None, None, float(row["detector_score"]), np.empty(0))
 
 
 def strangers() -> pd.DataFrame:

@@ -81,7 +81,7 @@ def lists(
         order = np.argsort(near, axis=1, kind="stable")[:, : max(LISTS)]
         places.append(order)
         for i, probe in enumerate(probes.ids[span]):
-            row = {"probe_id": str(probe)}
+            row: dict = {"probe_id": str(probe)}
             row |= {f"stranger_{k}": near[i, order[i, k - 1]] for k in LISTS}
             mate = mates.get(str(probe))
             if mate is not None:

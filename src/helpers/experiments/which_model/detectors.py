@@ -81,7 +81,7 @@ def draw_clusters(clusters: pd.Series, faces: int, seed: int = SEED) -> list:
 
 def _stored(dataset: str, ids) -> pd.DataFrame:
     """Faces of all models from the face metadata at hand: as `_enrolled` gives them."""
-    table = None
+    table: pd.DataFrame = None
     for model in pipelines.MODELS:
         path = shipping.faces_path(dataset, model)
         faces = enrolment.read_faces(path).rename(columns={"embedding": model})
@@ -184,7 +184,7 @@ def crop_like(image: np.ndarray, box, framing: dict, size: int = CHIP) -> np.nda
     top = round(y + h / 2 - framing["centre_y"] * side)
     height, width = image.shape[:2]
     beyond = max(0, -left, -top, left + side - width, top + side - height)
-    padded = cv2.copyMakeBorder(image, *[beyond] * 4, cv2.BORDER_REPLICATE)
+    padded = cv2.copyMakeBorder(image, beyond, beyond, beyond, beyond, cv2.BORDER_REPLICATE)
     square = padded[top + beyond : top + beyond + side, left + beyond : left + beyond + side]
     return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
 

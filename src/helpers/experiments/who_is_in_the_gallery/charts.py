@@ -70,8 +70,9 @@ def _marks(axes, df, value, series, rows) -> None:
         for y, row in enumerate(rows):
             for name, (at, colour) in styles.items():
                 if (row, name) in part.index:
-                    found = part.loc[(row, name), [value, "low", "high"]]
-                    _mark(ax, y + at, *found, colour, colour if at < 0 else "white")
+                    middle, low, high = part.loc[(row, name), [value, "low", "high"]]
+                    fill = colour if at < 0 else "white"
+                    _mark(ax, y + at, middle, low, high, colour, fill)
 
 
 def _mark(ax, y, value, low, high, colour, fill) -> None:

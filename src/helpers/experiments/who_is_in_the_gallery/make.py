@@ -11,6 +11,7 @@ enrol utkface`) and takes some ten minutes. What it writes of private people are
 at least 50 faces.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ class Gallery(NamedTuple):
 
     table: pd.DataFrame
     members: pd.DataFrame
-    load: object
+    load: Callable
 
 
 def load_gallery(load=shipping.load_dataset, seed: int = SEED) -> Gallery:

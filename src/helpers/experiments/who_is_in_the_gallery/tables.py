@@ -369,10 +369,10 @@ def show_own() -> pd.DataFrame:
 # ---------------------------------------------------------------- thresholds
 
 
-def show_policies(compositions=compositions.MAIN) -> pd.DataFrame:
+def show_policies(names=compositions.MAIN) -> pd.DataFrame:
     """Expected number flagged and ratio of the main galleries at each threshold policy."""
     rows = []
-    for name in compositions:
+    for name in names:
         for model in PRIMARY_MODELS:
             row = {"Gallery": name, "Model": MODEL_LABELS[model]}
             for policy in compositions.POLICIES:

@@ -65,7 +65,7 @@ def words_size() -> str:
     largest = {
         k: compositions.largest_size(v, faces) for k, v in compositions.designs(faces).items()
     }
-    name = min(largest, key=largest.get)
+    name = min(largest, key=lambda k: largest[k])
     adults = faces[~faces.index.str.endswith(compositions.CHILD)].sum()
     return (
         f"**One size for all: {compositions.SIZE:,} faces.** UTKFace has {adults:,} enrolled adults without "

@@ -151,7 +151,7 @@ def ratio_of(flagged, one, zero, strata) -> dict:
     The keys k1 to within_high of `compare`. No interval for a group of fewer than FEWEST.
     """
     count = {"k1": flagged & one, "n1": one, "k0": flagged & zero, "n0": zero}
-    row = {name: int(mask.sum()) for name, mask in count.items()}
+    row: dict = {name: int(mask.sum()) for name, mask in count.items()}
     nan = float("nan")
     row |= dict.fromkeys(("ratio", "low", "high", "within", "within_low", "within_high"), nan)
     if row["n1"] and row["n0"]:
