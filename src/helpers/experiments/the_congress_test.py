@@ -10,14 +10,15 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.protocol.congress_test import Result
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.protocol.scores import Scores
-from helpers.show.figures import GALLERY_LABELS, GROUP_ORDER, MODEL_LABELS, percent
-from helpers.show.numbers import listed, p_text
+from helpers.show.numbers import listed, p_text, percent
+from helpers.show.style import GALLERY_LABELS
 from helpers.sources import published
+from helpers.sources.groups import GROUPS
 from helpers.sources.rosters import load_delegates
 from helpers.statistics import inference, rates
 
@@ -236,7 +237,7 @@ def by_group(policy: str = PRIMARY, gallery: str = "utkface", models=PRIMARY_MOD
     for model in models:
         members = result(gallery, model, policy).members
         asian = members["group"].isin(["East Asian", "South Asian"])
-        parts = {g: members["group"] == g for g in GROUP_ORDER}
+        parts = {g: members["group"] == g for g in GROUPS}
         parts |= {
             "Members of colour": members["of_colour"],
             "Members of colour, not Asian": members["of_colour"] & ~asian,

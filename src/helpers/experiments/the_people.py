@@ -17,10 +17,11 @@ from helpers.faces.enrolment import read_faces, read_failures
 from helpers.paths import DATA
 from helpers.protocol.calibration import thresholds
 from helpers.protocol.shipping import faces_path
-from helpers.show import figures
-from helpers.show.figures import GROUP_ORDER, percent
-from helpers.show.numbers import listed
+from helpers.show.numbers import listed, percent
+from helpers.show.plots import new_figure
+from helpers.show.style import GROUP_MARKERS, IMPOSTOR_COLOUR, INK, MUTED, colour_of
 from helpers.sources import galleries, rosters
+from helpers.sources.groups import GROUPS
 from helpers.sources.published import aclu_28
 from helpers.statistics.inference import wilson
 from helpers.statistics.rates import by_group, format_rate
@@ -88,7 +89,7 @@ def ages(born, day: str = rosters.DAY) -> pd.Series:
 
 def counts(members: pd.DataFrame) -> pd.DataFrame:
     """Members by group and recorded gender: group, women, men, all, with the totals at the end."""
-    table = pd.crosstab(members["group"], members["gender"]).reindex(GROUP_ORDER)
+    table = pd.crosstab(members["group"], members["gender"]).reindex(GROUPS)
     table = table.rename(columns={"female": "women", "male": "men"})[["women", "men"]]
     table.loc["Members of colour"] = table.drop("White").sum()
     table.loc["All"] = table.loc["White"] + table.loc["Members of colour"]
@@ -304,7 +305,7 @@ def photographs() -> pd.DataFrame:
 
 def plot_counts(table: pd.DataFrame) -> Figure:
     """Women and men in each group as bars; `table` as from `counts`, without its totals."""
-    fig, axes = figures.new_figure(2.7)
+    fig, axes = new_figure(2.7)
     ax = axes[0, 0]
     y = range(len(table))
     ax.barh(y, table["women"], color=WOMEN, height=0.62)
@@ -321,7 +322,7 @@ def plot_counts(table: pd.DataFrame) -> Figure:
     first = table.iloc[0]
     for x, text, colour in (
         (first["women"] / 2, "women", "white"),
-        (first["women"] + first["men"] / 2, "men", figures.INK),
+        (first["women"] + first["men"] / 2, "men", INK),
     ):
         ax.text(x, 0, text, ha="center", va="center_baseline", fontsize=8, color=colour)
     return fig
@@ -331,7 +332,7 @@ def plot_composition(table: pd.DataFrame) -> Figure:
     """Shares of Congress (dots) and of the adults of UTKFace (diamonds), a row each."""
     headings = table["section"].ne(table["section"].shift())
     at = (headings.cumsum() * 1.25 + np.arange(len(table))).to_numpy()
-    fig, axes = figures.new_figure(0.9 + 0.235 * at[-1])
+    fig, axes = new_figure(0.9 + 0.235 * at[-1])
     ax = axes[0, 0]
     ticks = list(zip(at, table["label"], strict=True))
     ticks += [(y - 1, s) for y, s in zip(at[headings], table["section"][headings], strict=True)]
@@ -342,18 +343,18 @@ def plot_composition(table: pd.DataFrame) -> Figure:
         shares = [row["congress_share"], row["utkface_share"]]
         if not any(pd.isna(shares)):
             ax.plot([100 * s for s in shares], [y, y], color="#B5B5B5", lw=1.4, zorder=1)
-        ax.plot(100 * shares[0], y, "o", color=figures.INK, ms=6, zorder=3)
-        ax.plot(100 * shares[1], y, "D", color=figures.IMPOSTOR_COLOUR, ms=5.5, zorder=2)
+        ax.plot(100 * shares[0], y, "o", color=INK, ms=6, zorder=3)
+        ax.plot(100 * shares[1], y, "D", color=IMPOSTOR_COLOUR, ms=5.5, zorder=2)
         for share, offset in zip(shares, (30, 88), strict=True):
             text = "no class" if pd.isna(share) else percent(share)
             text = "left out" if pd.isna(share) and row["section"].startswith("Age") else text
-            colour = figures.MUTED if pd.isna(share) else figures.INK
+            colour = MUTED if pd.isna(share) else INK
             ax.annotate(text, (1, y), xycoords=("axes fraction", "data"), xytext=(offset, 0),
                         textcoords="offset points", ha="center", va="center_baseline",
                         fontsize=8, color=colour)  # fmt: skip
     for text, offset, colour in (
-        ("● Congress", 30, figures.INK),
-        ("◆ UTKFace", 88, figures.IMPOSTOR_COLOUR),
+        ("● Congress", 30, INK),
+        ("◆ UTKFace", 88, IMPOSTOR_COLOUR),
     ):
         ax.annotate(text, (1, at[0] - 1), xycoords=("axes fraction", "data"), xytext=(offset, 0),
                     textcoords="offset points", ha="center", va="center_baseline", fontsize=8,
@@ -374,7 +375,7 @@ def plot_quality(table: pd.DataFrame, label: str, panel: str | None = None) -> F
     """
     panels = list(dict.fromkeys(table[panel])) if panel else [None]
     labels = list(dict.fromkeys(table[label]))
-    fig, axes = figures.new_figure(
+    fig, axes = new_figure(
         0.9 + 0.24 * len(labels) * len(panels), len(panels), 3, sharex="col", sharey=True
     )
     for row, name in zip(axes, panels, strict=True):
@@ -384,10 +385,10 @@ def plot_quality(table: pd.DataFrame, label: str, panel: str | None = None) -> F
             for y, group in enumerate(labels):
                 if group in here.index:
                     one = here.loc[group]
-                    colour = figures.colour_of(group)
+                    colour = colour_of(group)
                     if one["faces"] >= FEWEST:
                         ax.plot([one["q25"], one["q75"]], [y, y], color=colour, lw=2.2, alpha=0.55)
-                    ax.plot(one["median"], y, figures.GROUP_MARKERS.get(group, "o"), color=colour,
+                    ax.plot(one["median"], y, GROUP_MARKERS.get(group, "o"), color=colour,
                             ms=5.6, mec="white", mew=0.7)  # fmt: skip
             ax.grid(axis="x")
             ax.spines["left"].set_visible(False)
@@ -400,7 +401,7 @@ def plot_quality(table: pd.DataFrame, label: str, panel: str | None = None) -> F
         for y, text in [(-1, "faces"), *numbers] if name == panels[0] else numbers:
             row[-1].annotate(text, (1, y), xycoords=("axes fraction", "data"), xytext=(26, 0),
                              textcoords="offset points", ha="right", va="center_baseline",
-                             fontsize=8, color=figures.MUTED)  # fmt: skip
+                             fontsize=8, color=MUTED)  # fmt: skip
         row[0].set_yticks(range(len(labels)), labels)
         if panel:
             row[0].set_ylabel(
@@ -534,8 +535,8 @@ def words_groups() -> str:
     """The groups, and how gender is tangled up with them."""
     table = counts(photographed()).set_index("group")
     colour, white = table.loc["Members of colour"], table.loc["White"]
-    parts = [f"{table.loc[g, 'all']} {g}" for g in GROUP_ORDER[1:]]
-    small = [g for g in GROUP_ORDER if table.loc[g, "all"] < 10]
+    parts = [f"{table.loc[g, 'all']} {g}" for g in GROUPS[1:]]
+    small = [g for g in GROUPS if table.loc[g, "all"] < 10]
     return (
         f"{_of(colour['all'], table.loc['All', 'all'])} are members of colour: {listed(parts)}. "
         f"{_of(colour['women'], colour['all'])} of them are women, but only "
@@ -597,7 +598,7 @@ def words_failures() -> str:
 def words_quality() -> str:
     """How the photographs of the larger groups differ."""
     members = photographed()
-    table = quartiles(members, ["group"], {"group": GROUP_ORDER})
+    table = quartiles(members, ["group"], {"group": GROUPS})
     large = table[table["faces"] >= 10]
     parts = []
     for measure, name in QUALITY.items():
@@ -800,16 +801,16 @@ def alt_quality(table: pd.DataFrame, labels: list[str]) -> str:
 def title_counts() -> str:
     """The finding of the figure of groups."""
     sizes = counts(photographed()).set_index("group")["all"]
-    small = sizes[[g for g in GROUP_ORDER if sizes[g] < 10]]
+    small = sizes[[g for g in GROUPS if sizes[g] < 10]]
     return (
-        f"{sizes['Members of colour']} members of colour in {len(GROUP_ORDER) - 1} groups, "
+        f"{sizes['Members of colour']} members of colour in {len(GROUPS) - 1} groups, "
         f"{len(small)} of which have fewer than ten members"
     )
 
 
 def alt_counts() -> str:
     """Alternative text of the figure of groups."""
-    table = counts(photographed()).set_index("group").loc[GROUP_ORDER]
+    table = counts(photographed()).set_index("group").loc[list(GROUPS)]
     rows = [f"{g} {r['women']} women and {r['men']} men" for g, r in table.iterrows()]
     return f"Stacked bars of women and men, one bar for each group: {'; '.join(rows)}."
 

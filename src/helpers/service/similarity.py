@@ -77,7 +77,7 @@ def table(models=MODELS) -> pd.DataFrame:
 def shown() -> pd.DataFrame:
     """`table` for readers: model by its label, percentage, distance, FMR and FNMR as text."""
     from helpers.experiments.what_is_80_percent.words import fmr_text, fnmr_of
-    from helpers.show.figures import MODEL_LABELS
+    from helpers.faces.pipelines import MODEL_LABELS
 
     found = table()
     return pd.DataFrame(

@@ -31,8 +31,8 @@ from helpers.protocol import scores as score_store
 from helpers.protocol import shipping
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.protocol.scores import DECIMALS
-from helpers.show.figures import GROUP_ORDER
 from helpers.sources import galleries, published
+from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
 
@@ -160,7 +160,7 @@ def parts() -> dict[str, np.ndarray]:
     """The groups that are compared: name -> bool a member, in the order of `members`."""
     people = members()
     asian = people["group"].isin(["East Asian", "South Asian"])
-    masks = {g: people["group"] == g for g in GROUP_ORDER}
+    masks = {g: people["group"] == g for g in GROUPS}
     masks |= {
         "Members of colour": people["of_colour"],
         "Members of colour, not Asian": people["of_colour"] & ~asian,

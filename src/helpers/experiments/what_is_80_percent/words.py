@@ -6,11 +6,10 @@ import pandas as pd
 from helpers.experiments import the_congress_test as headline
 from helpers.experiments import the_question as claims
 from helpers.experiments.what_is_80_percent import tables as t
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import calibration
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show.figures import MODEL_LABELS, percent
-from helpers.show.numbers import listed
+from helpers.show.numbers import listed, percent
 from helpers.sources import published
 from helpers.statistics import rates
 
