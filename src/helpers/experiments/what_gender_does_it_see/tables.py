@@ -175,15 +175,15 @@ def member_cells() -> pd.DataFrame:
     Columns cell (its name), kind ("all" | "gender" | "group" | "intersection"), genders and groups
     (lists of the labels that belong to it).
     """
-    colour = GROUPS[1:]
+    colour = list(GROUPS[1:])
     sets = {
         "White": ["White"],
         "of colour": colour,
         "of colour, not Asian": [g for g in colour if "Asian" not in g],
         **{group: [group] for group in colour},
     }
-    rows = [("All", "all", list(GENDERS), GROUPS)]
-    rows += [(word, "gender", [gender], GROUPS) for gender, word in WORDS.items()]
+    rows = [("All", "all", list(GENDERS), list(GROUPS))]
+    rows += [(word, "gender", [gender], list(GROUPS)) for gender, word in WORDS.items()]
     rows += [(_cell("Members", s), "group", list(GENDERS), groups) for s, groups in sets.items()]
     for gender, word in WORDS.items():
         rows += [(_cell(word, s), "intersection", [gender], groups) for s, groups in sets.items()]
