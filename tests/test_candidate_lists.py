@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.errors import UserError
-from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.what_the_officer_sees import tables as c
 from helpers.experiments.what_the_officer_sees import words
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import scores, shipping
+from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -228,7 +228,7 @@ def test_groups_add_up_and_keep_the_empty():
     hits = c.hit_rates().query("list_size == 5").set_index("model")
     for model, part in table.groupby("model"):
         part, total = part.set_index("group"), hits.loc[model]
-        six = part.loc[headline.GROUP_ORDER]
+        six = part.loc[list(GROUPS)]
         assert six["hits"].sum() == total["hits"] and six["searched"].sum() == 263
         assert part.loc["Members of colour", "hits"] == six["hits"].sum() - six["hits"]["White"]
     within = c.hit_rates_within_sex(5)

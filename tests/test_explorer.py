@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helpers.experiments.explore import make, tables, widget
 from helpers.faces.pipelines import MODELS
 from helpers.protocol import shipped
-from helpers.show.figures import GROUP_ORDER
+from helpers.sources.groups import GROUPS
 from helpers.statistics import inference, rates
 
 LIMIT = 150_000  # bytes of HTML
@@ -68,7 +68,9 @@ def test_the_whole_gallery_gives_what_the_test_gives(position):
     found = tables.state(*position).set_index("group")
     assert found.loc["All members", "flagged"] == result.summary["falsely_matched"]
     columns = ["searched", "flagged"]
-    assert np.array_equal(found.loc[GROUP_ORDER, columns], result.groups.loc[GROUP_ORDER, columns])
+    assert np.array_equal(
+        found.loc[list(GROUPS), columns], result.groups.loc[list(GROUPS), columns]
+    )
 
 
 def test_the_largest_size_is_the_whole_gallery():
@@ -80,8 +82,8 @@ def test_within_recorded_gender_as_the_test():
     for gender in ("female", "male"):
         within = shipped.result("utkface", "Facenet").within_sex.loc[gender]
         found = tables.state("utkface", "Facenet", "default", gender=gender).set_index("group")
-        mine = found.loc[GROUP_ORDER, "flagged"]
-        assert (mine.to_numpy() == within.loc[GROUP_ORDER, "flagged"].to_numpy()).all()
+        mine = found.loc[list(GROUPS), "flagged"]
+        assert (mine.to_numpy() == within.loc[list(GROUPS), "flagged"].to_numpy()).all()
 
 
 def test_a_smaller_gallery_or_a_stricter_threshold_never_flags_more():
@@ -97,7 +99,7 @@ def test_a_smaller_gallery_or_a_stricter_threshold_never_flags_more():
 def test_members_of_colour_are_the_sum_of_their_parts():
     for gender in tables.GENDERS:
         found = tables.state(*tables.OPENING, gender=gender).set_index("group")
-        parts = found.loc[[g for g in GROUP_ORDER if g != "White"]]
+        parts = found.loc[[g for g in GROUPS if g != "White"]]
         assert found.loc["Members of colour", "flagged"] == parts["flagged"].sum()
         asian = parts.loc[["East Asian", "South Asian"], "searched"].sum()
         rest = found.loc["Members of colour, not Asian", "searched"]

@@ -15,6 +15,10 @@ import pytest
 
 from helpers.paths import FIGURES, ROOT
 from helpers.show import figures
+from helpers.show.layout import layout_problems
+from helpers.show.plots import new_figure, plot_dots_with_intervals, plot_rates_by_group
+from helpers.show.style import GROUP_COLOURS, GROUP_MARKERS, WIDTH
+from helpers.sources.groups import GROUPS
 
 NOTEBOOK = "02-the-congress-test"
 TEXTS = {
@@ -26,7 +30,7 @@ TEXTS = {
 
 
 def rates(rows: int = 2) -> pd.DataFrame:
-    names = (figures.GROUP_ORDER * 3)[:rows]
+    names = (GROUPS * 3)[:rows]
     estimate = np.linspace(0.05, 0.2, rows)
     return pd.DataFrame(
         {
@@ -41,7 +45,7 @@ def rates(rows: int = 2) -> pd.DataFrame:
 
 
 def dots(df: pd.DataFrame, **options):
-    return figures.plot_dots_with_intervals(df, "group", "rate", "low", "high", **options)
+    return plot_dots_with_intervals(df, "group", "rate", "low", "high", **options)
 
 
 def save_one(folder: Path, id: str = "fig-02-rates", **changes) -> figures.Saved:
@@ -250,44 +254,44 @@ def refused(fig, tmp_path) -> str:
 
 
 def test_small_letters_are_refused(tmp_path):
-    fig, axes = figures.new_figure(3)
+    fig, axes = new_figure(3)
     axes[0, 0].text(0.5, 0.5, "tiny", fontsize=6.9)
     assert "'tiny' is 6.9 pt" in refused(fig, tmp_path)
 
 
 def test_letters_that_become_small_in_print_are_refused(tmp_path):
-    fig, axes = figures.new_figure(3)
-    fig.set_size_inches(2 * figures.WIDTH, 3)
+    fig, axes = new_figure(3)
+    fig.set_size_inches(2 * WIDTH, 3)
     axes[0, 0].text(0.5, 0.5, "shrinks", fontsize=12)
     assert "'shrinks' is 6.0 pt" in refused(fig, tmp_path)
 
 
 def test_overlapping_texts_are_refused(tmp_path):
-    fig, axes = figures.new_figure(3)
+    fig, axes = new_figure(3)
     axes[0, 0].text(0.5, 0.5, "first label")
     axes[0, 0].text(0.52, 0.51, "second label")
     assert "'first label' overlaps 'second label'" in refused(fig, tmp_path)
 
 
 def test_overlapping_tick_labels_are_refused(tmp_path):
-    fig, axes = figures.new_figure(3)
+    fig, axes = new_figure(3)
     axes[0, 0].set_xticks(range(12), [f"a long label {i}" for i in range(12)])
     assert "overlaps" in refused(fig, tmp_path)
 
 
 def test_a_text_that_leaves_the_picture_is_refused(tmp_path):
-    fig, _ = figures.new_figure(3)
+    fig, _ = new_figure(3)
     fig.text(0.9, 0.5, "a text that starts near the edge and does not end before it")
     assert "cut off" in refused(fig, tmp_path)
 
 
 def test_what_is_not_drawn_is_not_measured():
-    fig, axes = figures.new_figure(3)
+    fig, axes = new_figure(3)
     ax = axes[0, 0]
     ax.set_xticks([0, 0.001, 0.002, 1, 2], ["zero", "outside", "outside too", "one", "two"])
     ax.set_xlim(0.5, 2.5)
     ax.text(1, 0.5, "hidden", visible=False, fontsize=3)
-    assert figures.layout_problems(fig) == []
+    assert layout_problems(fig) == []
 
 
 def test_long_titles_are_broken_into_lines_that_fit(tmp_path):
@@ -302,7 +306,7 @@ def test_titles_of_more_than_three_lines_are_refused(tmp_path):
 
 
 def test_a_figure_without_room_is_refused(tmp_path):
-    fig, _ = figures.new_figure(0.6)
+    fig, _ = new_figure(0.6)
     assert "no room" in refused(fig, tmp_path)
 
 
@@ -346,10 +350,10 @@ def lightness_and_distances(colours: list[str]) -> tuple[float, float]:
 
 
 def test_the_palette_survives_greyscale_and_colour_blindness():
-    colours = [figures.GROUP_COLOURS[g] for g in figures.GROUP_ORDER]
+    colours = [GROUP_COLOURS[g] for g in GROUPS]
     gap, distance = lightness_and_distances(colours)
     assert gap >= 7 and distance >= 18
-    markers = [figures.GROUP_MARKERS[g] for g in figures.GROUP_ORDER]
+    markers = [GROUP_MARKERS[g] for g in GROUPS]
     assert len(set(markers)) == len(markers)
 
 
@@ -407,10 +411,10 @@ def by_model(models: list[str]) -> pd.DataFrame:
 
 def test_small_multiples_have_one_panel_a_model_in_order(tmp_path):
     df = by_model(["Facenet", "dlib-native", "SFace"]).sample(frac=1, random_state=1)
-    fig = figures.plot_rates_by_group(df, xlabel="Members falsely matched")
+    fig = plot_rates_by_group(df, xlabel="Members falsely matched")
     assert [ax.get_title(loc="left") for ax in fig.axes] == ["Dlib (native)", "SFace", "Facenet"]
     labels = [t.get_text() for t in fig.axes[0].get_yticklabels()]
-    assert labels == figures.GROUP_ORDER
+    assert labels == list(GROUPS)
     first = [x for x, _ in markers_drawn(fig)][:6]
     assert first == pytest.approx(list(100 * rates(6).rate))
     figures.save(fig, df, id="fig-02-panels", folder=tmp_path, **TEXTS)
@@ -422,8 +426,8 @@ def test_small_multiples_have_one_panel_a_model_in_order(tmp_path):
         (lambda: dots(rates().drop(columns="low")), "no column low"),
         (lambda: dots(rates()[:0]), "no rows"),
         (lambda: dots(rates(), unit="share"), "not 'percent' or 'ratio'"),
-        (lambda: figures.plot_rates_by_group(by_model(["SFace", "SFace"])), "more than one row"),
-        (lambda: figures.plot_rates_by_group(by_model(list("abcde"))), "do not fit"),
+        (lambda: plot_rates_by_group(by_model(["SFace", "SFace"])), "more than one row"),
+        (lambda: plot_rates_by_group(by_model(list("abcde"))), "do not fit"),
     ],
 )
 def test_bad_tables_are_refused(call, message):

@@ -457,11 +457,11 @@ def test_the_curves_beyond_start_at_our_gallery():
 
 
 def test_the_figures_are_readable():
-    from helpers.show import figures
+    from helpers.show.layout import layout_problems
 
     drawn = {
         "size": plots.plot_size(g.curves()),
         "ratio": plots.plot_ratio(g.ratios()),
     }
     for fig in drawn.values():
-        assert figures.layout_problems(fig) == []
+        assert layout_problems(fig) == []

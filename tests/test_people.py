@@ -16,6 +16,7 @@ from helpers.protocol.shipping import PUBLIC, faces_path
 from helpers.show import figures
 from helpers.sources import galleries, published, rosters
 from helpers.sources.fetch import load_manifest
+from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 
 # ---------------------------------------------------------------- known answers
@@ -97,8 +98,8 @@ def test_every_member_is_in_one_group_and_failures_add_up():
     counts = people.counts(members).set_index("group")
     assert counts.loc["All", "all"] == len(members) == len(rosters.load_members())
     assert counts.loc["Members of colour", "all"] == members["of_colour"].sum()
-    failed = people.failures_by(members, "group", figures.GROUP_ORDER)
-    assert failed["images"].tolist() == counts.loc[figures.GROUP_ORDER, "all"].tolist()
+    failed = people.failures_by(members, "group", GROUPS)
+    assert failed["images"].tolist() == counts.loc[list(GROUPS), "all"].tolist()
     assert failed["failed"].sum() == members["failed"].sum() == members["face_size"].isna().sum()
 
 
@@ -194,9 +195,7 @@ def test_sentences_are_whole(module):
 
 
 def test_pictures_are_legible(tmp_path):
-    quality = people.quartiles(
-        people.photographed(), ["gender", "group"], {"group": figures.GROUP_ORDER}
-    )
+    quality = people.quartiles(people.photographed(), ["gender", "group"], {"group": GROUPS})
     drawn = {
         "counts": charts.plot_counts(people.counts(people.photographed()).head(6)),
         "composition": charts.plot_composition(people.composition()),

@@ -16,6 +16,7 @@ from helpers.experiments.who_is_misidentified import tables as who
 from helpers.experiments.who_is_misidentified import words as who_words
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test
+from helpers.show import figures
 from helpers.statistics import inference
 
 MODULES = (who_words, who_figures, who_simulation)
@@ -368,7 +369,7 @@ def test_pictures_are_legible(tmp_path):
         "thresholds": who_figures.plot_thresholds(who.by_threshold()),
     }
     for name, figure in drawn.items():
-        who_figures.figures.save(
+        figures.save(
             figure, who.by_threshold(), id=f"fig-04-{name}", title="A title", subtitle="Unit",
             caption="A caption.", alt="x" * 50, notebook="04-who", folder=tmp_path,
         )  # fmt: skip

@@ -14,16 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.what_is_80_percent.words import each
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.paths import NOTEBOOKS, ROOT
 from helpers.protocol import congress_test, error_rates, shipped, shipping
 from helpers.service import similarity
-from helpers.show import figures
-from helpers.show.figures import GROUP_ORDER, MODEL_LABELS
+from helpers.show import figures, numbers, plots, style
 from helpers.show.numbers import fnmr_of, fpir_of, listed, one_in
+from helpers.sources.groups import GROUPS
 from helpers.statistics import inference, rates
 
 SCRIPT = NOTEBOOKS / "script_2018.py"
@@ -209,7 +210,7 @@ def groups(results: dict[str, pd.DataFrame], percent: float = 80) -> pd.DataFram
         asian = members["group"].isin(["East Asian", "South Asian"])
         parts = {"White": ~members["of_colour"], "Members of colour": members["of_colour"]}
         parts["Members of colour, not Asian"] = members["of_colour"] & ~asian
-        parts |= {g: members["group"] == g for g in GROUP_ORDER[1:]}
+        parts |= {g: members["group"] == g for g in GROUPS[1:]}
         for gender in ("all", "female", "male"):
             sex = (members["gender"] == gender) | (gender == "all")
             for group, part in parts.items():
@@ -286,29 +287,29 @@ def show_groups(results: dict) -> pd.DataFrame:
 
 def plot_curves(table: pd.DataFrame) -> figures.Figure:
     """FMR and FNMR over the similarity, a panel each, a line a model."""
-    with figures._styled():
-        fig, axes = figures.new_figure(3.1, 1, 2)
+    with style.styled():
+        fig, axes = plots.new_figure(3.1, 1, 2)
         left, right = axes[0]
         for model, part in table.groupby("model", sort=False):
-            line = figures.MODEL_LINES[model]
+            line = style.MODEL_LINES[model]
             left.plot(part["similarity"], part["fmr"], lw=1.6, **line)
             right.plot(part["similarity"], 100 * part["fnmr"], lw=1.6, **line)
             x, above = {"dlib-native": (79, 7), "SFace": (78, 13), "Facenet": (87, -11)}[model]
             y = 100 * part.loc[part["similarity"] == x, "fnmr"].item() + above
-            figures.direct_label(right, x, y, MODEL_LABELS[model], line["color"])
+            plots.direct_label(right, x, y, MODEL_LABELS[model], line["color"])
         left.set_yscale("log")
         left.yaxis.set_major_formatter(
-            figures.FuncFormatter(lambda v, _: f"1 in {1 / v:,.0f}" if v > 0 else "")
+            FuncFormatter(lambda v, _: f"1 in {1 / v:,.0f}" if v > 0 else "")
         )
-        left.yaxis.set_minor_locator(figures.NullLocator())
+        left.yaxis.set_minor_locator(NullLocator())
         left.set_title("Strangers that match (FMR)")
         right.set_title("Genuine pairs missed (FNMR)")
         right.set_ylim(0, 101)
-        right.yaxis.set_major_formatter(figures.FuncFormatter(lambda v, _: f"{v:.0f} %"))
+        right.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
         for ax in (left, right):
             ax.set_xlim(CURVE[0], 100)
             ax.set_xticks([80, 90, 95, 99])
-            ax.xaxis.set_major_formatter(figures.FuncFormatter(lambda v, _: f"{v:.0f} %"))
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
             ax.grid(axis="both")
         left.set_xlabel("Similarity of this service", loc="left")
     return fig
@@ -490,10 +491,10 @@ def title_settings(results: dict) -> str:
     """What the figure of the three settings shows, as its title."""
     table = counts(results)
     low, high = (
-        figures.percent(table.loc[table["similarity"] == 80, "fpir"].agg(f), 0)
+        numbers.percent(table.loc[table["similarity"] == 80, "fpir"].agg(f), 0)
         for f in ("min", "max")
     )
-    strict = figures.percent(table.loc[table["similarity"] == 99, "fpir"].max())
+    strict = numbers.percent(table.loc[table["similarity"] == 99, "fpir"].max())
     return f"At 80 open models falsely match {low} to {high} of Congress, at 99 at most {strict}"
 
 
@@ -509,7 +510,7 @@ def caption_settings() -> str:
 def alt_settings(table: pd.DataFrame) -> str:
     """What the figure of the three settings shows, in words."""
     rows = [
-        f"{r['section']}, {r['label']}: {figures.percent(r['fpir'])}"
+        f"{r['section']}, {r['label']}: {numbers.percent(r['fpir'])}"
         for r in table.to_dict("records")
     ]
     return "Dots with intervals of the share of Congress falsely matched. " + "; ".join(rows) + "."
@@ -520,7 +521,7 @@ def alt_curves(table: pd.DataFrame) -> str:
     ends = table[table["similarity"].isin([80.0, 99.0])]
     parts = [
         f"{MODEL_LABELS[r['model']]} at {r['similarity']:g} %: FMR {one_in(r['fmr'])}, "
-        f"{figures.percent(r['fnmr'], 0)} missed"
+        f"{numbers.percent(r['fnmr'], 0)} missed"
         for r in ends.to_dict("records")
     ]
     return (

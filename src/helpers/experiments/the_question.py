@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.show.figures import GROUP_ORDER, MODEL_LABELS, percent
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.show.numbers import percent
 from helpers.sources import published
 from helpers.sources.galleries import ADULT
+from helpers.sources.groups import GROUPS
 from helpers.sources.rosters import load_members
 from helpers.statistics import rates
 from helpers.statistics.inference import power_fisher, risk_ratio, wilson
@@ -160,7 +161,7 @@ def words_share() -> str:
     k, n = reported["colour_flagged"], reported["flagged"]
     mine, white = coded["colour_flagged"], coded["flagged"] - coded["colour_flagged"]
     groups = published.aclu_28()["group"].value_counts()
-    parts = " and ".join(f"{groups[g]} {g}" for g in GROUP_ORDER[1:] if g in groups)
+    parts = " and ".join(f"{groups[g]} {g}" for g in GROUPS[1:] if g in groups)
     return (
         f"**The much-quoted {percent(k / n, 0)} is a share.** Of the {n} falsely matched members, "
         f"{k} were people of colour. It does *not* say that {percent(k / n, 0)} of the members of "

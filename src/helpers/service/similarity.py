@@ -75,7 +75,7 @@ def table(models=MODELS) -> pd.DataFrame:
 
 def shown() -> pd.DataFrame:
     """`table` for readers: model by its label, percentage, distance, FMR and FNMR as text."""
-    from helpers.show.figures import MODEL_LABELS
+    from helpers.faces.pipelines import MODEL_LABELS
     from helpers.show.numbers import fmr_text, fnmr_of
 
     found = table()

@@ -19,6 +19,16 @@ def listed(texts: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def number(value: float, digits: int = 0) -> str:
+    """A number with thousands separators, e.g. 23,700."""
+    return f"{value:,.{digits}f}"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share as a percentage, e.g. 0.0624 -> '6.2 %'."""
+    return f"{100 * value:.{digits}f} %"
+
+
 def p_text(value: float) -> str:
     """A p value to three decimals, "< 0.001" below that, a dash where there is none (NaN)."""
     if math.isnan(value):

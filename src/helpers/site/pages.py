@@ -13,9 +13,10 @@ import nbformat
 import numpy as np
 import pandas as pd
 
+from helpers.faces.pipelines import MODEL_LABELS
 from helpers.paths import DATA, FIGURES, ROOT
-from helpers.show.figures import GROUP_ORDER, MODEL_LABELS
 from helpers.site import citation
+from helpers.sources.groups import GROUPS
 
 KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "CSV", "tex": "LaTeX"}
 MOST_ROWS = 200  # of a data table on a page; the CSV has all
@@ -294,7 +295,7 @@ def at_the_default() -> str:
     table = pd.read_csv(FIGURES / "tab-06-groups-default.csv")
     whole = table.columns[-1]  # the whole gallery is not drawn, so its counts are whole numbers
     table[whole] = table[whole].str.replace(".0 of ", " of ", regex=False)
-    order = ["Members of colour", "Members of colour, not Asian", *GROUP_ORDER]
+    order = ["Members of colour", "Members of colour, not Asian", *GROUPS]
     shown = table.pivot(index="Group", columns="Model", values=whole)
     shown = shown.loc[order, list(dict.fromkeys(table["Model"]))]
     shown = shown.rename_axis(index="Recorded group", columns=None).reset_index()

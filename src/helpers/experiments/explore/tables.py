@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.experiments.explore.make import RESULTS, TABLE
 from helpers.protocol import shipped
-from helpers.show.figures import GROUP_ORDER
+from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
 
@@ -36,14 +36,14 @@ def rows(gender: str = "") -> dict[str, list[str]]:
     gender: "" for everyone, else the recorded gender that is shown.
     """
     mine = [c for c in cells().index if gender in ("", c.split(", ")[1])]
-    groups = {g: [c for c in mine if c.split(", ")[0] == g] for g in GROUP_ORDER}
+    groups = {g: [c for c in mine if c.split(", ")[0] == g] for g in GROUPS}
     colour = [c for g, parts in groups.items() if g != "White" for c in parts]
     return {
         {"": "All members", "female": "All women", "male": "All men"}[gender]: mine,
         "White": groups["White"],
         "Members of colour": colour,
         "Members of colour, not Asian": [c for c in colour if "Asian" not in c],
-        **{g: groups[g] for g in GROUP_ORDER if g != "White"},
+        **{g: groups[g] for g in GROUPS if g != "White"},
     }
 
 

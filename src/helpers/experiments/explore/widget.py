@@ -11,8 +11,7 @@ import numpy as np
 
 from helpers.experiments.explore.make import NAMED
 from helpers.experiments.explore.tables import GENDERS, OPENING, cells, rows, state, table
-from helpers.faces.pipelines import MODELS
-from helpers.show.figures import MODEL_LABELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS
 
 GALLERY_LABELS = {
     "utkface": "Adult strangers (UTKFace)",

@@ -1,13 +1,15 @@
 """The words and the figure of notebook 10."""
 
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from helpers.experiments.explore.make import NAMED
 from helpers.experiments.explore.tables import OPENING, state
 from helpers.experiments.explore.widget import GALLERY_LABELS
-from helpers.faces.pipelines import MODELS
-from helpers.show import figures
-from helpers.show.figures import MODEL_LABELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS
+from helpers.show.plots import direct_label, new_figure
+from helpers.show.style import styled
 from helpers.statistics import rates
 
 SMALL_GALLERY = 1000
@@ -42,12 +44,12 @@ def words_models() -> str:
     )
 
 
-def plot_curves(found: pd.DataFrame) -> figures.Figure:
+def plot_curves(found: pd.DataFrame) -> Figure:
     """FPIR against the share of single comparisons at the threshold, a line a size."""
     colours = ["#5C8FB8", "#2F5F8A", "#1A1A1A"]
-    with figures._styled():
-        fig, axes = figures.new_figure(4.6, 2, 2, sharex=True, sharey=True)
-        for ax, model in zip(axes.ravel(), figures.MODEL_ORDER, strict=True):
+    with styled():
+        fig, axes = new_figure(4.6, 2, 2, sharex=True, sharey=True)
+        for ax, model in zip(axes.ravel(), MODELS, strict=True):
             part = found[found["model"] == model]
             sizes = sorted(part["size"].unique())
             for size, colour in zip(sizes, colours, strict=True):
@@ -58,15 +60,15 @@ def plot_curves(found: pd.DataFrame) -> figures.Figure:
                 )  # fmt: skip
                 ax.plot(line["per_million"], 100 * line["fpir"], color=colour, lw=1.6)
             for size, colour, y in zip(sizes, colours, (64, 79, 94), strict=True):
-                figures.direct_label(ax, 0.35, y, f"{size:,} faces", colour)
+                direct_label(ax, 0.35, y, f"{size:,} faces", colour)
             ax.set_title(MODEL_LABELS[model])
             ax.set_xscale("log")
             ax.set_xlim(0.3, 1e5)
             ax.set_ylim(0, 101)
             ax.set_xticks([1, 10, 100, 1000, 10_000])
-            ax.xaxis.set_major_formatter(figures.FuncFormatter(lambda v, _: f"{v:,.0f}"))
-            ax.xaxis.set_minor_locator(figures.NullLocator())
-            ax.yaxis.set_major_formatter(figures.FuncFormatter(lambda v, _: f"{v:.0f} %"))
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+            ax.xaxis.set_minor_locator(NullLocator())
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
             ax.grid(axis="both")
         axes[1, 0].set_xlabel("Of a million single comparisons, at the threshold", loc="left")
     return fig

@@ -4,8 +4,10 @@ import pandas as pd
 
 from helpers.experiments.how_big_is_the_gallery.models_beyond import KINDS
 from helpers.experiments.how_big_is_the_gallery.tables import FIXED, FIXED_FPIR, POLICIES, SIZES
-from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.show.figures import INK, MODEL_LABELS, MUTED, direct_label, new_figure, number
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.show.numbers import number
+from helpers.show.plots import direct_label, new_figure
+from helpers.show.style import INK, MUTED
 
 POLICY_LABELS = {
     "default": "Library default",

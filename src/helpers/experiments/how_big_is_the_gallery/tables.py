@@ -22,8 +22,8 @@ from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipped, shipping
-from helpers.show.figures import GROUP_ORDER
 from helpers.sources import published
+from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
 
@@ -143,7 +143,7 @@ def parts() -> dict[str, np.ndarray]:
     """The groups that are compared: name -> bool a member, in the order of `members`."""
     people = members()
     asian = people["group"].isin(["East Asian", "South Asian"])
-    masks = {g: people["group"] == g for g in GROUP_ORDER}
+    masks = {g: people["group"] == g for g in GROUPS}
     masks |= {
         "Members of colour": people["of_colour"],
         "Members of colour, not Asian": people["of_colour"] & ~asian,

@@ -8,11 +8,10 @@ from helpers.experiments.how_big_is_the_gallery.charts import POLICY_LABELS, wha
 from helpers.experiments.how_big_is_the_gallery.models_beyond import KINDS
 from helpers.experiments.how_big_is_the_gallery.tables import FIXED, FIXED_FPIR, POLICIES
 from helpers.experiments.the_congress_test.tables import ACLU_COUNT
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.protocol.scores import DECIMALS, PER_FACE
-from helpers.show.figures import MODEL_LABELS, number, percent
-from helpers.show.numbers import listed
+from helpers.show.numbers import listed, number, percent
 from helpers.sources import published
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson

@@ -13,11 +13,11 @@ from helpers.experiments.how_good_is_the_photo.make import (
     UNDEGRADED,
     conditions,
 )
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import shipping
-from helpers.show import figures
-from helpers.show.figures import INK, MODEL_LABELS, MUTED, percent
-from helpers.show.numbers import listed, p_text, signed
+from helpers.show.numbers import listed, p_text, percent, signed
+from helpers.show.plots import direct_label, new_figure
+from helpers.show.style import INK, MODEL_LINES, MUTED
 from helpers.statistics import inference, rates
 
 KIND_LABELS = {
@@ -43,7 +43,7 @@ WHAT = {
 COVER_LABELS = {1: "mouth", 2: "mask", 3: "eyes"}
 COVER_WORDS = {1: "mouth and chin", 2: "from the middle of the nose down", 3: "a band of the eyes"}
 MODEL_STYLES = {
-    model: figures.MODEL_LINES[model] | {"marker": marker}
+    model: MODEL_LINES[model] | {"marker": marker}
     for model, marker in zip(PRIMARY_MODELS, "os^", strict=True)
 }
 SIDES = {"1": ("of colour", "#A03F14", "D"), "0": ("white", "#4A4A4A", "o")}
@@ -209,7 +209,7 @@ def plot_rates(table: pd.DataFrame, rate: str, fte: bool = False) -> Figure:
     rate: "fpir" or "fnir"; fte: draw the failures to enrol as an area, too. FPIRs run from a few
     per cent to nearly all, so their axis is a square root's.
     """
-    fig, axes = figures.new_figure(4.6, 2, 4, sharey=True)
+    fig, axes = new_figure(4.6, 2, 4, sharey=True)
     highest = 100 * table[[f"{rate}_high", *(["fte_high"] if fte else [])]].max(axis=None)
     for ax, kind in zip(axes.flat, LEVELS, strict=False):
         part = table[table["kind"].isin([UNDEGRADED, kind])]
@@ -274,7 +274,7 @@ def sides() -> pd.DataFrame:
 
 def plot_sides(table: pd.DataFrame) -> Figure:
     """A row a model, a column a kind: FPIR of members of colour and of white members."""
-    fig, axes = figures.new_figure(5.0, len(PRIMARY_MODELS), len(LEVELS), sharey="row")
+    fig, axes = new_figure(5.0, len(PRIMARY_MODELS), len(LEVELS), sharey="row")
     for row, model in zip(axes, PRIMARY_MODELS, strict=True):
         mine = table[table["model"] == model]
         highest = 100 * mine[["rate1_high", "rate0_high"]].max(axis=None)
@@ -306,7 +306,7 @@ def plot_sides(table: pd.DataFrame) -> Figure:
         row[0].set_ylabel(MODEL_LABELS[model], weight="bold", color=INK)
     fig.align_ylabels(axes[:, 0])
     for y, (name, colour, _) in zip((0.98, 0.87), SIDES.values(), strict=True):
-        figures.direct_label(axes[0, 0], 0.04, y, name, colour, va="top", fontsize=7.5,
+        direct_label(axes[0, 0], 0.04, y, name, colour, va="top", fontsize=7.5,
                              transform=axes[0, 0].transAxes, in_layout=False)  # fmt: skip
     return fig
 

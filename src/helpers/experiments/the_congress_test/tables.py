@@ -8,11 +8,11 @@ three. Everything else here is descriptive or exploratory.
 import numpy as np
 import pandas as pd
 
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import congress_test, shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show.figures import GROUP_ORDER, MODEL_LABELS
 from helpers.sources import published
+from helpers.sources.groups import GROUPS
 from helpers.sources.rosters import load_delegates
 from helpers.statistics import inference, rates
 
@@ -214,7 +214,7 @@ def by_group(policy: str = shipped.PRIMARY, gallery: str = "utkface", models=PRI
     for model in models:
         members = shipped.result(gallery, model, policy).members
         asian = members["group"].isin(["East Asian", "South Asian"])
-        parts = {g: members["group"] == g for g in GROUP_ORDER}
+        parts = {g: members["group"] == g for g in GROUPS}
         parts |= {
             "Members of colour": members["of_colour"],
             "Members of colour, not Asian": members["of_colour"] & ~asian,

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.experiments.the_congress_test import tables
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test, shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show.figures import GALLERY_LABELS, MODEL_LABELS, percent
-from helpers.show.numbers import listed, p_text
+from helpers.show.numbers import listed, p_text, percent
+from helpers.show.style import GALLERY_LABELS
 from helpers.sources import published
 from helpers.statistics import inference, rates
 

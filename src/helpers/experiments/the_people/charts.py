@@ -5,15 +5,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from helpers.experiments.the_people import tables
-from helpers.show import figures
-from helpers.show.figures import percent
+from helpers.show import plots, style
+from helpers.show.numbers import percent
 
 WOMEN, MEN = "#001A80", "#7FA8C9"
 
 
 def plot_counts(table: pd.DataFrame) -> Figure:
     """Women and men in each group as bars; `table` as from `counts`, without its totals."""
-    fig, axes = figures.new_figure(2.7)
+    fig, axes = plots.new_figure(2.7)
     ax = axes[0, 0]
     y = range(len(table))
     ax.barh(y, table["women"], color=WOMEN, height=0.62)
@@ -30,7 +30,7 @@ def plot_counts(table: pd.DataFrame) -> Figure:
     first = table.iloc[0]
     for x, text, colour in (
         (first["women"] / 2, "women", "white"),
-        (first["women"] + first["men"] / 2, "men", figures.INK),
+        (first["women"] + first["men"] / 2, "men", style.INK),
     ):
         ax.text(x, 0, text, ha="center", va="center_baseline", fontsize=8, color=colour)
     return fig
@@ -40,7 +40,7 @@ def plot_composition(table: pd.DataFrame) -> Figure:
     """Shares of Congress (dots) and of the adults of UTKFace (diamonds), a row each."""
     headings = table["section"].ne(table["section"].shift())
     at = (headings.cumsum() * 1.25 + np.arange(len(table))).to_numpy()
-    fig, axes = figures.new_figure(0.9 + 0.235 * at[-1])
+    fig, axes = plots.new_figure(0.9 + 0.235 * at[-1])
     ax = axes[0, 0]
     ticks = list(zip(at, table["label"], strict=True))
     ticks += [(y - 1, s) for y, s in zip(at[headings], table["section"][headings], strict=True)]
@@ -51,18 +51,18 @@ def plot_composition(table: pd.DataFrame) -> Figure:
         shares = [row["congress_share"], row["utkface_share"]]
         if not any(pd.isna(shares)):
             ax.plot([100 * s for s in shares], [y, y], color="#B5B5B5", lw=1.4, zorder=1)
-        ax.plot(100 * shares[0], y, "o", color=figures.INK, ms=6, zorder=3)
-        ax.plot(100 * shares[1], y, "D", color=figures.IMPOSTOR_COLOUR, ms=5.5, zorder=2)
+        ax.plot(100 * shares[0], y, "o", color=style.INK, ms=6, zorder=3)
+        ax.plot(100 * shares[1], y, "D", color=style.IMPOSTOR_COLOUR, ms=5.5, zorder=2)
         for share, offset in zip(shares, (30, 88), strict=True):
             text = "no class" if pd.isna(share) else percent(share)
             text = "left out" if pd.isna(share) and row["section"].startswith("Age") else text
-            colour = figures.MUTED if pd.isna(share) else figures.INK
+            colour = style.MUTED if pd.isna(share) else style.INK
             ax.annotate(text, (1, y), xycoords=("axes fraction", "data"), xytext=(offset, 0),
                         textcoords="offset points", ha="center", va="center_baseline",
                         fontsize=8, color=colour)  # fmt: skip
     for text, offset, colour in (
-        ("● Congress", 30, figures.INK),
-        ("◆ UTKFace", 88, figures.IMPOSTOR_COLOUR),
+        ("● Congress", 30, style.INK),
+        ("◆ UTKFace", 88, style.IMPOSTOR_COLOUR),
     ):
         ax.annotate(text, (1, at[0] - 1), xycoords=("axes fraction", "data"), xytext=(offset, 0),
                     textcoords="offset points", ha="center", va="center_baseline", fontsize=8,
@@ -83,7 +83,7 @@ def plot_quality(table: pd.DataFrame, label: str, panel: str | None = None) -> F
     """
     panels = list(dict.fromkeys(table[panel])) if panel else [None]
     labels = list(dict.fromkeys(table[label]))
-    fig, axes = figures.new_figure(
+    fig, axes = plots.new_figure(
         0.9 + 0.24 * len(labels) * len(panels), len(panels), 3, sharex="col", sharey=True
     )
     for row, name in zip(axes, panels, strict=True):
@@ -93,10 +93,10 @@ def plot_quality(table: pd.DataFrame, label: str, panel: str | None = None) -> F
             for y, group in enumerate(labels):
                 if group in here.index:
                     one = here.loc[group]
-                    colour = figures.colour_of(group)
+                    colour = style.colour_of(group)
                     if one["faces"] >= tables.FEWEST:
                         ax.plot([one["q25"], one["q75"]], [y, y], color=colour, lw=2.2, alpha=0.55)
-                    ax.plot(one["median"], y, figures.GROUP_MARKERS.get(group, "o"), color=colour,
+                    ax.plot(one["median"], y, style.GROUP_MARKERS.get(group, "o"), color=colour,
                             ms=5.6, mec="white", mew=0.7)  # fmt: skip
             ax.grid(axis="x")
             ax.spines["left"].set_visible(False)
@@ -109,7 +109,7 @@ def plot_quality(table: pd.DataFrame, label: str, panel: str | None = None) -> F
         for y, text in [(-1, "faces"), *numbers] if name == panels[0] else numbers:
             row[-1].annotate(text, (1, y), xycoords=("axes fraction", "data"), xytext=(26, 0),
                              textcoords="offset points", ha="right", va="center_baseline",
-                             fontsize=8, color=figures.MUTED)  # fmt: skip
+                             fontsize=8, color=style.MUTED)  # fmt: skip
         row[0].set_yticks(range(len(labels)), labels)
         if panel:
             row[0].set_ylabel(

@@ -14,8 +14,8 @@ import pandas as pd
 from helpers.faces.enrolment import read_faces, read_failures
 from helpers.paths import DATA
 from helpers.protocol.shipping import faces_path
-from helpers.show.figures import GROUP_ORDER
 from helpers.sources import galleries, rosters
+from helpers.sources.groups import GROUPS
 from helpers.statistics.inference import wilson
 from helpers.statistics.rates import by_group
 
@@ -81,7 +81,7 @@ def ages(born, day: str = rosters.DAY) -> pd.Series:
 
 def counts(members: pd.DataFrame) -> pd.DataFrame:
     """Members by group and recorded gender: group, women, men, all, with the totals at the end."""
-    table = pd.crosstab(members["group"], members["gender"]).reindex(GROUP_ORDER)
+    table = pd.crosstab(members["group"], members["gender"]).reindex(GROUPS)
     table = table.rename(columns={"female": "women", "male": "men"})[["women", "men"]]
     table.loc["Members of colour"] = table.drop("White").sum()
     table.loc["All"] = table.loc["White"] + table.loc["Members of colour"]

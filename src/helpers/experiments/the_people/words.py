@@ -4,9 +4,9 @@ import pandas as pd
 
 from helpers.experiments.the_people import tables
 from helpers.protocol.calibration import thresholds
-from helpers.show.figures import GROUP_ORDER, percent
-from helpers.show.numbers import listed
+from helpers.show.numbers import listed, percent
 from helpers.sources import galleries, rosters
+from helpers.sources.groups import GROUPS
 from helpers.sources.published import aclu_28
 from helpers.statistics.inference import wilson
 from helpers.statistics.rates import format_rate
@@ -134,8 +134,8 @@ def words_groups() -> str:
     """The groups, and how gender is tangled up with them."""
     table = tables.counts(tables.photographed()).set_index("group")
     colour, white = table.loc["Members of colour"], table.loc["White"]
-    parts = [f"{table.loc[g, 'all']} {g}" for g in GROUP_ORDER[1:]]
-    small = [g for g in GROUP_ORDER if table.loc[g, "all"] < 10]
+    parts = [f"{table.loc[g, 'all']} {g}" for g in GROUPS[1:]]
+    small = [g for g in GROUPS if table.loc[g, "all"] < 10]
     return (
         f"{_of(colour['all'], table.loc['All', 'all'])} are members of colour: {listed(parts)}. "
         f"{_of(colour['women'], colour['all'])} of them are women, but only "
@@ -197,7 +197,7 @@ def words_failures() -> str:
 def words_quality() -> str:
     """How the photographs of the larger groups differ."""
     members = tables.photographed()
-    table = tables.quartiles(members, ["group"], {"group": GROUP_ORDER})
+    table = tables.quartiles(members, ["group"], {"group": GROUPS})
     large = table[table["faces"] >= 10]
     parts = []
     for measure, name in tables.QUALITY.items():
@@ -405,15 +405,15 @@ def alt_quality(table: pd.DataFrame, labels: list[str]) -> str:
 def title_counts() -> str:
     """The finding of the figure of groups."""
     sizes = tables.counts(tables.photographed()).set_index("group")["all"]
-    small = sizes[[g for g in GROUP_ORDER if sizes[g] < 10]]
+    small = sizes[[g for g in GROUPS if sizes[g] < 10]]
     return (
-        f"{sizes['Members of colour']} members of colour in {len(GROUP_ORDER) - 1} groups, "
+        f"{sizes['Members of colour']} members of colour in {len(GROUPS) - 1} groups, "
         f"{len(small)} of which have fewer than ten members"
     )
 
 
 def alt_counts() -> str:
     """Alternative text of the figure of groups."""
-    table = tables.counts(tables.photographed()).set_index("group").loc[GROUP_ORDER]
+    table = tables.counts(tables.photographed()).set_index("group").loc[list(GROUPS)]
     rows = [f"{g} {r['women']} women and {r['men']} men" for g, r in table.iterrows()]
     return f"Stacked bars of women and men, one bar for each group: {'; '.join(rows)}."

@@ -7,8 +7,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, GENDERS, RACES, WORDS
 from helpers.faces.gender_classifiers import CLASSIFIERS
-from helpers.show import figures
-from helpers.show.figures import GROUP_COLOURS, GROUP_MARKERS, INK
+from helpers.show.plots import new_figure, plot_dots_with_intervals
+from helpers.show.style import GROUP_COLOURS, GROUP_MARKERS, INK
 
 # classes of UTKFace in the colours of the groups that come nearest; "Others" has none
 ALIKE = {"Asian": "East Asian", "Indian": "South Asian", "Others": "Native and Pacific"}
@@ -24,7 +24,7 @@ MEASURES = {
 
 def plot_members(table: pd.DataFrame) -> Figure:
     """Errors by recorded gender and intersection, a block a classifier."""
-    return figures.plot_dots_with_intervals(
+    return plot_dots_with_intervals(
         table, "cell", "rate", "low", "high", count="wrong", n="n", section="classifier",
         group="group", counted="wrong", emphasise=("All", *WORDS.values()),
         xlabel="Guesses that differ from the record",
@@ -34,7 +34,7 @@ def plot_members(table: pd.DataFrame) -> Figure:
 def plot_strangers(table: pd.DataFrame) -> Figure:
     """Errors by published race, a block a classifier and gender."""
     table = table.assign(group=table["race"].replace(ALIKE))
-    return figures.plot_dots_with_intervals(
+    return plot_dots_with_intervals(
         table, "race", "rate", "low", "high", count="wrong", n="n", section="block",
         group="group", counted="wrong",
         xlabel="Guesses that differ from the published label",
@@ -44,7 +44,7 @@ def plot_strangers(table: pd.DataFrame) -> Figure:
 def plot_curves(table: pd.DataFrame) -> Figure:
     """A row a classifier; errors among the decided and share undecided, members and strangers."""
     columns = [(people, m) for people in ("members", "strangers") for m in MEASURES]
-    fig, axes = figures.new_figure(4.3, len(CLASSIFIERS), len(columns), sharex=True, sharey="col")
+    fig, axes = new_figure(4.3, len(CLASSIFIERS), len(columns), sharex=True, sharey="col")
     for i, name in enumerate(CLASSIFIERS):
         for ax, (people, measure) in zip(axes[i], columns, strict=True):
             part = table.query("classifier == @name and people == @people")
@@ -63,7 +63,7 @@ def plot_curves(table: pd.DataFrame) -> Figure:
 def plot_group_curves(table: pd.DataFrame) -> Figure:
     """A row a classifier; the strangers' errors and share undecided by race, women and men."""
     columns = [(gender, m) for m in MEASURES for gender in GENDERS]
-    fig, axes = figures.new_figure(4.9, len(CLASSIFIERS), len(columns), sharex=True, sharey="col")
+    fig, axes = new_figure(4.9, len(CLASSIFIERS), len(columns), sharex=True, sharey="col")
     limits = {m: 105 * table[MEASURES[m][1]].max() for m in MEASURES}
     for i, name in enumerate(CLASSIFIERS):
         for ax, (gender, measure) in zip(axes[i], columns, strict=True):

@@ -21,8 +21,8 @@ from helpers.faces import enrolment, gender_classifiers, pipelines, same_person
 from helpers.faces.gender_classifiers import CLASSIFIERS
 from helpers.paths import DATA
 from helpers.protocol import shipping
-from helpers.show.figures import GROUP_ORDER
 from helpers.sources import fetch, galleries
+from helpers.sources.groups import GROUPS
 from helpers.sources.rosters import load_members
 from helpers.statistics.inference import fisher_exact, holm, risk_ratio, wilson
 from helpers.statistics.paired import PairedChange, paired_change
@@ -174,15 +174,15 @@ def member_cells() -> pd.DataFrame:
     Columns cell (its name), kind ("all" | "gender" | "group" | "intersection"), genders and groups
     (lists of the labels that belong to it).
     """
-    colour = GROUP_ORDER[1:]
+    colour = list(GROUPS[1:])
     sets = {
         "White": ["White"],
         "of colour": colour,
         "of colour, not Asian": [g for g in colour if "Asian" not in g],
         **{group: [group] for group in colour},
     }
-    rows = [("All", "all", list(GENDERS), GROUP_ORDER)]
-    rows += [(word, "gender", [gender], GROUP_ORDER) for gender, word in WORDS.items()]
+    rows = [("All", "all", list(GENDERS), list(GROUPS))]
+    rows += [(word, "gender", [gender], list(GROUPS)) for gender, word in WORDS.items()]
     rows += [(_cell("Members", s), "group", list(GENDERS), groups) for s, groups in sets.items()]
     for gender, word in WORDS.items():
         rows += [(_cell(word, s), "intersection", [gender], groups) for s, groups in sets.items()]

@@ -10,8 +10,7 @@ from helpers.experiments.the_people import tables as people
 from helpers.experiments.what_gender_does_it_see import tables as g
 from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, GENDERS, WORDS
 from helpers.faces.gender_classifiers import CLASSIFIERS
-from helpers.show.figures import percent
-from helpers.show.numbers import listed, p_text
+from helpers.show.numbers import listed, p_text, percent
 from helpers.sources import published
 from helpers.sources.rosters import load_members
 from helpers.statistics import rates

@@ -6,19 +6,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.experiments.what_is_80_percent import words as w
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import error_rates, shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show import figures, numbers
-from helpers.show.figures import (
-    GENUINE_COLOUR,
-    IMPOSTOR_COLOUR,
-    INK,
-    MODEL_LABELS,
-    MODEL_LINES,
-    MUTED,
-    percent,
-)
+from helpers.show import numbers, plots
+from helpers.show.numbers import percent
+from helpers.show.style import GENUINE_COLOUR, IMPOSTOR_COLOUR, INK, MODEL_LINES, MUTED
 
 SHORT = {1e-2: "100", 1e-3: "1k", 1e-4: "10k", 1e-5: "100k", 1e-6: "1M"}
 
@@ -28,7 +21,7 @@ SHORT = {1e-2: "100", 1e-3: "1k", 1e-4: "10k", 1e-5: "100k", 1e-6: "1M"}
 
 def plot_scales():
     """One panel a model: four scales of one threshold, and the scores of two kinds of pairs."""
-    fig, axes = figures.new_figure(8.4, len(MODELS), 1)
+    fig, axes = plots.new_figure(8.4, len(MODELS), 1)
     for ax, model in zip(axes[:, 0], MODELS, strict=True):
         _scale_panel(ax, model)
     axes[-1, 0].set_xlabel("Distance between two faces (small is alike)", loc="left")
@@ -54,9 +47,9 @@ def _scale_panel(ax, model: str) -> None:
         ax.stairs(share / top, edges, fill=fill, color=colour, alpha=0.6 if fill else 1, lw=1.2)
     if model == MODELS[0]:
         peaks = [(edges[s.argmax()], s.max() / top) for s in shares]
-        figures.direct_label(ax, peaks[0][0] - 0.1, 0.8, "same person,\ntwo portraits", "#4A7396",
+        plots.direct_label(ax, peaks[0][0] - 0.1, 0.8, "same person,\ntwo portraits", "#4A7396",
                              ha="right")  # fmt: skip
-        figures.direct_label(ax, default + 0.01, 0.62, "member\nand nearest\nstranger",
+        plots.direct_label(ax, default + 0.01, 0.62, "member\nand nearest\nstranger",
                              IMPOSTOR_COLOUR)  # fmt: skip
     _ruler(ax, 1.3, [(t_at, text) for t_at, text in _fmr_ticks(model) if t_at <= right])
     _ruler(ax, 1.72, _confidence_ticks(model, right))
@@ -177,7 +170,7 @@ def title_scales() -> str:
 
 def plot_confidence():
     """deepface's confidence along the distance, a panel a model, with the logistic behind it."""
-    fig, axes = figures.new_figure(2.75, 1, len(MODELS), sharey=True)
+    fig, axes = plots.new_figure(2.75, 1, len(MODELS), sharey=True)
     for ax, model in zip(axes[0], MODELS, strict=True):
         table = t.confidence_curve(model)
         default = error_rates.threshold_of(model, "default")
@@ -243,7 +236,7 @@ def alt_confidence() -> str:
 
 def plot_errors():
     """Two panels: FNMR against FMR, FNIR against FPIR, a line a model."""
-    fig, axes = figures.new_figure(3.6, 1, 2, sharey=True)
+    fig, axes = plots.new_figure(3.6, 1, 2, sharey=True)
     left, right = axes[0]
     for model in MODELS:
         table = t.tradeoff(model)
@@ -327,7 +320,7 @@ def plot_published():
     """FMR that reproduces each published rate: rows test x model, logarithmic axis."""
     table = t.equivalents()
     tests = list(dict.fromkeys(table["label"]))
-    fig, axes = figures.new_figure(0.95 + 0.235 * (len(table) + 1.4 * len(tests)))
+    fig, axes = plots.new_figure(0.95 + 0.235 * (len(table) + 1.4 * len(tests)))
     ax = axes[0, 0]
     y, ticks = 0.0, []
     left = 10 ** np.floor(np.log10(np.nanmin(table[["fmr", "range_low"]].to_numpy())))
@@ -360,7 +353,7 @@ def plot_published():
     ax.grid(axis="x")
     ax.spines["left"].set_visible(False)
     ax.set_xlabel("FMR at the threshold that gives the published rate", loc="left")
-    figures._left_align(fig, ax)
+    plots.left_align(fig, ax)
     return fig
 
 

@@ -5,12 +5,11 @@ import pandas as pd
 
 from helpers.experiments.what_is_80_percent import make
 from helpers.experiments.what_is_80_percent import tables as t
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import calibration, error_rates, shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import numbers
-from helpers.show.figures import MODEL_LABELS, percent
-from helpers.show.numbers import listed
+from helpers.show.numbers import listed, percent
 from helpers.sources import published
 from helpers.statistics import rates
 

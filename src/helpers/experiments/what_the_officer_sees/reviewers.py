@@ -9,14 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
 from helpers.experiments.what_the_officer_sees.tables import THOUSAND
 from helpers.experiments.what_the_officer_sees.words import LIST, STRICT, span, span_percent
-from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.show import figures
-from helpers.show.figures import INK, MODEL_LABELS, percent
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.show.numbers import percent
+from helpers.show.plots import new_figure
+from helpers.show.style import INK, styled
 from helpers.sources import published
 
 SHARES = (0.9, 0.5, 0.1, 0.01)  # of the searches, those whose person is in the gallery
@@ -220,7 +222,7 @@ def curves() -> pd.DataFrame:
     return table[["scenario", "model", "share", "right_share_best", "right_share_worst"]]
 
 
-def plot_base_rate(table: pd.DataFrame) -> figures.Figure:
+def plot_base_rate(table: pd.DataFrame) -> Figure:
     """Of the persons named, the share that is right, by the share enrolled; a panel a model."""
     drawn = {
         "Nobody checks: the first is taken": ("nobody checks", "#A03F14", "-"),
@@ -228,8 +230,8 @@ def plot_base_rate(table: pd.DataFrame) -> figures.Figure:
         "Facial examiners": ("examiners", INK, "-"),
         "Facial examiners, strict rule": ("examiners, strict", "#1A3A8A", (0, (4, 1.5))),
     }
-    with figures._styled():
-        fig, axes = figures.new_figure(3.1, 1, len(PRIMARY_MODELS), sharey=True)
+    with styled():
+        fig, axes = new_figure(3.1, 1, len(PRIMARY_MODELS), sharey=True)
         for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
             part = table[table["model"] == model]
             for scenario, (_, colour, dash) in drawn.items():
@@ -248,7 +250,7 @@ def plot_base_rate(table: pd.DataFrame) -> figures.Figure:
             ax.set_ylim(0, 102)
             ax.set_xticks([1, 10, 100])
             ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} %"))
-            ax.xaxis.set_minor_locator(figures.NullLocator())
+            ax.xaxis.set_minor_locator(NullLocator())
             ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
             ax.grid(axis="both")
         handles = [

@@ -25,13 +25,13 @@ from scipy import stats
 from tqdm import tqdm
 
 from helpers.errors import UserError
-from helpers.experiments.the_congress_test import tables as headline
 from helpers.faces import collection, same_person
 from helpers.faces.collection import Collection
 from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
 from helpers.protocol import policy, scores, shipped, shipping
 from helpers.sources import fetch, galleries
+from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
 
@@ -423,7 +423,7 @@ def hit_rates_within_sex(size: int) -> pd.DataFrame:
 def headline_groups(members: pd.DataFrame) -> dict:
     """Recorded groups and members of colour, whole and without Asian members: name -> mask."""
     asian = members["group"].isin(["East Asian", "South Asian"])
-    parts = {g: members["group"] == g for g in headline.GROUP_ORDER}
+    parts = {g: members["group"] == g for g in GROUPS}
     return parts | {
         "Members of colour": members["of_colour"],
         "Members of colour, not Asian": members["of_colour"] & ~asian,

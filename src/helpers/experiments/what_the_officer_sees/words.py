@@ -5,14 +5,15 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from helpers.experiments.what_the_officer_sees import tables as c
 from helpers.experiments.what_the_officer_sees.tables import LISTS, RULES, THOUSAND
-from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.show import figures
-from helpers.show.figures import INK, MODEL_LABELS, percent
-from helpers.show.numbers import listed
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.show.numbers import listed, number, percent
+from helpers.show.plots import direct_label, new_figure
+from helpers.show.style import GALLERY_LABELS, INK, MODEL_LINES, styled
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
 
@@ -29,7 +30,7 @@ def each(table: pd.DataFrame, words) -> str:
 
 def span(values, digits: int = 0) -> str:
     """The smallest and largest of some numbers: "57 to 117", or one number if they agree."""
-    low, high = (figures.number(f(values), digits) for f in (min, max))
+    low, high = (number(f(values), digits) for f in (min, max))
     return low if low == high else f"{low} to {high}"
 
 
@@ -55,7 +56,7 @@ def answer() -> str:
     ten, strict = c.hit_rates().query("list_size == @LIST"), _at(STRICT)
     return (
         f"**Without a threshold, a list of {LIST} names {LIST} innocent people whenever the person "
-        f"sought is not in the gallery: {figures.number(LIST * THOUSAND)} per thousand searches, "
+        f"sought is not in the gallery: {number(LIST * THOUSAND)} per thousand searches, "
         f"by definition, with every model and for everyone.** When the person is in it, the list "
         f"holds them in {each(ten, _hit)}. **A strict rule trades one error for the other:** cut "
         f"off at an FMR of {_rule_number(STRICT)}, the innocent people named per thousand searches "
@@ -77,15 +78,15 @@ def finding() -> str:
 
 
 def _rule_number(rule: str) -> str:
-    return f"1 in {figures.number(1 / float(rule.split(':')[1]))}"
+    return f"1 in {number(1 / float(rule.split(':')[1]))}"
 
 
 def _per_thousand(row) -> str:
     """A mean number of innocent people with its interval; a bootstrap has none for zero events."""
     if row["any"] == 0:
         return f"none (in {row['searched']} searches)"
-    interval = f"{figures.number(row['low'])}–{figures.number(row['high'])}"
-    return f"{figures.number(row['mean'])} (95 % interval {interval})"
+    interval = f"{number(row['low'])}–{number(row['high'])}"
+    return f"{number(row['mean'])} (95 % interval {interval})"
 
 
 def _fnir(row) -> str:
@@ -101,7 +102,7 @@ def show_innocents() -> pd.DataFrame:
     for (model, rule), part in c.innocents().groupby(["model", "rule"], sort=False):
         row = {"Model": MODEL_LABELS[model], "Rule": RULES[rule]}
         for _, r in part.iterrows():
-            whole = figures.number(r["list_size"] * THOUSAND)
+            whole = number(r["list_size"] * THOUSAND)
             text = whole if rule == "none" else _per_thousand(r).replace("95 % interval ", "")
             row[f"List of {r['list_size']}"] = text
         rows.append(row)
@@ -127,7 +128,7 @@ def words_innocents() -> str:
         "about the software can change it. The count is then the same for every group; what still "
         "differs is how near the listed strangers are, and with that how they look to whoever "
         f"reads the list. The library defaults leave {span(loose['mean'])} of the "
-        f"{figures.number(LIST * THOUSAND)} innocent people per thousand searches on lists of "
+        f"{number(LIST * THOUSAND)} innocent people per thousand searches on lists of "
         f"{LIST}; an FMR of {_rule_number(STRICT)} leaves {span(strict['mean'])}."
     )
 
@@ -182,10 +183,10 @@ def show_hubs() -> pd.DataFrame:
             {
                 "Model": MODEL_LABELS[model],
                 "List": size,
-                "Places": figures.number(top["searches"] * size),
-                "Different faces": figures.number(top["listed"]),
-                "by chance": figures.number(top["listed_by_chance"]),
-                "Different identities": figures.number(top["people"]),
+                "Places": number(top["searches"] * size),
+                "Different faces": number(top["listed"]),
+                "by chance": number(top["listed_by_chance"]),
+                "Different identities": number(top["people"]),
                 f"Places of the {top['top']} most listed faces": percent(top["share"]),
                 "by chance ": percent(top["by_chance"]),
                 f"Places of the most listed 1 % ({one['top']})": percent(one["share"]),
@@ -199,7 +200,7 @@ def caption_hubs() -> str:
     """Caption of the table of concentration."""
     top = c.hubs().iloc[0]
     return (
-        f"{top['searches']:.0f} lists from {figures.number(top['faces'])} adult strangers. By "
+        f"{top['searches']:.0f} lists from {number(top['faces'])} adult strangers. By "
         "chance: if the places of each published gender, race and age band were given to its faces "
         "at random. How often one face is listed is never told of fewer than "
         f"{c.FEWEST}."
@@ -236,26 +237,26 @@ def _places(row) -> str:
 # ---------------------------------------------------------------- enrolled
 
 
-def plot_ranks(table: pd.DataFrame) -> figures.Figure:
+def plot_ranks(table: pd.DataFrame) -> Figure:
     """Share of the enrolled people returned at each rank or better, a line a model."""
-    with figures._styled():
-        fig, axes = figures.new_figure(3.2)
+    with styled():
+        fig, axes = new_figure(3.2)
         ax = axes[0, 0]
         for model, part in table.groupby("model", sort=False):
             x = [*part["rank"], c.hubs()["faces"].max()]
             steps = {k: [*(100 * part[k]), 100 * part[k].iloc[-1]] for k in ("rate", "low", "high")}
-            colour = figures.MODEL_LINES[model]["color"]
+            colour = MODEL_LINES[model]["color"]
             ax.fill_between(
                 x, steps["low"], steps["high"], step="post", color=colour, alpha=0.13, lw=0
             )
-            ax.step(x, steps["rate"], where="post", lw=1.8, **figures.MODEL_LINES[model])
-            figures.direct_label(ax, 1.08, steps["rate"][0] - 2.7, MODEL_LABELS[model], INK)
+            ax.step(x, steps["rate"], where="post", lw=1.8, **MODEL_LINES[model])
+            direct_label(ax, 1.08, steps["rate"][0] - 2.7, MODEL_LABELS[model], INK)
         ax.set_xscale("log")
         ax.set_xlim(1, c.hubs()["faces"].max())
         ax.set_ylim(50, 100.5)
         ax.set_xticks([1, 5, 10, 50, 100, 1000, 10000])
         ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-        ax.xaxis.set_minor_locator(figures.NullLocator())
+        ax.xaxis.set_minor_locator(NullLocator())
         ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
         ax.grid(axis="both")
         ax.set_xlabel("Length of the list (logarithmic)", loc="left")
@@ -278,7 +279,7 @@ def caption_ranks() -> str:
     faces = int(c.hubs()["faces"].iloc[0])
     return (
         f"{len(pairs)} members with a second portrait, another photograph: it is enrolled "
-        f"among {figures.number(faces)} adult strangers, together with those of the others, and "
+        f"among {number(faces)} adult strangers, together with those of the others, and "
         f"searched with the first. {failed} could not be enrolled or searched and count as misses. "
         "Bands: 95 % Wilson intervals. The axis begins at one half."
     )
@@ -298,7 +299,7 @@ def alt_ranks() -> str:
 def show_ranks() -> pd.DataFrame:
     """Hit rates: a row a model and gallery, a column a list size."""
     rows = []
-    for gallery, word in figures.GALLERY_LABELS.items():
+    for gallery, word in GALLERY_LABELS.items():
         table = c.hit_rates(gallery)
         for model, part in table.groupby("model", sort=False):
             row = {"Gallery": word, "Model": MODEL_LABELS[model]}
@@ -394,11 +395,11 @@ def words_groups() -> str:
 # ---------------------------------------------------------------- rules
 
 
-def plot_tradeoff(table: pd.DataFrame) -> figures.Figure:
+def plot_tradeoff(table: pd.DataFrame) -> Figure:
     """Innocent people per thousand searches against people found, a panel a model."""
     biggest = LISTS[-1]
-    with figures._styled():
-        fig, axes = figures.new_figure(3.0, 1, len(PRIMARY_MODELS), sharey=True)
+    with styled():
+        fig, axes = new_figure(3.0, 1, len(PRIMARY_MODELS), sharey=True)
         for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
             part = table[table["model"] == model]
             none = part[part["rule"] == "none"]
@@ -433,7 +434,7 @@ def plot_tradeoff(table: pd.DataFrame) -> figures.Figure:
             ax.set_yticks([0, 25, 50, 75, 100])
             ax.set_xticks([10, 100, 1000, 10_000])
             ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-            ax.xaxis.set_minor_locator(figures.NullLocator())
+            ax.xaxis.set_minor_locator(NullLocator())
             ax.tick_params(axis="x", labelsize=7.5)
             ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
             ax.grid(axis="both")
@@ -470,7 +471,7 @@ def alt_tradeoff() -> str:
         parts.append(
             f"{MODEL_LABELS[m]}: "
             + ", ".join(
-                f"{RULES[r['rule']]} {figures.number(r['mean'])} innocent and "
+                f"{RULES[r['rule']]} {number(r['mean'])} innocent and "
                 f"{percent(1 - r['fnir'], 0)} found"
                 for _, r in rows.iterrows()
             )
@@ -506,7 +507,7 @@ def words_rules() -> str:
     hardest = _at("fmr:1e-06")
     return (
         f"Cutting the list of {LIST} at an FMR of {_rule_number(STRICT)} takes the innocent people "
-        f"from {figures.number(LIST * THOUSAND)} to {each(strict, _mean)} per thousand searches, "
+        f"from {number(LIST * THOUSAND)} to {each(strict, _mean)} per thousand searches, "
         f"and the misses from {each(loose, lambda r: percent(r['fnir']))} to "
         f"{each(strict, lambda r: percent(r['fnir']))}. At {_rule_number('fmr:1e-06')}, "
         f"{each(hardest, lambda r: percent(r['fnir']))} are missed. The rates were calibrated on "
@@ -518,4 +519,4 @@ def words_rules() -> str:
 
 
 def _mean(row) -> str:
-    return figures.number(row["mean"])
+    return number(row["mean"])

@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from helpers.show import figures
-from helpers.show.figures import GRID, INK, MODEL_LABELS, MUTED, percent
+from helpers.faces.pipelines import MODEL_LABELS
+from helpers.show.numbers import percent
+from helpers.show.plots import new_figure
+from helpers.show.style import GRID, INK, MUTED, styled
 
 BAND = "#9DB4C8"
 LIGHT = "#B9B9B9"
@@ -62,8 +64,8 @@ def plot_curve(table, panels, reference, log):
     )
     y = np.arange(len(options)) + breaks
     heights = [1.35] * len(panels) + [0.145 * (y[-1] + 1)]
-    with figures._styled():
-        fig, axes = figures.new_figure(
+    with styled():
+        fig, axes = new_figure(
             sum(heights) + 0.6, len(heights), 1, sharex=True,
             gridspec_kw={"height_ratios": heights},
         )  # fmt: skip
@@ -137,8 +139,8 @@ def _segments(ax, x, low, high, colour, width) -> None:
 
 def plot_moves(table):
     """How far each choice moves the ratio when all others stay: `specification.moves` drawn."""
-    with figures._styled():
-        fig, axes = figures.new_figure(0.9 + 0.24 * len(table))
+    with styled():
+        fig, axes = new_figure(0.9 + 0.24 * len(table))
         ax = axes[0, 0]
         for y, row in enumerate(table.itertuples()):
             ax.plot([row.factor, row.factor_90], [y, y], color=BAND, lw=2.2)

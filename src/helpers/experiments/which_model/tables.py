@@ -19,8 +19,8 @@ import pandas as pd
 from helpers.experiments.which_model.detectors import DETECTORS, FRAMINGS, KEYS, RESULTS, SEED
 from helpers.faces import pipelines
 from helpers.protocol import calibration, congress_test, shipped
-from helpers.show.figures import GROUP_ORDER
 from helpers.sources import fetch
+from helpers.sources.groups import GROUPS
 from helpers.statistics import inference, rates
 
 # ---------------------------------------------------------------- the choices, fixed beforehand
@@ -401,7 +401,7 @@ def by_group(found: Curve) -> pd.DataFrame:
     higher FPIR than the white members), specifications, median, least and greatest FPIR."""
     members = found.members
     asian = members["group"].isin(["East Asian", "South Asian"])
-    masks = {g: members["group"].eq(g) for g in GROUP_ORDER}
+    masks = {g: members["group"].eq(g) for g in GROUPS}
     masks["Members of colour"] = members["of_colour"]
     masks["Members of colour, not Asian"] = members["of_colour"] & ~asian
     fpirs = {name: np.divide(*counts(found, mask)) for name, mask in masks.items()}
@@ -433,7 +433,7 @@ def member_failures() -> pd.DataFrame:
     members = congress_test.people_searched()
     asian = members["group"].isin(["East Asian", "South Asian"])
     masks = {"All members": members["group"].notna()}
-    masks |= {g: members["group"].eq(g) for g in GROUP_ORDER}
+    masks |= {g: members["group"].eq(g) for g in GROUPS}
     masks["Members of colour"] = members["of_colour"]
     masks["Members of colour, not Asian"] = members["of_colour"] & ~asian
     masks |= {"Women": members["gender"].eq("female"), "Men": members["gender"].eq("male")}

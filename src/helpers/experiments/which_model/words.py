@@ -10,10 +10,10 @@ from helpers.experiments.which_model import charts as plots
 from helpers.experiments.which_model import detectors
 from helpers.experiments.which_model import tables as spec
 from helpers.experiments.which_model.charts import AXIS_NAMES, LABELS
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import shipped
-from helpers.show.figures import GROUP_ORDER, MODEL_LABELS, percent
-from helpers.show.numbers import listed
+from helpers.show.numbers import listed, percent
+from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 
 CHOICES = [
@@ -514,7 +514,7 @@ def words_groups() -> str:
     table = spec.by_group(fair()).set_index("group")
     parts = [
         f"{g} {how_many(int(table.at[g, 'above']), int(table.at[g, 'specifications']))}"
-        for g in [*GROUP_ORDER[1:], "Members of colour, not Asian"]
+        for g in [*GROUPS[1:], "Members of colour, not Asian"]
     ]
     return (
         f"FPIR above that of the white members: {'; '.join(parts)}. The groups differ in size, "

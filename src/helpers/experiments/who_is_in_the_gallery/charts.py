@@ -4,7 +4,9 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from helpers.show.figures import INK, MODEL_LABELS, MUTED, new_figure, style
+from helpers.faces.pipelines import MODEL_LABELS
+from helpers.show.plots import new_figure
+from helpers.show.style import INK, MUTED, style
 
 MARKS = ((-0.16, "#001A80"), (0.16, "#A03F14"))  # offset in the row and colour of the two series
 PER = 100_000  # comparisons, the unit of the heatmap

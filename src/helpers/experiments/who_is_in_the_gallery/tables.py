@@ -11,9 +11,10 @@ import pandas as pd
 from helpers.experiments.the_people import tables as people
 from helpers.experiments.who_is_in_the_gallery import compositions
 from helpers.experiments.who_is_in_the_gallery import make as c
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
-from helpers.show.figures import GROUP_ORDER, MODEL_LABELS, percent
+from helpers.show.numbers import percent
+from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 from helpers.statistics.inference import wilson
 
@@ -121,7 +122,7 @@ def by_group(compositions, policy: str = "matched") -> pd.DataFrame:
     table = table[(table["policy"] == policy) & table["composition"].isin(compositions)].dropna()
     for (name, model), part in table.groupby(["composition", "model"], sort=False):
         asian = part["group"].isin(["East Asian", "South Asian"])
-        parts = {g: part["group"] == g for g in GROUP_ORDER}
+        parts = {g: part["group"] == g for g in GROUPS}
         parts["Members of colour"] = part["of_colour"]
         parts["Members of colour, not Asian"] = part["of_colour"] & ~asian
         for group, mask in parts.items():
@@ -196,14 +197,14 @@ def show_crosswalk() -> pd.DataFrame:
     adults = strata()
     adults = adults[~adults["stratum"].str.endswith(compositions.CHILD)]
     sizes = adults.groupby(adults["stratum"].str.split(", ").str[1])["faces"].sum()
-    own = {g: compositions.CROSSWALK.get(g, "none") for g in GROUP_ORDER}
+    own = {g: compositions.CROSSWALK.get(g, "none") for g in GROUPS}
     return pd.DataFrame(
         {
-            "Recorded group (members)": GROUP_ORDER,
-            "Members": [members[g] for g in GROUP_ORDER],
+            "Recorded group (members)": GROUPS,
+            "Members": [members[g] for g in GROUPS],
             "Label in UTKFace": own.values(),
             "Adult faces": [f"{sizes[v]:,}" if v in sizes else "0" for v in own.values()],
-            "What it is worth": [notes[g] for g in GROUP_ORDER],
+            "What it is worth": [notes[g] for g in GROUPS],
         }
     )
 
@@ -298,7 +299,7 @@ def show_groups(compositions=compositions.MAIN) -> pd.DataFrame:
     table = by_group(compositions)
     table["text"] = table.apply(_with_interval, axis=1)
     wide = table.pivot(index=["model", "group"], columns="composition", values="text")
-    names = ["Members of colour", "Members of colour, not Asian", *GROUP_ORDER]
+    names = ["Members of colour", "Members of colour, not Asian", *GROUPS]
     wide = wide.reindex(pd.MultiIndex.from_product([PRIMARY_MODELS, names]))[list(compositions)]
     shown = wide.rename(columns=lambda name: name[0].upper() + name[1:]).reset_index(
         names=["Model", "Group"]
@@ -346,7 +347,7 @@ def own_is_highest() -> pd.DataFrame:
 # ---------------------------------------------------------------- equal own-group size
 
 
-OWN_ROWS = ("Members of colour", "Members of colour, not Asian", *GROUP_ORDER[:-1])
+OWN_ROWS = ("Members of colour", "Members of colour, not Asian", *GROUPS[:-1])
 
 
 def own_figure_rows() -> pd.DataFrame:

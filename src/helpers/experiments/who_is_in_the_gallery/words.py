@@ -5,10 +5,9 @@ import pandas as pd
 
 from helpers.experiments.who_is_in_the_gallery import compositions
 from helpers.experiments.who_is_in_the_gallery import tables as t
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
-from helpers.show.figures import MODEL_LABELS, percent
-from helpers.show.numbers import listed
+from helpers.show.numbers import listed, percent
 
 # ---------------------------------------------------------------- phrases
 

@@ -14,11 +14,10 @@ from helpers.experiments.who_is_misidentified.words import (
     in_every_model,
     nearer,
 )
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show import figures
-from helpers.show.figures import MODEL_LABELS
+from helpers.show import plots, style
 from helpers.show.numbers import listed
 
 
@@ -109,7 +108,7 @@ def plot_panels(
     at = np.arange(len(first)) + 1.35 * heading.cumsum() - 1.35
     models = list(dict.fromkeys(df["model"]))
     scale = 100 if unit == "percent" else 1
-    fig, axes = figures.new_figure(1.0 + 0.185 * at[-1], 1, len(models), sharex=True, sharey=True)
+    fig, axes = plots.new_figure(1.0 + 0.185 * at[-1], 1, len(models), sharex=True, sharey=True)
     for ax, model in zip(axes[0], models, strict=True):
         ax.set_title(MODEL_LABELS[model], fontsize=9, weight="bold", loc="left", pad=7)
         if unit == "percent":
@@ -118,8 +117,8 @@ def plot_panels(
         ax.set_xlim(*(scale * np.array(limits)))
         for y, row in zip(at, df[df["model"] == model].to_dict("records"), strict=True):
             name = row.get("group", "")
-            colour = figures.colour_of(name)
-            marker = figures.GROUP_MARKERS.get(name, "o")
+            colour = style.colour_of(name)
+            marker = style.GROUP_MARKERS.get(name, "o")
             if not np.isnan(row["low"]):
                 ends = np.clip(np.multiply(scale, [row["low"], row["high"]]), *ax.get_xlim())
                 ax.plot(ends, [y, y], color=colour, lw=2, alpha=0.5, zorder=2)
@@ -130,9 +129,9 @@ def plot_panels(
             if tally:
                 ax.annotate(f"{row[tally]:,}", (1, y), xycoords=("axes fraction", "data"),
                             xytext=(5, 0), textcoords="offset points", va="center_baseline",
-                            fontsize=7.5, color=figures.MUTED)  # fmt: skip
+                            fontsize=7.5, color=style.MUTED)  # fmt: skip
         if reference is not None:
-            ax.axvline(scale * reference, color=figures.MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
+            ax.axvline(scale * reference, color=style.MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
         ax.grid(axis="x")
         ax.spines["left"].set_visible(False)
         ax.set_ylim(at[-1] + 0.6, -1.7)
@@ -151,24 +150,24 @@ def plot_panels(
 def plot_thresholds(table: pd.DataFrame) -> Figure:
     """FPIR ratio against the number flagged, a panel a gap and model; table: `who.by_threshold`."""
     names = list(dict.fromkeys(table["gap"]))
-    fig, axes = figures.new_figure(4.1, len(names), len(PRIMARY_MODELS), sharex=True, sharey=True)
+    fig, axes = plots.new_figure(4.1, len(names), len(PRIMARY_MODELS), sharex=True, sharey=True)
     for row, gap in zip(axes, names, strict=True):
         for ax, model in zip(row, PRIMARY_MODELS, strict=True):
             part = table[(table["gap"] == gap) & (table["model"] == model)]
             x = part["flagged"]
             ax.fill_between(x, part["low"].clip(lower=0.2), part["high"].clip(upper=50),
                             color="#7FA8C9", alpha=0.45, lw=0)  # fmt: skip
-            ax.plot(x, part["ratio"], color=figures.INK, lw=1.5)
+            ax.plot(x, part["ratio"], color=style.INK, lw=1.5)
             ax.set_xscale("log")
             ax.set_yscale("log")
             ax.set_ylim(0.3, 25)
-            ax.axhline(1, color=figures.MUTED, lw=0.9, ls=(0, (4, 3)))
+            ax.axhline(1, color=style.MUTED, lw=0.9, ls=(0, (4, 3)))
             for count in COUNTS:
-                ax.axvline(count, color=figures.GRID, lw=0.9, zorder=0)
+                ax.axvline(count, color=style.GRID, lw=0.9, zorder=0)
             ax.set_xticks([*COUNTS, 132, 264], [*map(str, COUNTS), "132", "264"])
             ax.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
             ax.minorticks_off()
-            ax.tick_params(axis="y", labelcolor=figures.MUTED, labelsize=8)
+            ax.tick_params(axis="y", labelcolor=style.MUTED, labelsize=8)
             if gap == names[0]:
                 ax.set_title(MODEL_LABELS[model], fontsize=9, weight="bold", loc="left", pad=7)
         row[0].set_ylabel(gap.replace(" / ", " /\n"))

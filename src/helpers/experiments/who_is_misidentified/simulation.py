@@ -12,7 +12,7 @@ from tqdm import tqdm
 from helpers.experiments.who_is_misidentified import tables as who
 from helpers.protocol import shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show.figures import percent
+from helpers.show.numbers import percent
 from helpers.statistics import inference, rates
 
 # Made-up searches: `inference.simulate_search`. In each the intervals are asked how often they hold

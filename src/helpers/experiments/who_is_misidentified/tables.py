@@ -20,8 +20,8 @@ from helpers.paths import DATA
 from helpers.protocol import shipped
 from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show.figures import GROUP_ORDER
 from helpers.sources import published
+from helpers.sources.groups import GROUPS
 from helpers.statistics import inference, rates
 
 COUNTS = (ACLU_COUNT // 2, ACLU_COUNT, 2 * ACLU_COUNT)  # flagged at the three thresholds of a rule
@@ -53,7 +53,7 @@ def groups(members: pd.DataFrame) -> list[dict]:
     woman, age = (m["gender"] == "female").to_numpy(), people.ages(m["date_of_birth"])
     sex, tone = m["gender"].to_numpy(str), np.where(colour, "of colour", "white")
     none, each = np.full(len(m), ""), np.char.add(np.char.add(sex, ", "), tone)
-    parts = {g: (group == g).to_numpy() for g in GROUP_ORDER}
+    parts = {g: (group == g).to_numpy() for g in GROUPS}
     rows = [
         (ETHNICITY, COLOUR, "White", colour, sex),
         (ETHNICITY, NOT_ASIAN, "White", colour & ~group.isin(ASIAN).to_numpy(), sex),

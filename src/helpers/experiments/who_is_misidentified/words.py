@@ -7,12 +7,11 @@ from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.the_congress_test import words
 from helpers.experiments.who_is_misidentified import tables as who
 from helpers.experiments.who_is_misidentified.tables import COLOUR, COUNTS, HEADLINE_N, NOT_ASIAN
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.show import figures
-from helpers.show.figures import MODEL_LABELS, percent
-from helpers.show.numbers import listed, p_text, signed
+from helpers.show.numbers import listed, p_text, percent, signed
+from helpers.sources.groups import GROUPS
 from helpers.statistics import inference, rates
 
 STRATA_WORDS = (
@@ -182,9 +181,7 @@ def words_primary() -> str:
     parts = [
         f"{MODEL_LABELS[m]} "
         + ", ".join(
-            f"{r.flagged} of {r.searched} {r.group}"
-            for r in t.itertuples()
-            if r.group in figures.GROUP_ORDER
+            f"{r.flagged} of {r.searched} {r.group}" for r in t.itertuples() if r.group in GROUPS
         )
         for m, t in part.items()
     ]
