@@ -14,7 +14,7 @@ from helpers.experiments import explore as e
 from helpers.experiments import the_congress_test as headline
 from helpers.faces.pipelines import MODELS
 from helpers.show.figures import GROUP_ORDER
-from helpers.statistics import inference, rates
+from helpers.statistics import intervals, rates
 
 LIMIT = 150_000  # bytes of HTML
 
@@ -176,7 +176,7 @@ def test_every_control_has_a_label_and_the_page_speaks_without_a_script(page):
     assert sum(t == "th" and a.get("scope") == "row" for t, a in page.tags) == len(e.rows())
     opening = e.state(*e.OPENING).iloc[0]
     assert f"{opening['flagged']:.0f} of 529 members falsely matched" in text
-    low, high = inference.wilson(int(opening["flagged"]), 529)
+    low, high = intervals.wilson(int(opening["flagged"]), 529)
     assert f"{100 * low:.1f}–{100 * high:.1f}" in text
     assert "prefers-color-scheme:dark" in text
 

@@ -30,7 +30,7 @@ from helpers.protocol import shipping
 from helpers.show import figures
 from helpers.show.figures import GROUP_ORDER, MODEL_LABELS
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 RESULTS = DATA / "results"
 TABLE = "explorer.csv"

@@ -18,7 +18,8 @@ from helpers.show.figures import GALLERY_LABELS, GROUP_ORDER, MODEL_LABELS, perc
 from helpers.show.numbers import listed, p_text
 from helpers.sources import published
 from helpers.sources.rosters import load_delegates
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, half_samples, intervals, rates
+from helpers.statistics.auc import auc_best_scores
 
 PRIMARY = f"count:{ACLU_COUNT}"
 MOST_TIES = 2  # more flagged than that beyond 28 is another rate, and not shown as this one
@@ -86,7 +87,7 @@ def aclu() -> dict:
     """The ACLU's published result: flagged, searched, fpir, low, high (Wilson, ours)."""
     k = int(published.number("ACLU 2018", "members falsely matched"))
     n = int(published.number("ACLU 2018", "members searched"))
-    low, high = inference.wilson(k, n)
+    low, high = intervals.wilson(k, n)
     return {"flagged": k, "searched": n, "fpir": k / n, "low": low, "high": high}
 
 
@@ -149,7 +150,7 @@ def primary(gallery: str = "utkface", variant: str = "rule") -> pd.DataFrame:
         found = result(gallery, model, PRIMARY, variant)
         colour = found.members["of_colour"].to_numpy()
         score = found.members["score"].to_numpy()
-        auc = inference.auc_best_scores(score[colour], score[~colour])
+        auc = auc_best_scores(score[colour], score[~colour])
         keys = [k for k in found.summary if k.startswith(("colour_", "white_", "ratio", "share_"))]
         rows.append(
             {
@@ -165,7 +166,9 @@ def primary(gallery: str = "utkface", variant: str = "rule") -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("fisher_p") + 1, "holm_p", inference.holm(table["fisher_p"]))
+    table.insert(
+        table.columns.get_loc("fisher_p") + 1, "holm_p", exact_tests.holm(table["fisher_p"])
+    )
     return table
 
 
@@ -173,21 +176,21 @@ def power(ratio: float) -> float:
     """Power of the primary test (one model, unadjusted 5 %) at a true FPIR ratio."""
     members = congress_test.people_searched()
     colour = int(members["of_colour"].sum())
-    return inference.power_fisher(colour, len(members) - colour, ACLU_COUNT, ratio)
+    return exact_tests.power_fisher(colour, len(members) - colour, ACLU_COUNT, ratio)
 
 
 def shared_gallery(draws: int = 1000, seed: int = 20180726) -> pd.DataFrame:
     """Half-sample intervals of the primary ratios: other members and another half of the gallery.
 
     One row a model: ratio, low, high, ratio_within_sex, .., design_effect, as `half_sample` of
-    `helpers.statistics.inference` gives them.
+    `half_samples.half_sample` gives them.
     """
     rows = []
     for model in PRIMARY_MODELS:
         people, found = _gathered("utkface", model)
         near = found.candidates
         clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
-        table = inference.half_sample(near, clusters, people, PRIMARY, draws=draws, seed=seed)
+        table = half_samples.half_sample(near, clusters, people, PRIMARY, draws=draws, seed=seed)
         row = {"model": model}
         for statistic, name in (("risk ratio", "ratio"), ("risk ratio within sex", "within_sex")):
             line = table.loc[statistic]
@@ -287,7 +290,7 @@ def stability() -> pd.DataFrame:
         second, threshold = _second(model)
         flagged = members.index[members["flagged"]]
         both = second.reindex(flagged).dropna()
-        low, high = inference.wilson(int(both.sum()), len(both))
+        low, high = intervals.wilson(int(both.sum()), len(both))
         rows.append(
             {
                 "model": model,
@@ -519,11 +522,11 @@ def show_denominators() -> pd.DataFrame:
                 "Voting members": rates.format_rate(
                     k, s["searched"], s["fpir_low"], s["fpir_high"]
                 ),
-                "Enrolled only": rates.format_rate(k, enrolled, *inference.wilson(k, enrolled)),
+                "Enrolled only": rates.format_rate(k, enrolled, *intervals.wilson(k, enrolled)),
                 "With delegates": rates.format_rate(
                     row["all_flagged"],
                     row["all_searched"],
-                    *inference.wilson(row["all_flagged"], row["all_searched"]),
+                    *intervals.wilson(row["all_flagged"], row["all_searched"]),
                 ),
             }
         )

@@ -22,7 +22,7 @@ from helpers.show.figures import GROUP_ORDER, percent
 from helpers.show.numbers import listed
 from helpers.sources import galleries, rosters
 from helpers.sources.published import aclu_28
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 from helpers.statistics.rates import by_group, format_rate
 
 MODEL = "dlib-native"

@@ -16,7 +16,8 @@ from helpers.sources import published
 from helpers.sources.galleries import ADULT
 from helpers.sources.rosters import load_members
 from helpers.statistics import rates
-from helpers.statistics.inference import power_fisher, risk_ratio, wilson
+from helpers.statistics.exact_tests import power_fisher
+from helpers.statistics.intervals import risk_ratio, wilson
 
 ACLU = "ACLU 2018"
 REPLIES = ["Amazon reply 2018", "Amazon reply 2019", "Amazon moratorium", "IBM", "Microsoft"]

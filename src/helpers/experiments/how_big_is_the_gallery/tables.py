@@ -33,7 +33,7 @@ from helpers.protocol.scores import DECIMALS
 from helpers.show.figures import GROUP_ORDER
 from helpers.sources import galleries, published
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 RESULTS = DATA / "results"
 SIZES = (1000, 2000, 5000, 10000)  # and the whole gallery

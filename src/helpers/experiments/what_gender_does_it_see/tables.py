@@ -25,7 +25,8 @@ from helpers.protocol import shipping
 from helpers.show.figures import GROUP_ORDER
 from helpers.sources import fetch, galleries
 from helpers.sources.rosters import load_members
-from helpers.statistics.inference import fisher_exact, holm, risk_ratio, wilson
+from helpers.statistics.exact_tests import fisher_exact, holm
+from helpers.statistics.intervals import risk_ratio, wilson
 from helpers.statistics.paired import PairedChange, paired_change
 
 RESULTS = DATA / "results"

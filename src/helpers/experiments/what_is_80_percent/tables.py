@@ -28,7 +28,7 @@ from helpers.paths import DATA
 from helpers.protocol import calibration, congress_test, shipping
 from helpers.protocol import scores as score_store
 from helpers.sources import galleries, published
-from helpers.statistics import inference, rates
+from helpers.statistics import half_samples, intervals, rates
 
 RESULTS = DATA / "results"
 CURVE, IMPOSTORS = "thresholds-fmr.parquet", "thresholds-impostors.csv"
@@ -48,7 +48,7 @@ def fmr_curve(pairs: pd.DataFrame, n_probes: int, n_gallery: int) -> pd.DataFram
 
     pairs: probe_id, gallery_id (identities, each pair at most once), score. One row a score:
     score, errors (pairs at or below it), log_se (standard error of the logarithm of the FMR, as in
-    `inference.fmr_interval`), probes (different ones among the errors), effective_probes
+    `intervals.fmr_interval`), probes (different ones among the errors), effective_probes
     (errors^2 / sum of squared errors a probe: as many equally busy ones would make them).
     """
     if pairs.duplicated(["probe_id", "gallery_id"]).any():
@@ -475,7 +475,7 @@ def _design_effect(model: str, threshold: float) -> float:
     near = found.candidates
     clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
     people = people.drop(columns=["score", "flagged", "enrolled"])
-    table = inference.half_sample(near, clusters, people, threshold, draws=400, seed=20180726)
+    table = half_samples.half_sample(near, clusters, people, threshold, draws=400, seed=20180726)
     return float(max(1.0, table.loc["fpir", "design_effect"]))
 
 
@@ -592,7 +592,7 @@ def zero_bound(faces: int) -> dict:
     FPIR, were all comparisons independent: 1 - (1 - FPIR)^(1/N).
     """
     searched = int(published.number(claims.ACLU, "members searched"))
-    high = float(inference.wilson(0, searched)[1])
+    high = float(intervals.wilson(0, searched)[1])
     return {
         "searched": searched,
         "faces": faces,

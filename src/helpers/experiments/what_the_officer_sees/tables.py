@@ -34,7 +34,7 @@ from helpers.paths import DATA
 from helpers.protocol import congress_test, scores, shipping
 from helpers.sources import fetch, galleries
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 LISTS = (1, 5, 10, 50)  # lengths of a candidate list
 RESULTS = DATA / "results"

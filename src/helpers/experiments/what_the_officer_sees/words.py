@@ -14,7 +14,7 @@ from helpers.show import figures
 from helpers.show.figures import INK, MODEL_LABELS, percent
 from helpers.show.numbers import listed
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 STRICT = "fmr:1e-05"  # the rule in the sentences; the tables hold all
 LIST = 10  # the list in the sentences

@@ -14,7 +14,7 @@ from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.show.figures import GROUP_ORDER, MODEL_LABELS, percent
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 Z = 1.959964
 POLICY_WORDS = {

@@ -26,7 +26,9 @@ from helpers.protocol import shipping
 from helpers.protocol.congress_test import ACLU_COUNT, people_searched
 from helpers.show.figures import GROUP_ORDER
 from helpers.sources import galleries, published
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, intervals, rates, regression
+from helpers.statistics.auc import delong_variance, nearer
+from helpers.statistics.half_samples import half_sample
 
 COUNTS = (ACLU_COUNT // 2, ACLU_COUNT, 2 * ACLU_COUNT)  # flagged at the three thresholds of a rule
 HEADLINE_N = 30  # smaller groups are shown everywhere and named in no opening sentence
@@ -90,7 +92,7 @@ def auc_within(best, one, zero, strata) -> tuple[float, float, float]:
 
     Strata are pooled by their pairs; ties, also of inf, count one half. Variance after DeLong
     (1988), under no difference where a stratum has one member of a group; 95 % interval on the
-    logit scale. With one stratum this is `inference.auc_best_scores`. NaN where no stratum has both
+    logit scale. With one stratum this is `auc.auc_best_scores`. NaN where no stratum has both
     groups; no interval for an AUC of 0 or 1, or a group of fewer than FEWEST.
     """
     best = np.asarray(best, dtype=float)
@@ -100,12 +102,12 @@ def auc_within(best, one, zero, strata) -> tuple[float, float, float]:
         m, n = len(a), len(b)
         if not m or not n:
             continue
-        below = (a[:, None] < b) + 0.5 * (a[:, None] == b)
+        nearer_b, nearer_a = nearer(a, b)
         if min(m, n) > 1:
-            v = below.mean(1).var(ddof=1) / m + below.mean(0).var(ddof=1) / n
+            v = delong_variance((n - nearer_b) / n, nearer_a / m)
         else:
             v = (m + n + 1) / (12 * m * n)
-        pairs, wins, variance = pairs + m * n, wins + below.sum(), variance + (m * n) ** 2 * v
+        pairs, wins, variance = pairs + m * n, wins + nearer_a.sum(), variance + (m * n) ** 2 * v
     if not pairs:
         return (float("nan"),) * 3
     auc, sd = wins / pairs, np.sqrt(variance) / pairs
@@ -142,7 +144,7 @@ def compared(flagged, score, one, zero, strata) -> dict:
     row = ratio_of(flagged, one, zero, strata)
     row["p"] = float("nan")
     if row["n1"] and row["n0"]:
-        row["p"] = inference.fisher_exact(row["k1"], row["n1"], row["k0"], row["n0"])
+        row["p"] = exact_tests.fisher_exact(row["k1"], row["n1"], row["k0"], row["n0"])
     for name, labels in (("auc", np.zeros(len(score))), ("auc_within", strata)):
         found = auc_within(score, one, zero, labels)
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
@@ -159,11 +161,11 @@ def ratio_of(flagged, one, zero, strata) -> dict:
     nan = float("nan")
     row |= dict.fromkeys(("ratio", "low", "high", "within", "within_low", "within_high"), nan)
     if row["n1"] and row["n0"]:
-        crude = inference.risk_ratio(*(row[c] for c in ("k1", "n1", "k0", "n0")))
+        crude = intervals.risk_ratio(*(row[c] for c in ("k1", "n1", "k0", "n0")))
         row |= {"ratio": crude.ratio, "low": crude.low, "high": crude.high}
     table = pd.DataFrame(count).groupby(strata).sum()
     if ((table["n1"] > 0) & (table["n0"] > 0)).any():
-        pooled = inference.mantel_haenszel_risk_ratio(table)
+        pooled = intervals.mantel_haenszel_risk_ratio(table)
         row |= {"within": pooled.ratio, "within_low": pooled.low, "within_high": pooled.high}
     if min(row["n1"], row["n0"]) < FEWEST:
         row |= dict.fromkeys(("low", "high", "within_low", "within_high"), nan)
@@ -191,7 +193,7 @@ def secondary() -> pd.DataFrame:
     table["primary"] = table["group"] == COLOUR
     table["holm_p"] = np.nan
     for _, part in table[table["p"].notna()].groupby("primary"):
-        table.loc[part.index, "holm_p"] = inference.holm(part["p"])
+        table.loc[part.index, "holm_p"] = exact_tests.holm(part["p"])
     return table
 
 
@@ -304,7 +306,7 @@ def adjusted() -> pd.DataFrame:
         sets = [["of_colour"], ["woman"], ["of_colour", "woman"]]
         sets += [["of_colour", "woman", c] for c in ("age", *QUALITY)]
         for terms in sets:
-            fit = inference.firth_logistic(data[terms], data["flagged"])
+            fit = regression.firth_logistic(data[terms], data["flagged"])
             for gap in GAPS:
                 if gap in terms:
                     others = [COVARIATES[t] for t in terms if t != gap]
@@ -432,10 +434,10 @@ def rank_test(permutations: int = 4999, seed: int = SEED) -> pd.DataFrame:
     rows = []
     for model in PRIMARY_MODELS:
         score = headline.result("utkface", model, headline.PRIMARY).members["score"]
-        found = inference.rank_permutation_test(score, listed, strata, permutations, seed)
+        found = exact_tests.rank_permutation_test(score, listed, strata, permutations, seed)
         rows.append({"model": model, "auc": float(found.auc), "p": found.p})
     table = pd.DataFrame(rows)
-    return table.assign(holm_p=inference.holm(table["p"]))
+    return table.assign(holm_p=exact_tests.holm(table["p"]))
 
 
 @cache
@@ -454,9 +456,9 @@ def shares() -> pd.DataFrame:
         rows.append((r.model, True, r.colour_flagged, r.flagged, r.colour_searched, n))
     table = pd.DataFrame(rows, columns=["source", "exact", "k1", "flagged", "n1", "searched"])
     table["share"] = table["k1"] / table["flagged"]
-    table["share_low"], table["share_high"] = inference.wilson(table["k1"], table["flagged"])
+    table["share_low"], table["share_high"] = intervals.wilson(table["k1"], table["flagged"])
     found = [
-        inference.risk_ratio(r.k1, r.n1, r.flagged - r.k1, r.searched - r.n1)
+        intervals.risk_ratio(r.k1, r.n1, r.flagged - r.k1, r.searched - r.n1)
         for r in table.itertuples()
     ]
     for name in ("ratio", "low", "high"):
@@ -476,7 +478,7 @@ def ratio_implied(share: float, part: float) -> float:
 
 
 def half_samples(draws: int = 300, seed: int = SEED, path=shipping.faces_path) -> pd.DataFrame:
-    """Half-sample intervals for every group and comparison, see `inference.half_sample`.
+    """Half-sample intervals for every group and comparison, see `half_samples.half_sample`.
 
     One row a model and group: flagged, searched, low, high (FPIR at 28 flagged, threshold set anew
     in each draw), and for its comparison, at the threshold held fixed, ratio_low, ratio_high,
@@ -494,7 +496,7 @@ def half_samples(draws: int = 300, seed: int = SEED, path=shipping.faces_path) -
             one = g["inside"]
             row = {"model": model, "characteristic": g["characteristic"], "group": g["group"]}
             whole = members[["member_id"]].assign(of_colour=one)
-            found = inference.half_sample(
+            found = half_sample(
                 near, clusters, whole, headline.PRIMARY, draws=draws, seed=seed
             ).loc["fpir of colour"]
             row |= {"flagged": found["numerator"], "searched": found["denominator"]}
@@ -503,9 +505,7 @@ def half_samples(draws: int = 300, seed: int = SEED, path=shipping.faces_path) -
             if g["against"] and one.sum() >= FEWEST:
                 both = one | inside[g["against"]]
                 two = whole[both].assign(gender=g["strata"][both])
-                table = inference.half_sample(
-                    near, clusters, two, threshold, draws=draws, seed=seed
-                )
+                table = half_sample(near, clusters, two, threshold, draws=draws, seed=seed)
                 names = {"risk ratio": "ratio", "risk ratio within sex": "within", "auc": "auc"}
                 for statistic, name in names.items():
                     if statistic in table.index:
