@@ -84,3 +84,8 @@ def write(path, faces: Collection, failed=(), hashes=None) -> None:
     rows = [(i, "no face found", "", "0" * 64) for i in failed]
     failures = pd.DataFrame(rows, columns=list(enrolment.FAILURE_COLUMNS))
     failures.to_csv(enrolment.failures_path(path), index=False)
+
+
+def auc_by_loop(a, b):
+    """Chance that one of a is smaller than one of b, a tie counting half, by its definition."""
+    return sum((x < y) + 0.5 * (x == y) for x in a for y in b) / (len(a) * len(b))

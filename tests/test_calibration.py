@@ -11,10 +11,11 @@ from helpers.errors import UserError
 from helpers.faces import same_person
 from helpers.faces.collection import score_blocks
 from helpers.protocol import calibration
-from helpers.statistics import inference
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
+
+from helpers.statistics import intervals
 
 CELLS = [(g, r) for g in ("female", "male") for r in ("Asian", "Black")]
 
@@ -98,7 +99,7 @@ def test_the_interval_allows_for_faces_that_match_many():
     for i in range(20):
         gallery.embeddings[500 + i] = former.embeddings[14 * i : 14 * i + 14].mean(axis=0)
     row = calibration.calibrate(former, gallery, clusters, labels)[0].iloc[0]
-    low, high = inference.wilson(row["errors"], row["comparisons"])
+    low, high = intervals.wilson(row["errors"], row["comparisons"])
     assert row["high"] - row["low"] > 1.5 * (high - low)
 
 

@@ -13,7 +13,7 @@ from helpers.experiments.who_is_in_the_gallery import compositions, tables, word
 from helpers.experiments.who_is_in_the_gallery import make as c
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import shipped, shipping
-from helpers.statistics import inference
+from helpers.statistics import intervals
 
 FACES = pd.Series(200, index=compositions.STRATA)
 
@@ -226,7 +226,7 @@ def test_ratios_of_flags_are_the_crude_and_the_mantel_haenszel_ratio():
         a, b = colour & (people["gender"] == sex), white & (people["gender"] == sex)
         rows.append((flags[a].sum(), a.sum(), flags[b].sum(), b.sum()))
     table = pd.DataFrame(rows, columns=["k1", "n1", "k0", "n0"])
-    expected = inference.mantel_haenszel_risk_ratio(table).ratio
+    expected = intervals.mantel_haenszel_risk_ratio(table).ratio
     assert np.exp(compositions.log_ratio(flags.astype(float), people, True)) == pytest.approx(
         expected
     )

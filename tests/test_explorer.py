@@ -14,7 +14,7 @@ from helpers.experiments.explore import make, tables, widget
 from helpers.faces.pipelines import MODELS
 from helpers.protocol import shipped
 from helpers.sources.groups import GROUPS
-from helpers.statistics import inference, rates
+from helpers.statistics import intervals, rates
 
 LIMIT = 150_000  # bytes of HTML
 
@@ -181,7 +181,7 @@ def test_every_control_has_a_label_and_the_page_speaks_without_a_script(page):
     assert sum(t == "th" and a.get("scope") == "row" for t, a in page.tags) == len(tables.rows())
     opening = tables.state(*tables.OPENING).iloc[0]
     assert f"{opening['flagged']:.0f} of 529 members falsely matched" in text
-    low, high = inference.wilson(int(opening["flagged"]), 529)
+    low, high = intervals.wilson(int(opening["flagged"]), 529)
     assert f"{100 * low:.1f}–{100 * high:.1f}" in text
     assert "prefers-color-scheme:dark" in text
 

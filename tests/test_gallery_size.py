@@ -20,7 +20,7 @@ from helpers.paths import DATA
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipped
 from helpers.sources import published
-from helpers.statistics import inference
+from helpers.statistics import intervals
 
 # ---------------------------------------------------------------- up to the whole gallery
 
@@ -91,8 +91,8 @@ def test_the_ratios_are_the_estimators_of_the_primary_analysis():
         [{"k1": 3, "n1": 20, "k0": 2, "n0": 60}, {"k1": 5, "n1": 40, "k0": 9, "n0": 250}]
     )
     crude, within = g.ratio_of(flagged, searched)
-    assert crude == pytest.approx(inference.risk_ratio(8, 60, 11, 310).ratio)
-    assert within == pytest.approx(inference.mantel_haenszel_risk_ratio(table).ratio)
+    assert crude == pytest.approx(intervals.risk_ratio(8, 60, 11, 310).ratio)
+    assert within == pytest.approx(intervals.mantel_haenszel_risk_ratio(table).ratio)
 
 
 def test_ratios_without_flagged_white_members_are_infinite_or_missing():

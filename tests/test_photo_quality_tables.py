@@ -10,7 +10,7 @@ from helpers.experiments.how_good_is_the_photo import words as w
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import shipped
-from helpers.statistics import inference
+from helpers.statistics import exact_tests
 
 CACHED = (t.results, t.overall, t.gaps, t.by_group)
 
@@ -122,7 +122,7 @@ def test_gaps_are_made_of_the_two_groups():
     assert ((table["n1"] + table["n0"]) == 529).all()
     assert np.allclose(table["gap_change"], table["change1"] - table["change0"])
     adjusted = table["within_holm_p"].dropna()
-    assert np.allclose(adjusted, inference.holm(table.loc[adjusted.index, "within_p"]))
+    assert np.allclose(adjusted, exact_tests.holm(table.loc[adjusted.index, "within_p"]))
 
 
 def test_groups_add_up():

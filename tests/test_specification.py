@@ -15,7 +15,7 @@ from helpers.experiments.which_model import detectors, words
 from helpers.experiments.which_model import tables as spec
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol.scores import load_scores
-from helpers.statistics import inference, rates
+from helpers.statistics import intervals, rates
 
 N = 120
 RNG = np.random.default_rng(7)
@@ -95,11 +95,11 @@ def test_rates_and_ratios_are_what_a_direct_count_gives():
         assert (mine["flagged"], mine["searched"]) == (flagged.sum(), searched.sum())
         assert mine["fpir"] == flagged.sum() / searched.sum()
         assert (mine["low"], mine["high"]) == pytest.approx(
-            inference.wilson(flagged.sum(), searched.sum())
+            intervals.wilson(flagged.sum(), searched.sum())
         )
         counts = [(flagged & colour).sum(), (searched & colour).sum(),
                   (flagged & ~colour).sum(), (searched & ~colour).sum()]  # fmt: skip
-        expected = inference.risk_ratio(*counts)
+        expected = intervals.risk_ratio(*counts)
         assert (mine["ratio"], mine["ratio_low"], mine["ratio_high"]) == pytest.approx(expected[:3])
         black = (people["group"] == "Black").to_numpy()
         assert mine["not_asian"] == pytest.approx(
@@ -161,7 +161,7 @@ def test_many_mantel_haenszel_ratios_equal_single_ones(strata):
     if not (rows[["n1", "n0"]] > 0).all(axis=1).all():
         return
     found = [float(x[0]) for x in spec.mantel_haenszel(rows.to_numpy(dtype=float)[:, :, None])]
-    single = inference.mantel_haenszel_risk_ratio(rows)
+    single = intervals.mantel_haenszel_risk_ratio(rows)
     assert found == pytest.approx(single[:3], nan_ok=True)
 
 

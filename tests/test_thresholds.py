@@ -16,7 +16,7 @@ from helpers.faces import same_person
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import calibration
-from helpers.statistics import inference, rates
+from helpers.statistics import intervals, rates
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -52,7 +52,7 @@ def test_the_curve_is_the_interval_of_inference_at_every_score(seed, n):
         assert row["probes"] == at["probe_id"].nunique()
         busy = at["probe_id"].value_counts()
         assert row["effective_probes"] == pytest.approx(len(at) ** 2 / (busy**2).sum(), abs=0.06)
-        rate, low, _ = inference.fmr_interval(at["probe_id"], at["gallery_id"], 12, 15, 180)
+        rate, low, _ = intervals.fmr_interval(at["probe_id"], at["gallery_id"], 12, 15, 180)
         z = stats.norm.ppf(0.975)
         assert low == pytest.approx(rate * np.exp(-z * row["log_se"]), rel=2e-3)
 
@@ -321,7 +321,7 @@ def test_the_price_of_zero_is_the_loosest_threshold_without_a_match():
 
 def test_the_bound_of_a_zero_is_the_fmr_that_gives_its_fpir():
     bound = t.zero_bound(850_000)
-    assert bound["fpir_high"] == pytest.approx(inference.wilson(0, 535)[1])
+    assert bound["fpir_high"] == pytest.approx(intervals.wilson(0, 535)[1])
     assert 1 - (1 - bound["fmr_high"]) ** 850_000 == pytest.approx(bound["fpir_high"], rel=1e-6)
 
 

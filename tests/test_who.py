@@ -17,7 +17,7 @@ from helpers.experiments.who_is_misidentified import words as who_words
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.show import figures
-from helpers.statistics import inference
+from helpers.statistics import auc
 
 MODULES = (who_words, who_figures, who_simulation)
 SCORES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, np.inf]), min_size=5, max_size=30)
@@ -28,7 +28,7 @@ SCORES = st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4, np.inf]), min_size=5, max
 def test_auc_with_one_stratum_is_the_plain_auc(a, b):
     one = np.arange(len(a) + len(b)) < len(a)
     found = who.auc_within([*a, *b], one, ~one, np.zeros(len(one)))
-    plain = inference.auc_best_scores(a, b)
+    plain = auc.auc_best_scores(a, b)
     assert found[0] == pytest.approx(plain.auc)
     if 0 < plain.auc < 1:
         assert found[1:] == pytest.approx((plain.low, plain.high))
@@ -205,7 +205,7 @@ def ranked(rng, n=300):
 def test_the_unadjusted_gap_in_ranks_is_the_auc(seed):
     data = ranked(np.random.default_rng(seed))
     one = data["of_colour"].to_numpy() == 1
-    plain = inference.auc_best_scores(data["score"][one], data["score"][~one]).auc
+    plain = auc.auc_best_scores(data["score"][one], data["score"][~one]).auc
     assert who.rank_gap(data, ["of_colour"])[0] == pytest.approx(plain)
 
 

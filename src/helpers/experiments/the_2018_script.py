@@ -25,7 +25,7 @@ from helpers.service import similarity
 from helpers.show import figures, numbers, plots, style
 from helpers.show.numbers import fnmr_of, fpir_of, listed, one_in
 from helpers.sources.groups import GROUPS
-from helpers.statistics import inference, rates
+from helpers.statistics import intervals, rates
 
 SCRIPT = NOTEBOOKS / "script_2018.py"
 MODEL = PRIMARY_MODELS[0]  # with which the whole script runs
@@ -215,7 +215,7 @@ def groups(results: dict[str, pd.DataFrame], percent: float = 80) -> pd.DataFram
             sex = (members["gender"] == gender) | (gender == "all")
             for group, part in parts.items():
                 k, n = int(members.loc[part & sex, "flagged"].sum()), int((part & sex).sum())
-                low, high = inference.wilson(k, n) if n else (np.nan, np.nan)
+                low, high = intervals.wilson(k, n) if n else (np.nan, np.nan)
                 row = {"model": model, "gender": gender, "group": group}
                 rows.append(row | {"searched": n, "flagged": k, "low": low, "high": high})
     return pd.DataFrame(rows)

@@ -15,7 +15,8 @@ from helpers.sources.galleries import ADULT
 from helpers.sources.groups import GROUPS
 from helpers.sources.rosters import load_members
 from helpers.statistics import rates
-from helpers.statistics.inference import power_fisher, risk_ratio, wilson
+from helpers.statistics.exact_tests import power_fisher
+from helpers.statistics.intervals import risk_ratio, wilson
 
 REPLIES = ["Amazon reply 2018", "Amazon reply 2019", "Amazon moratorium", "IBM", "Microsoft"]
 STATUS_WORDS = {

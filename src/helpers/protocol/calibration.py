@@ -56,7 +56,7 @@ def calibrate(
     target with fewer than 30 errors is not offered.
     """
     config = legislators.description["configuration"]
-    from helpers.statistics import inference, rates
+    from helpers.statistics import intervals, rates
 
     near = collection.search(legislators, gallery, top=same_person.DEPTH)
     same = same_person.same_person_alone(near, clusters, same_person.MARGIN_ALONE[config["model"]])
@@ -76,7 +76,7 @@ def calibrate(
         except ValueError:
             continue
         at = pairs[rates.at_or_below(pairs["score"], found.threshold)]
-        rate, low, high = inference.fmr_interval(
+        rate, low, high = intervals.fmr_interval(
             at["probe_id"], at["gallery_id"], len(legislators.ids), len(gallery.ids), n
         )
         head = {"model": config["model"], "detector": config["detector"], "target_fmr": target}

@@ -23,7 +23,7 @@ from helpers.protocol.policy import parse, resolve
 from helpers.protocol.scores import Scores, pairs_at
 from helpers.sources import galleries, groups
 from helpers.sources.rosters import load_members
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, intervals, rates
 
 # The margin of one model leaves out 0.4 % of members by chance among 4,175 former legislators,
 # but 0.6 to 4 % among 1,000 of them and 2 to 6 % among 200.
@@ -230,7 +230,7 @@ def compare(members: pd.DataFrame) -> dict:
     begin with `colour_`, `white_`, `ratio`, `fisher` or `share`.
     """
     k, n = _counts(members)
-    crude = inference.risk_ratio(k[True], n[True], k[False], n[False])
+    crude = intervals.risk_ratio(k[True], n[True], k[False], n[False])
     share = rates.false_match_share(members["flagged"].to_numpy(), members["of_colour"].to_numpy())
     result = {
         "colour_flagged": k[True],
@@ -240,7 +240,7 @@ def compare(members: pd.DataFrame) -> dict:
         "ratio": crude.ratio,
         "ratio_low": crude.low,
         "ratio_high": crude.high,
-        "fisher_p": inference.fisher_exact(k[True], n[True], k[False], n[False]),
+        "fisher_p": exact_tests.fisher_exact(k[True], n[True], k[False], n[False]),
         "share_of_false_matches": share.share,
         "share_low": share.low,
         "share_high": share.high,
@@ -252,7 +252,7 @@ def compare(members: pd.DataFrame) -> dict:
             rows.append({"k1": k[True], "n1": n[True], "k0": k[False], "n0": n[False]})
         if not any(row["n1"] and row["n0"] for row in rows):
             return result  # nobody of one sex to compare with somebody of the same sex
-        standard = inference.mantel_haenszel_risk_ratio(pd.DataFrame(rows))
+        standard = intervals.mantel_haenszel_risk_ratio(pd.DataFrame(rows))
         result |= {
             "ratio_within_sex": standard.ratio,
             "ratio_within_sex_low": standard.low,

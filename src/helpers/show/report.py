@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.protocol import congress_test
 from helpers.show.numbers import p_text
-from helpers.statistics import inference, rates
+from helpers.statistics import intervals, rates
 
 NAMES_SHOWN = 60
 
@@ -104,7 +104,7 @@ def _ratio(value: float) -> str:
 
 
 def _wilson_text(k, n) -> str:
-    return rates.format_rate(k, n, *inference.wilson(k, n))
+    return rates.format_rate(k, n, *intervals.wilson(k, n))
 
 
 def _small(value) -> str:

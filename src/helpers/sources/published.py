@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.paths import DATA
 from helpers.sources.rosters import load_members
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 PUBLISHED = DATA / "published"
 STATUSES = ["primary", "press", "copy of the paper"]

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special, stats
 
+from helpers.statistics.auc import delong_variance, nearer
+
 
 class PairedChange(NamedTuple):
     """Change of a share when the same people are asked twice: after minus before."""
@@ -154,7 +156,7 @@ def _sums(lost: int, gained: int, n: int, drawn: int) -> tuple[np.ndarray, np.nd
 
 
 def auc_change(before_a, before_b, after_a, after_b) -> tuple[float, float, float]:
-    """Change of the AUC of `inference.auc_best_scores` for the same people: change, low, high.
+    """Change of the AUC of `auc.auc_best_scores` for the same people: change, low, high.
 
     Paired DeLong (1988): variance of the difference of each person's placements. NaN bounds with
     fewer than two people in a group.
@@ -162,14 +164,11 @@ def auc_change(before_a, before_b, after_a, after_b) -> tuple[float, float, floa
     before, after = _placements(before_a, before_b), _placements(after_a, after_b)
     differences = [y - x for x, y in zip(before, after, strict=True)]
     change = float(differences[0].mean())
-    if min(len(d) for d in differences) < 2:
-        return change, float("nan"), float("nan")
-    half = 1.959964 * np.sqrt(sum(d.var(ddof=1) / len(d) for d in differences))
+    half = 1.959964 * np.sqrt(delong_variance(*differences))
     return change, change - half, change + half
 
 
 def _placements(a, b) -> tuple[np.ndarray, np.ndarray]:
     """For each of a the share of b above it, for each of b the share of a below it; ties half."""
-    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    above = (a[:, None] < b[None, :]) + 0.5 * (a[:, None] == b[None, :])
-    return above.mean(axis=1), above.mean(axis=0)
+    nearer_b, nearer_a = nearer(a, b)
+    return (len(b) - nearer_b) / len(b), nearer_a / len(a)

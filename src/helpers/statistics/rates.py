@@ -6,7 +6,7 @@ decimals: a score kept as a 32-bit float and a threshold typed as 0.07 then agre
 
 Names follow ISO/IEC 19795-1:2021 and ISO/IEC 2382-37:2022. Every rate comes with its numerator,
 its denominator and a Wilson interval. An interval treats the counted searches (or comparisons) as
-independent; members who share one gallery are not, see `helpers.statistics.inference.half_sample`.
+independent; members who share one gallery are not, see `half_samples.half_sample`.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 DECIMALS = 4  # of a stored score
 EPSILON = 1e-6  # far below one stored step, far above the error of a 32-bit float

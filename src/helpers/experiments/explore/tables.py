@@ -9,7 +9,7 @@ from helpers.experiments.explore.make import RESULTS, TABLE
 from helpers.protocol import shipped
 from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 GENDERS = {"": "Everyone", "female": "Women", "male": "Men"}  # as recorded by the publisher
 OPENING = ("utkface", "dlib-native", "default")

@@ -25,7 +25,7 @@ from helpers.protocol import shipped, shipping
 from helpers.sources import published
 from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 RESULTS = DATA / "results"
 SIZES = (1000, 2000, 5000, 10000)  # and the whole gallery

@@ -14,7 +14,7 @@ from helpers.protocol.scores import DECIMALS, PER_FACE
 from helpers.show.numbers import listed, number, percent
 from helpers.sources import published
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 TIMES = 10  # no prediction beyond so many times our gallery but as a bracket
 BEYOND = (FIXED, "fmr:0.0001")  # the thresholds that are drawn beyond our gallery

@@ -27,7 +27,7 @@ from helpers.faces.collection import DECIMALS, Collection
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import cache_dir
 from helpers.protocol import congress_test, shipped, shipping
-from helpers.statistics import inference
+from helpers.statistics.auc import auc_best_scores
 from helpers.statistics.paired import auc_change
 from helpers.statistics.rates import at_or_below
 
@@ -419,7 +419,7 @@ def summarise(found: pd.DataFrame, undegraded: pd.DataFrame, flagged) -> dict:
     colour = found["of_colour"].to_numpy(dtype=bool)
     best, before = found["best"].to_numpy(), undegraded["best"].to_numpy()
     enrolled = found["enrolled"].to_numpy()
-    auc = inference.auc_best_scores(best[colour], best[~colour])
+    auc = auc_best_scores(best[colour], best[~colour])
     change, low, high = auc_change(before[colour], before[~colour], best[colour], best[~colour])
     return {
         "median_white": _median(best[~colour & enrolled]),

@@ -20,7 +20,7 @@ from helpers.paths import DATA
 from helpers.protocol import congress_test, shipping
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources.groups import GROUPS
-from helpers.statistics import inference
+from helpers.statistics import exact_tests, intervals
 from helpers.statistics.paired import gap_change, paired_change
 from helpers.statistics.rates import at_or_below, threshold_for_count
 
@@ -116,7 +116,7 @@ def overall(policy: str = "28") -> pd.DataFrame:
             ("flagged", "fpir", int(flagged.sum()), n),
             ("missed", "fnir", int(missed.sum()), len(missed)),
         ):
-            low, high = inference.wilson(k, m)
+            low, high = intervals.wilson(k, m)
             result |= {name: k, rate: k / m, f"{rate}_low": low, f"{rate}_high": high}
         return result | {
             "fpir_enrolled": flagged.sum() / max(enrolled.sum(), 1),
@@ -138,7 +138,7 @@ def overall(policy: str = "28") -> pd.DataFrame:
 def _holm(table: pd.DataFrame, p: str, name: str) -> pd.DataFrame:
     """Holm's adjustment over all degradations and models together."""
     tested = ~table["kind"].isin([UNDEGRADED, SCALED])
-    return table.assign(**{name: inference.holm(table.loc[tested, p]).reindex(table.index)})
+    return table.assign(**{name: exact_tests.holm(table.loc[tested, p]).reindex(table.index)})
 
 
 @cache
@@ -185,7 +185,7 @@ def gaps(outcome: str = "at_28") -> pd.DataFrame:
 def _risk_ratio(k1, n1, k0, n0) -> tuple[float, float, float]:
     if k1 == n1 and k0 == n0:
         return 1.0, float("nan"), float("nan")  # everyone in both groups: the method has no bounds
-    found = inference.risk_ratio(k1, n1, k0, n0)
+    found = intervals.risk_ratio(k1, n1, k0, n0)
     return found.ratio, found.low, found.high
 
 

@@ -18,7 +18,7 @@ from helpers.protocol import shipping
 from helpers.show.numbers import listed, p_text, percent, signed
 from helpers.show.plots import direct_label, new_figure
 from helpers.show.style import INK, MODEL_LINES, MUTED
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, intervals, rates
 
 KIND_LABELS = {
     UNDEGRADED: "As published",
@@ -264,7 +264,7 @@ def sides() -> pd.DataFrame:
     """FPIR of members of colour and white members by condition and model, with paired changes."""
     table = tables.gaps()
     for side in SIDES:
-        low, high = inference.wilson(table[f"k{side}"].to_numpy(), table[f"n{side}"].to_numpy())
+        low, high = intervals.wilson(table[f"k{side}"].to_numpy(), table[f"n{side}"].to_numpy())
         rate = table[f"k{side}"] / table[f"n{side}"]
         table = table.assign(
             **{f"rate{side}": rate, f"rate{side}_low": low, f"rate{side}_high": high}
@@ -748,7 +748,7 @@ def words_failures() -> str:
     """Failures to enrol in words: how many, and the gap between the groups."""
     table = tables.gaps("failed").query("model == @PRIMARY_MODELS[0]")
     table = _degraded(table)
-    table = table.assign(holm_p=inference.holm(table["within_p"]))
+    table = table.assign(holm_p=exact_tests.holm(table["within_p"]))
     worst = table.loc[(table["k1"] + table["k0"]).idxmax()]
     different = table[table["holm_p"] < SIGNIFICANT]
     darkest = tables.by_group("failed").query("kind == 'dark' and model == @PRIMARY_MODELS[0]")

@@ -14,7 +14,8 @@ from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources import published
 from helpers.sources.groups import GROUPS
 from helpers.sources.rosters import load_delegates
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, half_samples, intervals, rates
+from helpers.statistics.auc import auc_best_scores
 
 VARIANTS = {
     "any": "nobody left out",
@@ -63,7 +64,7 @@ def aclu() -> dict:
     """The ACLU's published result: flagged, searched, fpir, low, high (Wilson, ours)."""
     k = int(published.number("ACLU 2018", "members falsely matched"))
     n = int(published.number("ACLU 2018", "members searched"))
-    low, high = inference.wilson(k, n)
+    low, high = intervals.wilson(k, n)
     return {"flagged": k, "searched": n, "fpir": k / n, "low": low, "high": high}
 
 
@@ -126,7 +127,7 @@ def primary(gallery: str = "utkface", variant: str = "rule") -> pd.DataFrame:
         found = shipped.result(gallery, model, shipped.PRIMARY, variant)
         colour = found.members["of_colour"].to_numpy()
         score = found.members["score"].to_numpy()
-        auc = inference.auc_best_scores(score[colour], score[~colour])
+        auc = auc_best_scores(score[colour], score[~colour])
         keys = [k for k in found.summary if k.startswith(("colour_", "white_", "ratio", "share_"))]
         rows.append(
             {
@@ -142,7 +143,9 @@ def primary(gallery: str = "utkface", variant: str = "rule") -> pd.DataFrame:
             }
         )
     table = pd.DataFrame(rows)
-    table.insert(table.columns.get_loc("fisher_p") + 1, "holm_p", inference.holm(table["fisher_p"]))
+    table.insert(
+        table.columns.get_loc("fisher_p") + 1, "holm_p", exact_tests.holm(table["fisher_p"])
+    )
     return table
 
 
@@ -150,21 +153,21 @@ def power(ratio: float) -> float:
     """Power of the primary test (one model, unadjusted 5 %) at a true FPIR ratio."""
     members = congress_test.people_searched()
     colour = int(members["of_colour"].sum())
-    return inference.power_fisher(colour, len(members) - colour, ACLU_COUNT, ratio)
+    return exact_tests.power_fisher(colour, len(members) - colour, ACLU_COUNT, ratio)
 
 
 def shared_gallery(draws: int = 1000, seed: int = 20180726) -> pd.DataFrame:
     """Half-sample intervals of the primary ratios: other members and another half of the gallery.
 
     One row a model: ratio, low, high, ratio_within_sex, .., design_effect, as `half_sample` of
-    `helpers.statistics.inference` gives them.
+    `half_samples` gives them.
     """
     rows = []
     for model in PRIMARY_MODELS:
         people, found = shipped._gathered("utkface", model)
         near = found.candidates
         clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
-        table = inference.half_sample(
+        table = half_samples.half_sample(
             near, clusters, people, shipped.PRIMARY, draws=draws, seed=seed
         )
         row = {"model": model}
@@ -266,7 +269,7 @@ def stability() -> pd.DataFrame:
         second, threshold = _second(model)
         flagged = members.index[members["flagged"]]
         both = second.reindex(flagged).dropna()
-        low, high = inference.wilson(int(both.sum()), len(both))
+        low, high = intervals.wilson(int(both.sum()), len(both))
         rows.append(
             {
                 "model": model,

@@ -12,7 +12,7 @@ from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.numbers import listed, p_text, percent
 from helpers.show.style import GALLERY_LABELS
 from helpers.sources import published
-from helpers.statistics import inference, rates
+from helpers.statistics import intervals, rates
 
 
 def _rate(row, k="flagged", n="searched", low="low", high="high") -> str:
@@ -195,11 +195,11 @@ def show_denominators() -> pd.DataFrame:
                 "Voting members": rates.format_rate(
                     k, s["searched"], s["fpir_low"], s["fpir_high"]
                 ),
-                "Enrolled only": rates.format_rate(k, enrolled, *inference.wilson(k, enrolled)),
+                "Enrolled only": rates.format_rate(k, enrolled, *intervals.wilson(k, enrolled)),
                 "With delegates": rates.format_rate(
                     row["all_flagged"],
                     row["all_searched"],
-                    *inference.wilson(row["all_flagged"], row["all_searched"]),
+                    *intervals.wilson(row["all_flagged"], row["all_searched"]),
                 ),
             }
         )

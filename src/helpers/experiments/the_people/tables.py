@@ -16,7 +16,7 @@ from helpers.paths import DATA
 from helpers.protocol.shipping import faces_path
 from helpers.sources import galleries, rosters
 from helpers.sources.groups import GROUPS
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 from helpers.statistics.rates import by_group
 
 MODEL = "dlib-native"

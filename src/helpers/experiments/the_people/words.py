@@ -8,7 +8,7 @@ from helpers.show.numbers import listed, percent
 from helpers.sources import galleries, rosters
 from helpers.sources.groups import GROUPS
 from helpers.sources.published import aclu_28
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 from helpers.statistics.rates import format_rate
 
 

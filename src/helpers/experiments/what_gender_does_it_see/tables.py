@@ -24,7 +24,8 @@ from helpers.protocol import shipping
 from helpers.sources import fetch, galleries
 from helpers.sources.groups import GROUPS
 from helpers.sources.rosters import load_members
-from helpers.statistics.inference import fisher_exact, holm, risk_ratio, wilson
+from helpers.statistics.exact_tests import fisher_exact, holm
+from helpers.statistics.intervals import risk_ratio, wilson
 from helpers.statistics.paired import PairedChange, paired_change
 
 RESULTS = DATA / "results"

@@ -14,7 +14,7 @@ from helpers.show.numbers import listed, p_text, percent
 from helpers.sources import published
 from helpers.sources.rosters import load_members
 from helpers.statistics import rates
-from helpers.statistics.inference import risk_ratio
+from helpers.statistics.intervals import risk_ratio
 
 SMALL = 10  # members; no interval is drawn for a cell of fewer
 SHOWN = 0.9  # the threshold of the sentences; the figures and tables hold all

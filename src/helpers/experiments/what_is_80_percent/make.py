@@ -26,7 +26,7 @@ def fmr_curve(pairs: pd.DataFrame, n_probes: int, n_gallery: int) -> pd.DataFram
 
     pairs: probe_id, gallery_id (identities, each pair at most once), score. One row a score:
     score, errors (pairs at or below it), log_se (standard error of the logarithm of the FMR, as in
-    `inference.fmr_interval`), probes (different ones among the errors), effective_probes
+    `intervals.fmr_interval`), probes (different ones among the errors), effective_probes
     (errors^2 / sum of squared errors a probe: as many equally busy ones would make them).
     """
     if pairs.duplicated(["probe_id", "gallery_id"]).any():

@@ -22,7 +22,7 @@ from helpers.paths import DATA
 from helpers.protocol import calibration, error_rates, shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources import published
-from helpers.statistics import inference, rates
+from helpers.statistics import half_samples, intervals, rates
 
 CONFIDENCES = (80.0, 95.0, 99.0)
 
@@ -225,7 +225,7 @@ def _design_effect(model: str, threshold: float) -> float:
     near = found.candidates
     clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
     people = people.drop(columns=["score", "flagged", "enrolled"])
-    table = inference.half_sample(near, clusters, people, threshold, draws=400, seed=20180726)
+    table = half_samples.half_sample(near, clusters, people, threshold, draws=400, seed=20180726)
     return float(max(1.0, table.loc["fpir", "design_effect"]))
 
 
@@ -346,7 +346,7 @@ def zero_bound(faces: int) -> dict:
     FPIR, were all comparisons independent: 1 - (1 - FPIR)^(1/N).
     """
     searched = int(published.number(published.ACLU, "members searched"))
-    high = float(inference.wilson(0, searched)[1])
+    high = float(intervals.wilson(0, searched)[1])
     return {
         "searched": searched,
         "faces": faces,

@@ -33,7 +33,7 @@ from helpers.protocol import policy, scores, shipped, shipping
 from helpers.sources import fetch, galleries
 from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 LISTS = (1, 5, 10, 50)  # lengths of a candidate list
 RESULTS = DATA / "results"

@@ -15,7 +15,7 @@ from helpers.show.numbers import listed, number, percent
 from helpers.show.plots import direct_label, new_figure
 from helpers.show.style import GALLERY_LABELS, INK, MODEL_LINES, styled
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 STRICT = "fmr:1e-05"  # the rule in the sentences; the tables hold all
 LIST = 10  # the list in the sentences

@@ -21,7 +21,7 @@ from helpers.faces import pipelines
 from helpers.protocol import calibration, congress_test, shipped
 from helpers.sources import fetch
 from helpers.sources.groups import GROUPS
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, intervals, rates
 
 # ---------------------------------------------------------------- the choices, fixed beforehand
 
@@ -185,7 +185,7 @@ def _rates(found: Curve) -> pd.DataFrame:
     colour = members["of_colour"].to_numpy()
     asian = members["group"].isin(["East Asian", "South Asian"]).to_numpy()
     (k, n), (k1, n1), (k0, n0) = (counts(found, m) for m in (colour | ~colour, colour, ~colour))
-    low, high = inference.wilson(k, n)
+    low, high = intervals.wilson(k, n)
     fixed = found.table["policy"].str.startswith("count")
     ratios = np.array([_ratio(*cells) for cells in zip(k1, n1, k0, n0, strict=True)])
     strata = [
@@ -214,11 +214,11 @@ def _ratio(k1, n1, k0, n0) -> tuple[float, float, float]:
     with warnings.catch_warnings():
         # statsmodels finds a bound beside the real line where a whole group is flagged
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
-        return tuple(inference.risk_ratio(k1, n1, k0, n0))[:3]
+        return tuple(intervals.risk_ratio(k1, n1, k0, n0))[:3]
 
 
 def mantel_haenszel(strata: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`inference.mantel_haenszel_risk_ratio` for many tables at once: ratio, low, high.
+    """`intervals.mantel_haenszel_risk_ratio` for many tables at once: ratio, low, high.
 
     strata: shape (strata, 4, tables), the counts k1, n1, k0, n0. Interval NaN where a group has
     none flagged.
@@ -447,7 +447,7 @@ def member_failures() -> pd.DataFrame:
         failed = ~members["member_id"].isin(ids)
         for group, mask in masks.items():
             k, n = int((failed & mask).sum()), int(mask.sum())
-            rows.append((detector, framing, group, k, n, *inference.wilson(k, n)))
+            rows.append((detector, framing, group, k, n, *intervals.wilson(k, n)))
     columns = ["detector", "framing", "group", "failures", "images", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -459,7 +459,7 @@ def gallery_failures() -> pd.DataFrame:
     low, high (Wilson, of the failures).
     """
     table = pd.read_csv(RESULTS / "detectors-failures.csv")
-    table["low"], table["high"] = inference.wilson(table["failures"], table["images"])
+    table["low"], table["high"] = intervals.wilson(table["failures"], table["images"])
     return table
 
 
@@ -474,7 +474,7 @@ def uneven_failures(resamples: int = 9999) -> pd.DataFrame:
         cells = np.array([part["failures"], part["images"] - part["failures"]])
         rows.append((detector, chance_of(cells, resamples)))
     result = pd.DataFrame(rows, columns=["detector", "p"])
-    return result.assign(holm_p=inference.holm(result["p"]))
+    return result.assign(holm_p=exact_tests.holm(result["p"]))
 
 
 def chance_of(cells: np.ndarray, resamples: int = 9999, seed: int = SEED) -> float:

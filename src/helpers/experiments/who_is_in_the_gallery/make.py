@@ -25,7 +25,7 @@ from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
 from helpers.protocol import calibration, congress_test, shipped, shipping
 from helpers.sources import galleries
-from helpers.statistics import inference, rates
+from helpers.statistics import intervals, rates
 
 SEED = 20180726
 REDRAWS = 10
@@ -162,7 +162,7 @@ def heat(gallery: Gallery, model: str) -> pd.DataFrame:
     Columns model, threshold_name ("primary", "fmr:0.0001"), threshold, pairs ("all", or "same sex":
     only comparisons of the same recorded and published sex), group, race, members, identities,
     errors, comparisons, fmr, low, high. The interval allows for members and identities that take
-    part in many comparisons (`inference.fmr_interval`), or is Wilson's where there is no error.
+    part in many comparisons (`intervals.fmr_interval`), or is Wilson's where there is no error.
     """
     members = gallery.members.set_index("member_id")
     probes, private = gallery.load("probes", model), gallery.load("utkface", model)
@@ -197,11 +197,11 @@ def heat(gallery: Gallery, model: str) -> pd.DataFrame:
                         )
                     identities_there = drawn["cluster"].nunique()
                     if len(mine):
-                        found = inference.fmr_interval(
+                        found = intervals.fmr_interval(
                             mine["probe_id"], mine["cluster"], len(searched), identities_there, n
                         )
                     else:
-                        found = (0.0, *inference.wilson(0, n))
+                        found = (0.0, *intervals.wilson(0, n))
                     rows.append(
                         {
                             "model": model,

@@ -16,7 +16,7 @@ from helpers.protocol import congress_test
 from helpers.show.numbers import percent
 from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
-from helpers.statistics.inference import wilson
+from helpers.statistics.intervals import wilson
 
 Z = 1.959964
 POLICY_WORDS = {

@@ -11,13 +11,13 @@ from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import shipped, shipping
 from helpers.protocol.congress_test import people_searched
 from helpers.sources import galleries
-from helpers.statistics import inference
+from helpers.statistics.half_samples import half_sample
 
 
 def half_samples(
     draws: int = 300, seed: int = tables.SEED, path=shipping.faces_path
 ) -> pd.DataFrame:
-    """Half-sample intervals for every group and comparison, see `inference.half_sample`.
+    """Half-sample intervals for every group and comparison, see `half_samples.half_sample`.
 
     One row a model and group: flagged, searched, low, high (FPIR at 28 flagged, threshold set anew
     in each draw), and for its comparison, at the threshold held fixed, ratio_low, ratio_high,
@@ -35,18 +35,16 @@ def half_samples(
             one = g["inside"]
             row = {"model": model, "characteristic": g["characteristic"], "group": g["group"]}
             whole = members[["member_id"]].assign(of_colour=one)
-            found = inference.half_sample(
-                near, clusters, whole, shipped.PRIMARY, draws=draws, seed=seed
-            ).loc["fpir of colour"]
+            found = half_sample(near, clusters, whole, shipped.PRIMARY, draws=draws, seed=seed).loc[
+                "fpir of colour"
+            ]
             row |= {"flagged": found["numerator"], "searched": found["denominator"]}
             row |= {"low": found["low"], "high": found["high"]}
             row["design_effect"] = found["design_effect"]
             if g["against"] and one.sum() >= tables.FEWEST:
                 both = one | inside[g["against"]]
                 two = whole[both].assign(gender=g["strata"][both])
-                table = inference.half_sample(
-                    near, clusters, two, threshold, draws=draws, seed=seed
-                )
+                table = half_sample(near, clusters, two, threshold, draws=draws, seed=seed)
                 names = {"risk ratio": "ratio", "risk ratio within sex": "within", "auc": "auc"}
                 for statistic, name in names.items():
                     if statistic in table.index:

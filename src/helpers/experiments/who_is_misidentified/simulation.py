@@ -13,10 +13,10 @@ from helpers.experiments.who_is_misidentified import tables as who
 from helpers.protocol import shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.numbers import percent
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, half_samples, made_up_searches, rates
 
-# Made-up searches: `inference.simulate_search`. In each the intervals are asked how often they hold
-# the true value over other members and other galleries.
+# Made-up searches, see `made_up_searches.simulate_search`: in each the intervals are asked how
+# often they hold the true value over other members and other galleries.
 HUBS = {"gallery_spread": 0.4, "shift": 3.0, "gallery_share": 0.5, "n_clusters": 600}
 UNEVEN = {"probe_spread": 0.15, "gallery_spread": 0.25, "shift": 3.0}
 COVERAGE_WORLDS = {
@@ -40,14 +40,14 @@ POWER_AUCS = (0.5, 0.55, 0.6, 0.65, 0.7)
 
 
 def coverage(repeats: int = 200, truth_repeats: int = 300, draws: int = 100, seed: int = 5):
-    """Coverage of the 95 % intervals in made-up worlds: see `inference.simulate_coverage`.
+    """Coverage of the 95 % intervals in made-up worlds: see `made_up_searches.simulate_coverage`.
 
     One row a world and statistic: world, statistic, truth, coverage (half-samples), plain (the
     interval that takes members as independent), design_effect, repeats.
     """
     tables = []
     for world, (policy, changes) in tqdm(COVERAGE_WORLDS.items(), desc="coverage"):
-        table = inference.simulate_coverage(
+        table = made_up_searches.simulate_coverage(
             policy,
             repeats=repeats,
             truth_repeats=truth_repeats,
@@ -77,7 +77,7 @@ def size(repeats: int = 300, draws: int = 100, seed: int = 5) -> pd.DataFrame:
         for name, rejected in found.items():
             rows.append((world, name, rejected.mean(), repeats))
         families = fisher.to_numpy()[: repeats // 3 * 3].reshape(-1, 3)
-        any_holm = [inference.holm(p).min() < 0.05 for p in families]
+        any_holm = [exact_tests.holm(p).min() < 0.05 for p in families]
         rows.append((world, "Fisher, any of three after Holm", np.mean(any_holm), len(families)))
     for auc in POWER_AUCS:
         share = rank_test_power(auc, repeats, seed=seed)
@@ -87,12 +87,12 @@ def size(repeats: int = 300, draws: int = 100, seed: int = 5) -> pd.DataFrame:
 
 def _tests(rng, world: dict, draws: int) -> dict:
     """The tests of the notebook on one made-up search: name -> rejected (fisher: its p)."""
-    candidates, clusters, members = inference.simulate_search(rng, **world)
+    candidates, clusters, members = made_up_searches.simulate_search(rng, **world)
     best = candidates.groupby("probe_id")["score"].min().reindex(members["member_id"]).to_numpy()
     flagged = rates.at_or_below(best, rates.threshold_for_count(best, ACLU_COUNT).threshold)
     one, sex = members["of_colour"].to_numpy(), members["gender"].to_numpy(str)
     row = who.compared(flagged, best, one, ~one, sex)
-    half = inference.half_sample(
+    half = half_samples.half_sample(
         candidates, clusters, members, shipped.PRIMARY, n_clusters=clusters.nunique(),
         draws=draws, seed=int(rng.integers(2**32)),
     )  # fmt: skip
@@ -113,7 +113,7 @@ def _tests(rng, world: dict, draws: int) -> dict:
         "AUC within sex": outside(row["auc_within_low"], row["auc_within_high"], 0.5),
         "AUC, half-samples": outside(auc["low"], auc["high"], 0.5),
         "Ranks permuted within sex": (
-            inference.rank_permutation_test(
+            exact_tests.rank_permutation_test(
                 best, one, sex, permutations=199, seed=int(rng.integers(2**32))
             ).p
             < 0.05
@@ -132,7 +132,7 @@ def rank_test_power(auc: float, repeats: int, permutations: int = 199, seed: int
     rejected = 0
     for _ in range(repeats):
         score = rng.normal(size=len(listed)) - shift * listed
-        found = inference.rank_permutation_test(
+        found = exact_tests.rank_permutation_test(
             score, listed, strata, permutations, seed=int(rng.integers(2**32))
         )
         rejected += found.p < 0.05

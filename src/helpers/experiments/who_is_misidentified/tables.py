@@ -22,7 +22,7 @@ from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources import published
 from helpers.sources.groups import GROUPS
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, intervals, rates, regression
 
 COUNTS = (ACLU_COUNT // 2, ACLU_COUNT, 2 * ACLU_COUNT)  # flagged at the three thresholds of a rule
 HEADLINE_N = 30  # smaller groups are shown everywhere and named in no opening sentence
@@ -86,7 +86,7 @@ def auc_within(best, one, zero, strata) -> tuple[float, float, float]:
 
     Strata are pooled by their pairs; ties, also of inf, count one half. Variance after DeLong
     (1988), under no difference where a stratum has one member of a group; 95 % interval on the
-    logit scale. With one stratum this is `inference.auc_best_scores`. NaN where no stratum has both
+    logit scale. With one stratum this is `auc.auc_best_scores`. NaN where no stratum has both
     groups; no interval for an AUC of 0 or 1, or a group of fewer than FEWEST.
     """
     best = np.asarray(best, dtype=float)
@@ -138,7 +138,7 @@ def compared(flagged, score, one, zero, strata) -> dict:
     row = ratio_of(flagged, one, zero, strata)
     row["p"] = float("nan")
     if row["n1"] and row["n0"]:
-        row["p"] = inference.fisher_exact(row["k1"], row["n1"], row["k0"], row["n0"])
+        row["p"] = exact_tests.fisher_exact(row["k1"], row["n1"], row["k0"], row["n0"])
     for name, labels in (("auc", np.zeros(len(score))), ("auc_within", strata)):
         found = auc_within(score, one, zero, labels)
         row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
@@ -155,11 +155,11 @@ def ratio_of(flagged, one, zero, strata) -> dict:
     nan = float("nan")
     row |= dict.fromkeys(("ratio", "low", "high", "within", "within_low", "within_high"), nan)
     if row["n1"] and row["n0"]:
-        crude = inference.risk_ratio(*(row[c] for c in ("k1", "n1", "k0", "n0")))
+        crude = intervals.risk_ratio(*(row[c] for c in ("k1", "n1", "k0", "n0")))
         row |= {"ratio": crude.ratio, "low": crude.low, "high": crude.high}
     table = pd.DataFrame(count).groupby(strata).sum()
     if ((table["n1"] > 0) & (table["n0"] > 0)).any():
-        pooled = inference.mantel_haenszel_risk_ratio(table)
+        pooled = intervals.mantel_haenszel_risk_ratio(table)
         row |= {"within": pooled.ratio, "within_low": pooled.low, "within_high": pooled.high}
     if min(row["n1"], row["n0"]) < FEWEST:
         row |= dict.fromkeys(("low", "high", "within_low", "within_high"), nan)
@@ -187,7 +187,7 @@ def secondary() -> pd.DataFrame:
     table["primary"] = table["group"] == COLOUR
     table["holm_p"] = np.nan
     for _, part in table[table["p"].notna()].groupby("primary"):
-        table.loc[part.index, "holm_p"] = inference.holm(part["p"])
+        table.loc[part.index, "holm_p"] = exact_tests.holm(part["p"])
     return table
 
 
@@ -300,7 +300,7 @@ def adjusted() -> pd.DataFrame:
         sets = [["of_colour"], ["woman"], ["of_colour", "woman"]]
         sets += [["of_colour", "woman", c] for c in ("age", *QUALITY)]
         for terms in sets:
-            fit = inference.firth_logistic(data[terms], data["flagged"])
+            fit = regression.firth_logistic(data[terms], data["flagged"])
             for gap in GAPS:
                 if gap in terms:
                     others = [COVARIATES[t] for t in terms if t != gap]
@@ -428,10 +428,10 @@ def rank_test(permutations: int = 4999, seed: int = SEED) -> pd.DataFrame:
     rows = []
     for model in PRIMARY_MODELS:
         score = shipped.result("utkface", model, shipped.PRIMARY).members["score"]
-        found = inference.rank_permutation_test(score, listed, strata, permutations, seed)
+        found = exact_tests.rank_permutation_test(score, listed, strata, permutations, seed)
         rows.append({"model": model, "auc": float(found.auc), "p": found.p})
     table = pd.DataFrame(rows)
-    return table.assign(holm_p=inference.holm(table["p"]))
+    return table.assign(holm_p=exact_tests.holm(table["p"]))
 
 
 @cache
@@ -450,9 +450,9 @@ def shares() -> pd.DataFrame:
         rows.append((r.model, True, r.colour_flagged, r.flagged, r.colour_searched, n))
     table = pd.DataFrame(rows, columns=["source", "exact", "k1", "flagged", "n1", "searched"])
     table["share"] = table["k1"] / table["flagged"]
-    table["share_low"], table["share_high"] = inference.wilson(table["k1"], table["flagged"])
+    table["share_low"], table["share_high"] = intervals.wilson(table["k1"], table["flagged"])
     found = [
-        inference.risk_ratio(r.k1, r.n1, r.flagged - r.k1, r.searched - r.n1)
+        intervals.risk_ratio(r.k1, r.n1, r.flagged - r.k1, r.searched - r.n1)
         for r in table.itertuples()
     ]
     for name in ("ratio", "low", "high"):

@@ -12,7 +12,7 @@ from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.numbers import listed, p_text, percent, signed
 from helpers.sources.groups import GROUPS
-from helpers.statistics import inference, rates
+from helpers.statistics import exact_tests, rates
 
 STRATA_WORDS = (
     "recorded gender for ethnicity, white or of colour for gender, both for party, chamber and age"
@@ -662,7 +662,7 @@ def words_power() -> str:
     members = people_searched()
     n = len(members)
     black = int((members["group"] == "Black").sum())
-    few = inference.power_fisher(black, n - black, ACLU_COUNT, 3)
+    few = exact_tests.power_fisher(black, n - black, ACLU_COUNT, 3)
     return (
         f"With {ACLU_COUNT} flagged, the primary test finds a true ratio of 2 with a probability "
         f"of {headline.power(2):.2f} and of 3 with {headline.power(3):.2f}; for a group of {black} "

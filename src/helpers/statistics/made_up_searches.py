@@ -1,0 +1,160 @@
+"""Made-up searches, in which the truth is known: how often the intervals hold it.
+
+Everything random takes a seed.
+"""
+
+import numpy as np
+import pandas as pd
+
+from helpers.statistics.auc import auc_best_scores, delong
+from helpers.statistics.half_samples import half_sample
+from helpers.statistics.intervals import mantel_haenszel_risk_ratio, risk_ratio, wilson
+
+
+def simulate_search(
+    rng,
+    n=529,
+    share=0.2,
+    women=(0.16, 0.37),
+    n_clusters=1000,
+    dimensions=10,
+    shift=1.0,
+    shift_women=0.0,
+    gallery_share=0.2,
+    probe_spread=0.05,
+    gallery_spread=0.05,
+    nearest=40,
+):
+    """A made-up search of n members in one shared gallery of identity clusters.
+
+    Members and gallery faces are points around their group's centre (`shift` apart; `women` =
+    share of women among white members and members of colour, `shift_women` apart); the score is
+    their distance, times a factor for each member (some are easily matched) and each cluster (some
+    match everybody); a cluster has one to three faces. The `nearest` faces are kept, so that all
+    members have candidates.
+    Returns candidates, clusters, members, as `half_sample` takes them.
+    """
+    of_colour = np.arange(n) < round(share * n)
+    female = rng.random(n) < np.where(of_colour, women[1], women[0])
+    centre = np.zeros((n, dimensions))
+    centre[:, 0], centre[:, 1] = shift * of_colour, shift_women * female
+    probes = centre + rng.normal(size=(n, dimensions))
+    centre = np.zeros((n_clusters, dimensions))
+    centre[:, 0] = shift * (rng.random(n_clusters) < gallery_share)
+    cluster = np.repeat(np.arange(n_clusters), rng.integers(1, 4, n_clusters))
+    faces = (centre + rng.normal(size=centre.shape))[cluster]
+    faces += 0.2 * rng.normal(size=faces.shape)
+    squares = (probes**2).sum(1)[:, None] + (faces**2).sum(1) - 2 * probes @ faces.T
+    scores = np.sqrt(np.maximum(squares, 0)) * np.exp(probe_spread * rng.normal(size=(n, 1)))
+    scores *= np.exp(gallery_spread * rng.normal(size=n_clusters))[cluster]
+    near = np.argpartition(scores, nearest, axis=1)[:, :nearest]
+    candidates = pd.DataFrame(
+        {
+            "probe_id": np.repeat(np.arange(n), nearest),
+            "gallery_id": near.ravel(),
+            "score": np.take_along_axis(scores, near, 1).ravel().round(4),
+        }
+    )
+    gender = np.where(female, "female", "male")
+    members = pd.DataFrame({"member_id": np.arange(n), "of_colour": of_colour, "gender": gender})
+    return candidates, pd.Series(cluster), members
+
+
+def simulate_coverage(
+    policy="count:28", count=28, repeats=200, truth_repeats=400, draws=200, seed=0, **world
+):
+    """How often the intervals of `half_sample` hold the true value, by simulation.
+
+    The truth is the mean over `truth_repeats` other galleries and members at the one threshold
+    that flags `count` members on average: FPIRs, their ratio, the share and the AUC. policy:
+    "count:<k>", or "fixed" for that threshold. world: arguments of `simulate_search`.
+    Returns one row a statistic: truth, coverage and mean design effect, and for comparison the
+    coverage of the plain interval (Wilson; Miettinen-Nurminen; DeLong), which ignores the gallery.
+
+    Measured, nominal 0.95, seed 5, 200 repeats of 200 draws (standard error 0.015); plain interval
+    in brackets:
+
+    world                        policy   fpir         of colour    ratio        auc
+    even (defaults)              count    -            0.985 (.98)  0.975 (.91)  0.960 (.96)
+    even                         fixed    0.985 (.97)  0.975 (.97)  0.950 (.93)  0.960 (.96)
+    even, 250 of 529 flagged     fixed    0.960 (.92)  0.960 (.94)  0.960 (.95)  0.960 (.96)
+    women matched less easily    count    -            0.955 (.95)  0.950 (.91)  0.985 (.97)
+    unequal probes and faces     count    -            0.970 (.94)  0.970 (.94)  0.955 (.76)
+    a few faces match everybody  count    -            0.960 (.73)  0.975 (.67)  0.975 (.40)
+    the same                     fixed    0.875 (.37)  0.905 (.71)  0.945 (.70)  0.975 (.40)
+    the same, 250 flagged        fixed    0.895 (.18)  0.925 (.40)  0.970 (.49)  0.975 (.40)
+
+    Within sex the ratio covers 0.945 to 0.980. So the ratio, the share and the AUC keep their
+    level in every world tried, on the safe side in most. The interval of an FPIR at a fixed
+    threshold falls to about 0.88 where its design effect passes 10: the rare gallery with a face
+    that matches everybody is not in the sample. The FPIR of white members under a count policy is
+    nearly fixed by it and over-covered. The worlds: shift_women 1.5, shift 0.5, gallery_spread 0.2;
+    probe_spread 0.15, gallery_spread 0.25, shift 3; gallery_spread 0.4, shift 3, gallery_share 0.5,
+    n_clusters 600.
+    """
+    rng = np.random.default_rng(seed)
+    best, colour, female = [], [], []
+    for _ in range(truth_repeats):
+        candidates, _, members = simulate_search(rng, **world)
+        best.append(candidates.groupby("probe_id")["score"].min().to_numpy())
+        colour.append(members["of_colour"].to_numpy())
+        female.append((members["gender"] == "female").to_numpy())
+    best, colour, female = np.array(best), np.array(colour), np.array(female)
+    threshold = float(np.sort(best, axis=None)[count * truth_repeats - 1])
+    hit = best <= threshold
+    p1, p0 = hit[colour].mean(), hit[~colour].mean()
+    n1, n0 = colour[0].sum(), (~colour[0]).sum()
+    cells = {
+        "k1": [(hit & colour & s).sum() for s in (female, ~female)],
+        "n1": [(colour & s).sum() for s in (female, ~female)],
+        "k0": [(hit & ~colour & s).sum() for s in (female, ~female)],
+        "n0": [(~colour & s).sum() for s in (female, ~female)],
+    }
+    truth = {
+        "fpir": hit.mean(),
+        "fpir of colour": p1,
+        "fpir white": p0,
+        "false match share": p1 * n1 / (p1 * n1 + p0 * n0),
+        "risk ratio": p1 / p0,
+        "risk ratio within sex": mantel_haenszel_risk_ratio(pd.DataFrame(cells)).ratio,
+        "auc": np.mean([delong(b[c], b[~c])[0] for b, c in zip(best, colour, strict=True)]),
+    }
+    rows = []
+    for r in range(repeats):
+        candidates, clusters, members = simulate_search(rng, **world)
+        table = half_sample(
+            candidates, clusters, members, threshold if policy == "fixed" else policy,
+            n_clusters=clusters.nunique(), draws=draws, seed=[seed, r],
+        )  # fmt: skip
+        plain = _plain_intervals(table, candidates, members)
+        for name, true in truth.items():
+            low, high = table.at[name, "low"], table.at[name, "high"]
+            rows.append(
+                {
+                    "statistic": name,
+                    "truth": true,
+                    "coverage": low <= true <= high,
+                    "below": true < low,
+                    "above": true > high,
+                    "design_effect": table.at[name, "design_effect"],
+                    "plain": plain[name][0] <= true <= plain[name][1] if name in plain else np.nan,
+                    "none": np.isnan(low),
+                }
+            )
+    out = pd.DataFrame(rows).groupby("statistic", sort=False).mean()
+    return out[out["none"] < 1].drop(columns="none")
+
+
+def _plain_intervals(table, candidates, members):
+    k1, k0 = table.loc[["fpir of colour", "fpir white"], "numerator"]
+    n1, n0 = table.loc[["fpir of colour", "fpir white"], "denominator"]
+    best = candidates.groupby("probe_id")["score"].min().reindex(members["member_id"]).to_numpy()
+    colour = members["of_colour"].to_numpy()
+    return {
+        "fpir": wilson(k1 + k0, n1 + n0),
+        "fpir of colour": wilson(k1, n1),
+        "fpir white": wilson(k0, n0),
+        "false match share": wilson(k1, k1 + k0),
+        "risk ratio": risk_ratio(k1, n1, k0, n0)[1:3],
+        "auc": auc_best_scores(best[colour], best[~colour])[1:3],
+    }
