@@ -6,7 +6,7 @@
 from helpers.experiments import the_2018_script as script_2018
 from helpers.experiments.how_big_is_the_gallery import words as gallery_size_words
 from helpers.experiments.how_good_is_the_photo import words as photo_quality_words
-from helpers.experiments.the_congress_test import words as congress_test_words
+from helpers.experiments.the_congress_test import words as headline
 from helpers.experiments.what_gender_does_it_see import words as gender_audit_words
 from helpers.experiments.what_is_80_percent import words as thresholds_words
 from helpers.experiments.what_the_officer_sees import words as candidate_lists_words
@@ -15,7 +15,7 @@ from helpers.experiments.who_is_in_the_gallery import words as composition_words
 from helpers.experiments.who_is_misidentified import words as who_words
 
 NOTEBOOKS = {
-    "02-the-congress-test": congress_test_words,
+    "02-the-congress-test": headline,
     "03-what-is-80-percent": thresholds_words,
     "04-who-is-misidentified": who_words,
     "05-who-is-in-the-gallery": composition_words,
