@@ -13,6 +13,7 @@ from helpers.experiments.who_is_in_the_gallery import compositions, tables, word
 from helpers.experiments.who_is_in_the_gallery import make as c
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import shipped, shipping
+from helpers.sources import groups
 from helpers.statistics import intervals
 
 FACES = pd.Series(200, index=compositions.STRATA)
@@ -46,7 +47,7 @@ def test_every_published_figure_has_its_source_and_status():
     assert set(table["status"]) <= {"primary", "copy", "press"}
     assert (table["value"] > 0).all() and (table["value"] <= table["of"]).all()
     assert set(table["race"]) <= {
-        *compositions.RACES,
+        *groups.RACES,
         "Asian and Indian",
         "from White to Others",
         "",
@@ -136,7 +137,7 @@ def test_every_design_is_a_share_and_names_its_group_alone():
         assert (shares >= 0).all()
         children = by(shares, 2).get(compositions.CHILD, 0)
         assert (children > 0) == (name in ("with children", "children only")), name
-    for race in compositions.RACES:
+    for race in groups.RACES:
         shares = found[f"{race} only"]
         assert by(shares, 1)[race] == pytest.approx(1)
         assert by(shares, 0)["female"] == pytest.approx(0.5)
@@ -151,7 +152,7 @@ def test_own_group_galleries_are_equally_large_and_hold_the_own_label():
     race = np.array([s.split(", ")[1] for s in compositions.STRATA])
     sex = np.array([s.split(", ")[0] for s in compositions.STRATA])
     for i, person in people.iterrows():
-        label = compositions.CROSSWALK.get(person["group"])
+        label = groups.RACE_OF_GROUP.get(person["group"])
         assert found[compositions.OWN][i].sum() == (100 if label else 0)
         assert found[compositions.OWN_SEX][i].sum() == (50 if label else 0)
         assert set(race[found[compositions.OWN][i] > 0]) == ({label} if label else set())
@@ -298,14 +299,14 @@ def test_disagreement_counts_clusters_and_pairs():
 
 def test_transitions_never_stay_and_prefer_what_was_seen():
     found = c.transitions(labelled())
-    assert np.diag(found).tolist() == [0] * len(compositions.RACES)
-    assert found.sum(axis=1).tolist() == pytest.approx([1] * len(compositions.RACES))
+    assert np.diag(found).tolist() == [0] * len(groups.RACES)
+    assert found.sum(axis=1).tolist() == pytest.approx([1] * len(groups.RACES))
     assert found.loc["Black"].idxmax() == "Indian" and found.loc["Indian"].idxmax() == "Black"
 
 
 def test_relabelling_changes_labels_at_the_given_rates():
     rng = np.random.default_rng(6)
-    table = pd.DataFrame({"race": rng.choice(compositions.RACES, 20_000), "gender": "female"})
+    table = pd.DataFrame({"race": rng.choice(groups.RACES, 20_000), "gender": "female"})
     change = c.transitions(labelled())
     again = c.relabel(table, 0.2, 0.1, change, rng)
     assert (again["race"] != table["race"]).mean() == pytest.approx(0.2, abs=0.01)

@@ -17,6 +17,7 @@ from helpers.experiments.who_is_misidentified import words as who_words
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.show import figures
+from helpers.sources.groups import ASIAN, COLOUR
 from helpers.statistics import auc
 
 MODULES = (who_words, who_figures, who_simulation)
@@ -94,7 +95,7 @@ def test_groups_divide_everybody_and_counterparts_are_others():
                 parts.setdefault(g["characteristic"], []).append(g["inside"])
         for characteristic, masks in parts.items():
             assert (np.sum(masks, axis=0) == 1).all(), characteristic
-        assert (inside["Women of colour"] | inside["Men of colour"] == inside[who.COLOUR]).all()
+        assert (inside["Women of colour"] | inside["Men of colour"] == inside[COLOUR]).all()
 
 
 def test_comparisons_are_what_a_direct_count_gives():
@@ -187,7 +188,7 @@ def test_less_often_holds_too(monkeypatch):
 
 def test_ratios_by_threshold_pass_through_the_three():
     table = who.by_threshold().set_index(["model", "gap", "flagged"]).sort_index()
-    for row in who.secondary().query("group in ['Women', @who.COLOUR]").to_dict("records"):
+    for row in who.secondary().query("group in ['Women', @COLOUR]").to_dict("records"):
         gap = f"{row['group']} / {who.counterpart(row['against'])}"
         assert table.loc[(row["model"], gap, 28), "ratio"] == pytest.approx(row["within"])
 
@@ -256,10 +257,10 @@ def test_the_change_of_an_adjusted_rank_gap_is_a_difference():
 def test_every_list_holds_28_and_its_groups_add_up():
     table = who.aclu_beside().set_index("group")
     lists = ["aclu", *PRIMARY_MODELS]
-    for pair in (("Women", "Men"), (who.COLOUR, "White")):
+    for pair in (("Women", "Men"), (COLOUR, "White")):
         assert table.loc[list(pair), lists].sum().tolist() == [28] * 4
         assert table.loc[list(pair), "by_lot"].sum() == pytest.approx(28)
-    assert table.loc["Women", "aclu"] == 1 and table.loc[who.ASIAN, "aclu"].sum() == 0
+    assert table.loc["Women", "aclu"] == 1 and table.loc[list(ASIAN), "aclu"].sum() == 0
 
 
 def test_a_share_implies_the_ratio_of_its_rates():

@@ -24,7 +24,7 @@ from helpers.protocol import congress_test, error_rates, shipped, shipping
 from helpers.service import similarity
 from helpers.show import figures, numbers, plots, style
 from helpers.show.numbers import fnmr_of, fpir_of, listed, one_in
-from helpers.sources.groups import GROUPS
+from helpers.sources.groups import COLOUR, NOT_ASIAN, OF_COLOUR, WHITE, masks
 from helpers.statistics import intervals, rates
 
 SCRIPT = NOTEBOOKS / "script_2018.py"
@@ -207,10 +207,8 @@ def groups(results: dict[str, pd.DataFrame], percent: float = 80) -> pd.DataFram
     rows = []
     for model, found in results.items():
         members = people(found, percent)
-        asian = members["group"].isin(["East Asian", "South Asian"])
-        parts = {"White": ~members["of_colour"], "Members of colour": members["of_colour"]}
-        parts["Members of colour, not Asian"] = members["of_colour"] & ~asian
-        parts |= {g: members["group"] == g for g in GROUPS[1:]}
+        whole = masks(members["group"])
+        parts = {name: whole[name] for name in (WHITE, COLOUR, NOT_ASIAN, *OF_COLOUR)}
         for gender in ("all", "female", "male"):
             sex = (members["gender"] == gender) | (gender == "all")
             for group, part in parts.items():

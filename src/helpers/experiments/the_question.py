@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.show.numbers import percent
-from helpers.sources import published
+from helpers.sources import groups, published
 from helpers.sources.galleries import ADULT
 from helpers.sources.groups import GROUPS
 from helpers.sources.rosters import load_members
@@ -180,8 +180,7 @@ def words_pattern() -> str:
     """Who is hardly on the ACLU's list: women and Asian members."""
     names, members = published.aclu_28(), load_members()
     women = (names["gender"].eq("female").sum(), members["gender"].eq("female").sum())
-    asian = ["East Asian", "South Asian"]
-    asians = (names["group"].isin(asian).sum(), members["group"].isin(asian).sum())
+    asians = (groups.asian(names["group"]).sum(), groups.asian(members["group"]).sum())
     few_women, few_asians = (
         rates.chance_of_so_few(*x, len(names), len(members)) for x in (women, asians)
     )

@@ -19,11 +19,12 @@ COLOUR, NOT_ASIAN = "Members of colour", "Members of colour, not Asian"
 GENDERS = ("female", "male")
 NOT_RECORDED = "not recorded"
 
-# labels that UTKFace publishes, and the one that comes nearest to a recorded group of members
+# labels that UTKFace publishes, and the nearest to a recorded group; Native and Pacific has none
 RACES = ("White", "Black", "Asian", "Indian", "Others")
 RACE_OF_GROUP = {
     "White": "White",
     "Black": "Black",
+    "Hispanic": "Others",
     "East Asian": "Asian",
     "South Asian": "Indian",
 }
@@ -70,10 +71,10 @@ def not_asian(group) -> np.ndarray:
 
 
 def masks(group) -> dict[str, np.ndarray]:
-    """Who belongs to each group that is shown: name -> bool array; the two sums, then GROUPS."""
+    """Who belongs to each group that is shown: name -> bool array; GROUPS, then the two sums."""
     group = np.asarray(group, dtype=object)
-    sums = {COLOUR: of_colour(group), NOT_ASIAN: not_asian(group)}
-    return sums | {name: group == name for name in GROUPS}
+    each = {name: group == name for name in GROUPS}
+    return each | {COLOUR: of_colour(group), NOT_ASIAN: not_asian(group)}
 
 
 def in_order(labels) -> list[str]:

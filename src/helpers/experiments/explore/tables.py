@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.experiments.explore.make import RESULTS, TABLE
 from helpers.protocol import shipped
-from helpers.sources.groups import GROUPS
+from helpers.sources import groups
 from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
 
@@ -36,14 +36,16 @@ def rows(gender: str = "") -> dict[str, list[str]]:
     gender: "" for everyone, else the recorded gender that is shown.
     """
     mine = [c for c in cells().index if gender in ("", c.split(", ")[1])]
-    groups = {g: [c for c in mine if c.split(", ")[0] == g] for g in GROUPS}
-    colour = [c for g, parts in groups.items() if g != "White" for c in parts]
+    of_group = {g: [c for c in mine if c.split(", ")[0] == g] for g in groups.GROUPS}
+    colour = [c for g in groups.OF_COLOUR for c in of_group[g]]
     return {
         {"": "All members", "female": "All women", "male": "All men"}[gender]: mine,
-        "White": groups["White"],
-        "Members of colour": colour,
-        "Members of colour, not Asian": [c for c in colour if "Asian" not in c],
-        **{g: groups[g] for g in GROUPS if g != "White"},
+        groups.WHITE: of_group[groups.WHITE],
+        groups.COLOUR: colour,
+        groups.NOT_ASIAN: [
+            c for g in groups.OF_COLOUR if g not in groups.ASIAN for c in of_group[g]
+        ],
+        **{g: of_group[g] for g in groups.OF_COLOUR},
     }
 
 

@@ -22,8 +22,7 @@ from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipped, shipping
-from helpers.sources import published
-from helpers.sources.groups import GROUPS
+from helpers.sources import groups, published
 from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
 
@@ -142,12 +141,7 @@ def curves(policies: tuple = POLICIES) -> pd.DataFrame:
 def parts() -> dict[str, np.ndarray]:
     """The groups that are compared: name -> bool a member, in the order of `members`."""
     people = members()
-    asian = people["group"].isin(["East Asian", "South Asian"])
-    masks = {g: people["group"] == g for g in GROUPS}
-    masks |= {
-        "Members of colour": people["of_colour"],
-        "Members of colour, not Asian": people["of_colour"] & ~asian,
-    }
+    masks = {k: pd.Series(v, people.index) for k, v in groups.masks(people["group"]).items()}
     for sex in SEXES:
         noun = {"female": "women", "male": "men"}[sex]
         inside = people["gender"] == sex

@@ -19,7 +19,7 @@ from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import congress_test, shipping
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.sources.groups import GROUPS
+from helpers.sources import groups
 from helpers.statistics import exact_tests, intervals
 from helpers.statistics.paired import gap_change, paired_change
 from helpers.statistics.rates import at_or_below, threshold_for_count
@@ -221,11 +221,4 @@ def by_group(outcome: str = "at_28") -> pd.DataFrame:
 
 def group_masks(members: pd.DataFrame) -> dict[str, np.ndarray]:
     """Group name -> bool array: recorded groups, members of colour, these without Asian members."""
-    group = members["group"].to_numpy()
-    colour = members["of_colour"].to_numpy(dtype=bool)
-    asian = np.isin(group, ["East Asian", "South Asian"])
-    masks = {name: group == name for name in GROUPS}
-    return masks | {
-        "Members of colour": colour,
-        "Members of colour, not Asian": colour & ~asian,
-    }
+    return groups.masks(members["group"])

@@ -11,8 +11,7 @@ import pandas as pd
 from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import congress_test, shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.sources import published
-from helpers.sources.groups import GROUPS
+from helpers.sources import groups, published
 from helpers.sources.rosters import load_delegates
 from helpers.statistics import exact_tests, half_samples, intervals, rates
 from helpers.statistics.auc import auc_best_scores
@@ -216,12 +215,7 @@ def by_group(policy: str = shipped.PRIMARY, gallery: str = "utkface", models=PRI
     tables = []
     for model in models:
         members = shipped.result(gallery, model, policy).members
-        asian = members["group"].isin(["East Asian", "South Asian"])
-        parts = {g: members["group"] == g for g in GROUPS}
-        parts |= {
-            "Members of colour": members["of_colour"],
-            "Members of colour, not Asian": members["of_colour"] & ~asian,
-        }
+        parts = groups.masks(members["group"])
         rows = [(name, *rates.fpir(members.loc[mask, "flagged"])) for name, mask in parts.items()]
         table = pd.DataFrame(rows, columns=["group", "flagged", "searched", "fpir", "low", "high"])
         tables.append(table.assign(model=model))

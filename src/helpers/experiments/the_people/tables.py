@@ -15,7 +15,7 @@ from helpers.faces.enrolment import read_faces, read_failures
 from helpers.paths import DATA
 from helpers.protocol.shipping import faces_path
 from helpers.sources import galleries, rosters
-from helpers.sources.groups import GROUPS
+from helpers.sources.groups import GROUPS, RACES
 from helpers.statistics.intervals import wilson
 from helpers.statistics.rates import by_group
 
@@ -27,7 +27,6 @@ SETS = {
     "former legislators": "legislators",
     "UTKFace, adults": "utkface",
 }
-RACES = ["White", "Black", "Asian", "Indian", "Others"]
 ADULT_BANDS = galleries.AGE_BANDS[1:4]  # 18 to 75
 # A class of UTKFace beside the group of the roster that comes nearest to it; None: has none.
 ALIKE = {

@@ -5,10 +5,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, GENDERS, RACES, WORDS
+from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, GENDERS, WORDS
 from helpers.faces.gender_classifiers import CLASSIFIERS
 from helpers.show.plots import new_figure, plot_dots_with_intervals
 from helpers.show.style import GROUP_COLOURS, GROUP_MARKERS, INK
+from helpers.sources.groups import RACES
 
 # classes of UTKFace in the colours of the groups that come nearest; "Others" has none
 ALIKE = {"Asian": "East Asian", "Indian": "South Asian", "Others": "Native and Pacific"}

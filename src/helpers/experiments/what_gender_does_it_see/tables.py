@@ -21,8 +21,8 @@ from helpers.faces import enrolment, gender_classifiers, pipelines, same_person
 from helpers.faces.gender_classifiers import CLASSIFIERS
 from helpers.paths import DATA
 from helpers.protocol import shipping
-from helpers.sources import fetch, galleries
-from helpers.sources.groups import GROUPS
+from helpers.sources import fetch, galleries, groups
+from helpers.sources.groups import GROUPS, RACES
 from helpers.sources.rosters import load_members
 from helpers.statistics.exact_tests import fisher_exact, holm
 from helpers.statistics.intervals import risk_ratio, wilson
@@ -34,7 +34,6 @@ PORTRAITS = {"probes": "first", "second-portraits": "second"}
 DECIMALS = 4
 GENDERS = ("female", "male")
 WORDS = {"female": "Women", "male": "Men"}
-RACES = ["White", "Black", "Asian", "Indian", "Others"]
 # A guess is as confident as the larger of its two probabilities. One of 0.5 calls every face.
 CONFIDENCES = (0.5, 0.6, 0.8, 0.9, 0.95, 0.99)
 NO_FACE = "no face found"
@@ -179,7 +178,7 @@ def member_cells() -> pd.DataFrame:
     sets = {
         "White": ["White"],
         "of colour": colour,
-        "of colour, not Asian": [g for g in colour if "Asian" not in g],
+        "of colour, not Asian": [g for g in colour if g not in groups.ASIAN],
         **{group: [group] for group in colour},
     }
     rows = [("All", "all", list(GENDERS), list(GROUPS))]
@@ -324,7 +323,7 @@ def _with_undecided(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ordered(table: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    order = {"classifier": list(CLASSIFIERS), "gender": list(GENDERS), "race": RACES}
+    order = {"classifier": list(CLASSIFIERS), "gender": list(GENDERS), "race": list(RACES)}
     order |= {"age_band": BANDS}
     columns = ["classifier", *by]
     ranks = [table[c].map({v: i for i, v in enumerate(order[c])}) for c in columns]

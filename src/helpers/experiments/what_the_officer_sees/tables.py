@@ -30,8 +30,7 @@ from helpers.faces.collection import Collection
 from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
 from helpers.protocol import policy, scores, shipped, shipping
-from helpers.sources import fetch, galleries
-from helpers.sources.groups import GROUPS
+from helpers.sources import fetch, galleries, groups
 from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
 
@@ -405,7 +404,7 @@ def hit_rates_by_group(size: int, gallery: str = "utkface") -> pd.DataFrame:
     """
     rows = []
     for model, part in enrolled(gallery).groupby("model", sort=False):
-        for group, mask in headline_groups(part).items():
+        for group, mask in groups.masks(part["group"]).items():
             rows.append({"model": model, "group": group, **_hits(part.loc[mask, "rank"] <= size)})
     return pd.DataFrame(rows)
 
@@ -414,17 +413,7 @@ def hit_rates_within_sex(size: int) -> pd.DataFrame:
     """As `hit_rates_by_group` within each recorded gender: columns model, gender, group, ..."""
     rows = []
     for (model, gender), part in enrolled().groupby(["model", "gender"], sort=False):
-        for group, mask in headline_groups(part).items():
+        for group, mask in groups.masks(part["group"]).items():
             head = {"model": model, "gender": gender, "group": group}
             rows.append(head | _hits(part.loc[mask, "rank"] <= size))
     return pd.DataFrame(rows)
-
-
-def headline_groups(members: pd.DataFrame) -> dict:
-    """Recorded groups and members of colour, whole and without Asian members: name -> mask."""
-    asian = members["group"].isin(["East Asian", "South Asian"])
-    parts = {g: members["group"] == g for g in GROUPS}
-    return parts | {
-        "Members of colour": members["of_colour"],
-        "Members of colour, not Asian": members["of_colour"] & ~asian,
-    }

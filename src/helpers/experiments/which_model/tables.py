@@ -19,8 +19,7 @@ import pandas as pd
 from helpers.experiments.which_model.detectors import DETECTORS, FRAMINGS, KEYS, RESULTS, SEED
 from helpers.faces import pipelines
 from helpers.protocol import calibration, congress_test, shipped
-from helpers.sources import fetch
-from helpers.sources.groups import GROUPS
+from helpers.sources import fetch, groups
 from helpers.statistics import exact_tests, intervals, rates
 
 # ---------------------------------------------------------------- the choices, fixed beforehand
@@ -40,7 +39,6 @@ AXES = {
 # A ratio says little where nearly nobody or nearly everybody is flagged.
 FEWEST, MOST = 10, 0.5  # flagged: at least so many, at most so large a part of those searched
 MOST_FAILURES = 0.05  # of the members fail to enrol
-RACES = ("White", "Black", "Asian", "Indian", "Others")  # labels that UTKFace publishes
 RULES = {
     "score alone": "every candidate nearer than 90 % of genuine pairs left out",
     "failures": "more than 5 % of the members fail to enrol",
@@ -183,7 +181,6 @@ def _rates(found: Curve) -> pd.DataFrame:
     """The columns of rates and ratios of `Curve`."""
     members = found.members
     colour = members["of_colour"].to_numpy()
-    asian = members["group"].isin(["East Asian", "South Asian"]).to_numpy()
     (k, n), (k1, n1), (k0, n0) = (counts(found, m) for m in (colour | ~colour, colour, ~colour))
     low, high = intervals.wilson(k, n)
     fixed = found.table["policy"].str.startswith("count")
@@ -193,7 +190,7 @@ def _rates(found: Curve) -> pd.DataFrame:
         for sex in (members["gender"].eq(g).to_numpy() for g in members["gender"].unique())
     ]
     within = mantel_haenszel(np.array(strata, dtype=float))
-    k2, n2 = counts(found, colour & ~asian)
+    k2, n2 = counts(found, groups.not_asian(members["group"]))
     with np.errstate(divide="ignore", invalid="ignore"):
         not_asian = (k2 / n2) / (k0 / n0)
     return pd.DataFrame(
@@ -400,10 +397,7 @@ def by_group(found: Curve) -> pd.DataFrame:
     """Each recorded group over the specifications: group, members, above (specifications with a
     higher FPIR than the white members), specifications, median, least and greatest FPIR."""
     members = found.members
-    asian = members["group"].isin(["East Asian", "South Asian"])
-    masks = {g: members["group"].eq(g) for g in GROUPS}
-    masks["Members of colour"] = members["of_colour"]
-    masks["Members of colour, not Asian"] = members["of_colour"] & ~asian
+    masks = groups.masks(members["group"])
     fpirs = {name: np.divide(*counts(found, mask)) for name, mask in masks.items()}
     rows = [
         (name, int(masks[name].sum()), int((f > fpirs["White"]).sum()), len(f),
@@ -431,11 +425,7 @@ def member_failures() -> pd.DataFrame:
     without Asian members), failures, images, low, high (Wilson).
     """
     members = congress_test.people_searched()
-    asian = members["group"].isin(["East Asian", "South Asian"])
-    masks = {"All members": members["group"].notna()}
-    masks |= {g: members["group"].eq(g) for g in GROUPS}
-    masks["Members of colour"] = members["of_colour"]
-    masks["Members of colour, not Asian"] = members["of_colour"] & ~asian
+    masks = {"All members": members["group"].notna()} | groups.masks(members["group"])
     masks |= {"Women": members["gender"].eq("female"), "Men": members["gender"].eq("male")}
     enrolled = {}
     for setting in _settings():
@@ -468,7 +458,7 @@ def uneven_failures(resamples: int = 9999) -> pd.DataFrame:
 
     Chi-squared statistic of failures and successes by race, its p from permutations.
     """
-    table = gallery_failures().query("dataset == 'utkface' and part in @RACES")
+    table = gallery_failures().query("dataset == 'utkface' and part in @groups.RACES")
     rows = []
     for detector, part in table.groupby("detector", sort=False):
         cells = np.array([part["failures"], part["images"] - part["failures"]])

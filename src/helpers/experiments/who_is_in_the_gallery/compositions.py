@@ -7,57 +7,22 @@ import pandas as pd
 
 from helpers.paths import DATA
 from helpers.protocol.policy import ACLU_COUNT
+from helpers.sources import groups
 from helpers.statistics import rates
 
 RESULTS = DATA / "results"
-
-
 TARGETS = DATA / "published" / "composition_targets.csv"
-
-
-GENDERS = ("female", "male")
-
-
-RACES = ("White", "Black", "Asian", "Indian", "Others")
-
-
 BANDS = ("18-34", "35-75")
-
-
 CHILD = "0-17"
-
-
-STRATA = tuple(f"{g}, {r}, {b}" for g in GENDERS for r in RACES for b in (*BANDS, CHILD))
-
-
-# The nearest published label of UTKFace for each recorded group; none for Native and Pacific.
-CROSSWALK = {
-    "White": "White",
-    "Black": "Black",
-    "Hispanic": "Others",
-    "East Asian": "Asian",
-    "South Asian": "Indian",
-}
-
-
+STRATA = tuple(
+    f"{g}, {r}, {b}" for g in groups.GENDERS for r in groups.RACES for b in (*BANDS, CHILD)
+)
 SIZE = 1000  # the one size of all compositions
-
-
 POLICIES = ("default", "primary", "matched")
-
-
 WANTED = ACLU_COUNT
-
-
 RATIOS = ("crude", "within", "not_asian")
-
-
 FILLED = 0.95  # at most this part of a stratum is drawn, so that the jackknife can leave some out
-
-
 PARTS = 40  # of the gallery's identities, for the jackknife
-
-
 HEAT_FMR = 1e-4
 
 
@@ -87,7 +52,7 @@ def margins(target: str, hispanic: str = "Others") -> list[pd.DataFrame]:
     moved = share[rows["race"].str.startswith("from White")].sum()
     race = share.groupby(rows["race"]).sum()
     asian = race["Asian and Indian"]
-    race = race.reindex(RACES, fill_value=0.0)
+    race = race.reindex(groups.RACES, fill_value=0.0)
     race["Asian"], race["Indian"] = asian * (1 - indian), asian * indian
     if hispanic == "Others":
         race["White"] -= moved
@@ -111,7 +76,9 @@ def rake(parts: list[pd.DataFrame], odds: float = 1.0) -> pd.Series:
     that odds ratio instead. Returns stratum -> share, sum 1 (Deming and Stephan 1940).
     """
     names = ["gender", "race", "age_band"]
-    cells = pd.MultiIndex.from_product([GENDERS, RACES, BANDS], names=names).to_frame(index=False)
+    cells = pd.MultiIndex.from_product([groups.GENDERS, groups.RACES, BANDS], names=names).to_frame(
+        index=False
+    )
     women = (cells["gender"] == "female") & (cells["race"] == "White")
     share = np.where(women, odds, 1.0) / len(cells)
     fits = []
@@ -177,9 +144,9 @@ def designs(faces: pd.Series) -> dict[str, pd.Series]:
         return faces.where(mask, 0.0) / faces[mask].sum()
 
     found = {"as it is": within(adult)}
-    for r in RACES:
-        halves = [within(adult & (race == r) & (gender == g)) for g in GENDERS]
-        found[f"{r} only"] = sum(halves) / len(GENDERS)
+    for r in groups.RACES:
+        halves = [within(adult & (race == r) & (gender == g)) for g in groups.GENDERS]
+        found[f"{r} only"] = sum(halves) / len(groups.GENDERS)
     found["women only"] = within(adult & (gender == "female"))
     found["men only"] = within(adult & (gender == "male"))
     found["with children"] = within(gender != "")
@@ -188,11 +155,7 @@ def designs(faces: pd.Series) -> dict[str, pd.Series]:
 
 
 MAIN = ("as it is", "balanced", "US adults", "US arrests")
-
-
-SINGLE = tuple(f"{race} only" for race in RACES)
-
-
+SINGLE = tuple(f"{race} only" for race in groups.RACES)
 ARRESTS = (
     "US arrests",
     "US arrests, men only",
@@ -218,13 +181,13 @@ def own_groups(members: pd.DataFrame, faces: pd.Series, size: int = SIZE) -> dic
     Rows of zeros for members whose group has no label.
     """
     plans = designs(faces)
-    race = members["group"].map(CROSSWALK)
+    race = members["group"].map(groups.RACE_OF_GROUP)
     both = np.zeros((len(members), len(faces)), dtype=int)
     alone = np.zeros_like(both)
     for label in race.dropna().unique():
         shares = plans[f"{label} only"]
         both[(race == label).to_numpy()] = apportion(shares, size)
-        for gender in GENDERS:
+        for gender in groups.GENDERS:
             part = shares * shares.index.str.startswith(gender)
             mine = (race == label) & (members["gender"] == gender)
             alone[mine.to_numpy()] = apportion(part, size // 2)
@@ -341,7 +304,7 @@ def log_ratios(chance: np.ndarray, members: pd.DataFrame) -> list[float]:
 
 def without_asian(chance: np.ndarray, members: pd.DataFrame) -> np.ndarray:
     """The chances with those of East and South Asian members missing."""
-    return np.where(members["group"].isin(["East Asian", "South Asian"]), np.nan, chance)
+    return np.where(groups.asian(members["group"]), np.nan, chance)
 
 
 def variance_members(chance: np.ndarray, members: pd.DataFrame, within_sex: bool = False) -> float:

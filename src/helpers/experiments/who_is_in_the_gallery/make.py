@@ -24,7 +24,7 @@ from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
 from helpers.protocol import calibration, congress_test, shipped, shipping
-from helpers.sources import galleries
+from helpers.sources import galleries, groups
 from helpers.statistics import intervals, rates
 
 SEED = 20180726
@@ -183,8 +183,8 @@ def heat(gallery: Gallery, model: str) -> pd.DataFrame:
         at = near[rates.at_or_below(near["score"], threshold)]
         for pairs in ("all", "same sex"):
             same = at if pairs == "all" else at[at["gender"] == at["gender_face"]]
-            for group in compositions.CROSSWALK.keys() | {"Native and Pacific"}:
-                for race in compositions.RACES:
+            for group in groups.RACE_OF_GROUP.keys() | {"Native and Pacific"}:
+                for race in groups.RACES:
                     mine = same[(same["group"] == group) & (same["race"] == race)]
                     searched = people[people["group"] == group]
                     drawn = table.loc[private.ids]
@@ -193,7 +193,7 @@ def heat(gallery: Gallery, model: str) -> pd.DataFrame:
                     if pairs == "same sex":
                         n = sum(
                             (searched["gender"] == g).sum() * (drawn["gender"] == g).sum()
-                            for g in compositions.GENDERS
+                            for g in groups.GENDERS
                         )
                     identities_there = drawn["cluster"].nunique()
                     if len(mine):
@@ -217,7 +217,7 @@ def heat(gallery: Gallery, model: str) -> pd.DataFrame:
                             **dict(zip(("fmr", "low", "high"), found, strict=True)),
                         }
                     )
-    order = {g: i for i, g in enumerate([*compositions.CROSSWALK, "Native and Pacific"])}
+    order = {g: i for i, g in enumerate([*groups.RACE_OF_GROUP, "Native and Pacific"])}
     found = pd.DataFrame(rows)
     found["order"] = found["group"].map(order)
     keys = ["threshold_name", "pairs", "order"]
@@ -255,8 +255,8 @@ def transitions(table: pd.DataFrame) -> pd.DataFrame:
     both = several.merge(several, on="cluster")
     both = both[both["race_x"] != both["race_y"]]
     found = pd.crosstab(both["race_x"], both["race_y"])
-    found = found.reindex(index=compositions.RACES, columns=compositions.RACES, fill_value=0) + 1.0
-    found = found * (1 - np.eye(len(compositions.RACES)))
+    found = found.reindex(index=groups.RACES, columns=groups.RACES, fill_value=0) + 1.0
+    found = found * (1 - np.eye(len(groups.RACES)))
     return found.div(found.sum(axis=1), axis=0)
 
 
@@ -267,9 +267,9 @@ def relabel(table: pd.DataFrame, race_rate: float, gender_rate: float, change, r
     """
     race = table["race"].to_numpy(dtype=object).copy()
     gender = table["gender"].to_numpy(dtype=object).copy()
-    for label in compositions.RACES:
+    for label in groups.RACES:
         mine = np.flatnonzero((table["race"] == label) & (rng.random(len(table)) < race_rate))
-        race[mine] = rng.choice(compositions.RACES, size=len(mine), p=change.loc[label].to_numpy())
+        race[mine] = rng.choice(groups.RACES, size=len(mine), p=change.loc[label].to_numpy())
     flip = rng.random(len(table)) < gender_rate
     gender[flip] = np.where(gender[flip] == "female", "male", "female")
     return table.assign(race=race, gender=gender)

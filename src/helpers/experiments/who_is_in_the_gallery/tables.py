@@ -14,6 +14,7 @@ from helpers.experiments.who_is_in_the_gallery import make as c
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.show.numbers import percent
+from helpers.sources import groups
 from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
@@ -121,11 +122,7 @@ def by_group(compositions, policy: str = "matched") -> pd.DataFrame:
     table = chances()
     table = table[(table["policy"] == policy) & table["composition"].isin(compositions)].dropna()
     for (name, model), part in table.groupby(["composition", "model"], sort=False):
-        asian = part["group"].isin(["East Asian", "South Asian"])
-        parts = {g: part["group"] == g for g in GROUPS}
-        parts["Members of colour"] = part["of_colour"]
-        parts["Members of colour, not Asian"] = part["of_colour"] & ~asian
-        for group, mask in parts.items():
+        for group, mask in groups.masks(part["group"]).items():
             n, k = int(mask.sum()), float(part.loc[mask, "chance"].sum())
             if n:
                 low, high = wilson(k, n)
@@ -197,7 +194,7 @@ def show_crosswalk() -> pd.DataFrame:
     adults = strata()
     adults = adults[~adults["stratum"].str.endswith(compositions.CHILD)]
     sizes = adults.groupby(adults["stratum"].str.split(", ").str[1])["faces"].sum()
-    own = {g: compositions.CROSSWALK.get(g, "none") for g in GROUPS}
+    own = {g: groups.RACE_OF_GROUP.get(g, "none") for g in GROUPS}
     return pd.DataFrame(
         {
             "Recorded group (members)": GROUPS,
@@ -249,7 +246,7 @@ def show_compositions() -> pd.DataFrame:
     for name, part in table.groupby("composition", sort=False):
         share = part["drawn"] / part["drawn"].sum()
         row = {"Gallery": name}
-        row |= {race: share[part["race"] == race].sum() for race in compositions.RACES}
+        row |= {race: share[part["race"] == race].sum() for race in groups.RACES}
         row["Women"] = share[part["gender"] == "female"].sum()
         row["Under 35"] = share[part["band"] != compositions.BANDS[1]].sum()
         row = {k: v if k == "Gallery" else percent(v, 0) for k, v in row.items()}
@@ -299,7 +296,7 @@ def show_groups(compositions=compositions.MAIN) -> pd.DataFrame:
     table = by_group(compositions)
     table["text"] = table.apply(_with_interval, axis=1)
     wide = table.pivot(index=["model", "group"], columns="composition", values="text")
-    names = ["Members of colour", "Members of colour, not Asian", *GROUPS]
+    names = [groups.COLOUR, groups.NOT_ASIAN, *GROUPS]
     wide = wide.reindex(pd.MultiIndex.from_product([PRIMARY_MODELS, names]))[list(compositions)]
     shown = wide.rename(columns=lambda name: name[0].upper() + name[1:]).reset_index(
         names=["Model", "Group"]
@@ -330,7 +327,7 @@ def own_is_highest() -> pd.DataFrame:
     """
     rows = []
     for (model, group), part in show_heat().groupby(["model", "group"], sort=False):
-        own = compositions.CROSSWALK.get(group)
+        own = groups.RACE_OF_GROUP.get(group)
         if own is None:
             continue
         part = part.set_index("race")
@@ -347,7 +344,7 @@ def own_is_highest() -> pd.DataFrame:
 # ---------------------------------------------------------------- equal own-group size
 
 
-OWN_ROWS = ("Members of colour", "Members of colour, not Asian", *GROUPS[:-1])
+OWN_ROWS = (groups.COLOUR, groups.NOT_ASIAN, *GROUPS[:-1])
 
 
 def own_figure_rows() -> pd.DataFrame:

@@ -8,6 +8,7 @@ from helpers.experiments.who_is_in_the_gallery import tables as t
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.show.numbers import listed, percent
+from helpers.sources import groups
 
 # ---------------------------------------------------------------- phrases
 
@@ -235,7 +236,7 @@ def alt_heat() -> str:
     """What the heatmap shows, in words."""
     parts = []
     for model, part in t.show_heat().groupby("model", sort=False):
-        own = part[part["group"].map(compositions.CROSSWALK) == part["race"]]
+        own = part[part["group"].map(groups.RACE_OF_GROUP) == part["race"]]
         rows = [f"{r.group} {100_000 * r.fmr:.0f}" for r in own.itertuples()]
         parts.append(f"{MODEL_LABELS[model]}: {', '.join(rows)}")
     return (
@@ -249,9 +250,7 @@ def words_heat() -> str:
     table, own = t.show_heat(), t.own_is_highest()
     parts = []
     for model, part in table.groupby("model", sort=False):
-        diagonal = part[part["group"].map(compositions.CROSSWALK) == part["race"]].set_index(
-            "group"
-        )
+        diagonal = part[part["group"].map(groups.RACE_OF_GROUP) == part["race"]].set_index("group")
         white = diagonal.loc["White"]
         above = [
             g for g in diagonal.index if g != "White" and diagonal.loc[g, "low"] > white["high"]

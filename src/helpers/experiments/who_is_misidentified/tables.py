@@ -21,16 +21,14 @@ from helpers.protocol import shipped
 from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources import published
-from helpers.sources.groups import GROUPS
+from helpers.sources.groups import COLOUR, GROUPS, NOT_ASIAN, not_asian
 from helpers.statistics import exact_tests, intervals, rates, regression
 
 COUNTS = (ACLU_COUNT // 2, ACLU_COUNT, 2 * ACLU_COUNT)  # flagged at the three thresholds of a rule
 HEADLINE_N = 30  # smaller groups are shown everywhere and named in no opening sentence
 FEWEST = 5  # below this a ratio or an AUC is shown without an interval: none of them is valid
-COLOUR, NOT_ASIAN = "Members of colour", "Members of colour, not Asian"
 ETHNICITY, GENDER, BOTH = "Recorded ethnicity", "Recorded gender", "Gender and ethnicity"
 PARTY, CHAMBER, AGE = "Party", "Chamber", "Age in years"
-ASIAN = ["East Asian", "South Asian"]
 AGES = {"under 50": (0, 49), "50–59": (50, 59), "60–69": (60, 69), "70 and over": (70, 200)}
 QUALITY = ["sharpness", "brightness", "face_size"]
 RESULTS = DATA / "results"
@@ -56,7 +54,7 @@ def groups(members: pd.DataFrame) -> list[dict]:
     parts = {g: (group == g).to_numpy() for g in GROUPS}
     rows = [
         (ETHNICITY, COLOUR, "White", colour, sex),
-        (ETHNICITY, NOT_ASIAN, "White", colour & ~group.isin(ASIAN).to_numpy(), sex),
+        (ETHNICITY, NOT_ASIAN, "White", not_asian(group), sex),
         *((ETHNICITY, g, None if g == "White" else "White", i, sex) for g, i in parts.items()),
         (GENDER, "Women", "Men", woman, tone),
         (GENDER, "Men", None, ~woman, tone),

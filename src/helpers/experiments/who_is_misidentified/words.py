@@ -11,6 +11,7 @@ from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.numbers import listed, p_text, percent, signed
+from helpers.sources import groups
 from helpers.sources.groups import GROUPS
 from helpers.statistics import exact_tests, rates
 
@@ -535,7 +536,7 @@ def words_aclu() -> str:
     """The ACLU's pattern beside ours."""
     table = who.aclu_beside().set_index("group")
     n = int(table.loc[["Women", "Men"], "searched"].sum())
-    asian = table.loc[who.ASIAN].sum(numeric_only=True)
+    asian = table.loc[list(groups.ASIAN)].sum(numeric_only=True)
 
     def so(found, group):
         few = rates.chance_of_so_few(int(found), int(group), ACLU_COUNT, n)
