@@ -301,7 +301,7 @@ def test_the_equivalents_flag_the_published_rate():
 def test_members_at_the_compatible_thresholds_nest():
     table = t.aclu_members()
     assert len(table) == 529
-    rows = t.equivalents().query("study == @claims.ACLU").set_index("model")
+    rows = t.equivalents().query("study == @published.ACLU").set_index("model")
     for model in PRIMARY_MODELS:
         assert table[model].isin(["strict", "28"]).sum() == 28
         strict = error_rates.errors_at(model, rows.loc[model, "t_low"])["flagged"]
@@ -380,7 +380,7 @@ def test_words_on_99_follow_the_misses(monkeypatch):
 
 
 def test_the_same_rate_is_the_same_word_in_table_and_sentence():
-    row = t.equivalents().query("study == @claims.ACLU and model == 'SFace'").iloc[0]
+    row = t.equivalents().query("study == @published.ACLU and model == 'SFace'").iloc[0]
     assert numbers.one_in(row["fmr"]) in words.answer()
     assert numbers.one_in(row["fmr"]) in words.finding()
     assert rates.format_rate(28, 529) in words.show_scales().to_string()

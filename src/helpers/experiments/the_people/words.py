@@ -303,7 +303,7 @@ def words_utkface() -> str:
     total = adults["images"].sum()
     failed = {"failed": adults["failures"].sum(), "images": total}
     failed["low"], failed["high"] = wilson(failed["failed"], total)
-    clusters = thresholds().query("model == @MODEL")["gallery_identities"].iloc[0]
+    clusters = thresholds().query("model == @tables.MODEL")["gallery_identities"].iloc[0]
     return (
         f"**UTKFace.** {labels['different images']:,} different photographs of private people, "
         f"collected from the web for research, cropped and aligned by their publisher. "

@@ -158,7 +158,7 @@ def alt_scales() -> str:
 
 def title_scales() -> str:
     """The finding of the chart of the scales."""
-    table = t.scales().query("mark == @headline.PRIMARY and model in @PRIMARY_MODELS")
+    table = t.scales().query("mark == @shipped.PRIMARY and model in @PRIMARY_MODELS")
     return (
         f"The ACLU's rate lies at deepface confidences of {w.span(table['confidence'], w.whole)}, "
         f"depending on the model"

@@ -300,7 +300,7 @@ def aclu_members() -> pd.DataFrame:
     One row a member: one column a model with "strict" (flagged at the strictest of them), "28"
     (at the threshold of 28), "loose" (at the loosest only) or "".
     """
-    table = equivalents().query("study == @claims.ACLU").set_index("model")
+    table = equivalents().query("study == @published.ACLU").set_index("model")
     columns = {}
     for model in PRIMARY_MODELS:
         members = shipped.result("utkface", model).members.set_index("member_id")["score"]

@@ -433,7 +433,7 @@ def _range(row) -> str:
 
 def words_aclu() -> str:
     """The threshold that reproduces 28 of 535, with what it means."""
-    table = t.equivalents().query("study == @claims.ACLU")
+    table = t.equivalents().query("study == @published.ACLU")
     row = table.iloc[0]
     same = (
         f"the same {row['count']} of {row['our_searched']} members whether one matches the count "
@@ -607,7 +607,7 @@ def finding() -> str:
 
 def _aclu_fmrs(key: str = "fmr") -> dict[str, str]:
     """The FMR at the ACLU's rate by model; of the former legislators with its range."""
-    rows = t.equivalents().query("study == @claims.ACLU").to_dict("records")
+    rows = t.equivalents().query("study == @published.ACLU").to_dict("records")
     ranges = {r["model"]: f" ({_range(r)})" if key == "fmr" else "" for r in rows}
     return {r["model"]: numbers.one_in(r[key]) + ranges[r["model"]] for r in rows}
 
