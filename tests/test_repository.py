@@ -1,5 +1,6 @@
 """The repository keeps its promises: one OpenCV, one lock, true commands, no pixels, no leaks."""
 
+import ast
 import json
 import os
 import re
@@ -451,6 +452,26 @@ def test_ruff_finds_nothing():
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout
+
+
+def strangers_in_queries(code: str) -> list[str]:
+    """Names after @ in the texts of `.query(...)` that the file nowhere imports or assigns."""
+    nodes = list(ast.walk(ast.parse(code)))
+    known = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    known |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    known |= {n.name for n in nodes if isinstance(n, ast.FunctionDef)}
+    imports = [n for n in nodes if isinstance(n, ast.Import | ast.ImportFrom)]
+    known |= {alias.asname or alias.name for n in imports for alias in n.names}
+    queries = [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    texts = [ast.unparse(n.args[0]) for n in queries if n.func.attr == "query" and n.args]
+    return [name for text in texts for name in re.findall(r"@(\w+)", text) if name not in known]
+
+
+def test_names_in_queries_exist():  # neither ruff nor mypy reads them
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").glob("*.py")]:
+        assert not strangers_in_queries(path.read_text("utf-8")), path
+    code = "from a import b\nC = 1\nt.query('x == @b.Y and y == @C')\nt.query(f'z == @gone.Z')\n"
+    assert strangers_in_queries(code) == ["gone"]
 
 
 def test_mypy_finds_nothing():
