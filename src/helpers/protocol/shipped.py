@@ -15,16 +15,17 @@ GALLERIES = ("utkface", "legislators")
 
 
 @cache
-def _gathered(gallery: str, model: str) -> tuple[pd.DataFrame, Scores]:
+def gathered(gallery: str, model: str) -> tuple[pd.DataFrame, Scores]:
+    """The members and their scores for one gallery and model."""
     return congress_test.gather("congress", gallery, model, progress=False)
 
 
 @cache
 def result(gallery: str, model: str, policy: str = "default", variant: str = "rule") -> Result:
     """The Congress test for one gallery, model and threshold policy; kept for later calls."""
-    return congress_test.run(*_gathered(gallery, model), policy, variant)
+    return congress_test.run(*gathered(gallery, model), policy, variant)
 
 
 def scores(gallery: str, model: str) -> Scores:
     """The scores behind `result`."""
-    return _gathered(gallery, model)[1]
+    return gathered(gallery, model)[1]

@@ -163,7 +163,7 @@ def shared_gallery(draws: int = 1000, seed: int = 20180726) -> pd.DataFrame:
     """
     rows = []
     for model in PRIMARY_MODELS:
-        people, found = shipped._gathered("utkface", model)
+        people, found = shipped.gathered("utkface", model)
         near = found.candidates
         clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
         table = half_samples.half_sample(

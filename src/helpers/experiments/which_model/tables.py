@@ -19,6 +19,7 @@ import pandas as pd
 from helpers.experiments.which_model.detectors import DETECTORS, FRAMINGS, KEYS, RESULTS, SEED
 from helpers.faces import pipelines
 from helpers.protocol import calibration, congress_test, shipped
+from helpers.protocol.policy import parse
 from helpers.sources import fetch, groups
 from helpers.statistics import exact_tests, intervals, rates
 
@@ -158,14 +159,14 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
 
 
 def _threshold(policy, best, setting) -> float | None:
-    kind, _, value = policy.partition(":")
+    kind, value = parse(policy)
     if kind == "default":
         return setting["default"]
     if kind == "fmr":
-        return next((t for f, t in setting["fmr"].items() if np.isclose(f, float(value))), None)
-    if np.isfinite(best).sum() < int(value):
+        return next((t for f, t in setting["fmr"].items() if np.isclose(f, value)), None)
+    if np.isfinite(best).sum() < value:
         return None
-    return rates.threshold_for_count(best, int(value)).threshold
+    return rates.threshold_for_count(best, value).threshold
 
 
 def counts(found: Curve, mask) -> tuple[np.ndarray, np.ndarray]:
