@@ -230,6 +230,21 @@ def test_json_of_a_ratio_that_is_infinite():
     assert "above any number" in report.report(result, "")
 
 
+def test_labels_of_a_users_file_are_read_as_the_publishers():
+    """`white` beside `White` is white, and what nothing is known of is on neither side."""
+    given = people(labels=False)
+    given["group"] = ["White", "white", " WHITE "] + ["Black", "african-american", "black"] * 2 + [
+        "Martian", None, "Martian"]  # fmt: skip
+    found = congress_test.run(congress_test.labelled(given), scores(BEST), "0.35")
+    s = found.summary
+    assert (s["white_searched"], s["colour_searched"]) == (3, 6)
+    text = report.report(found, "A file with labels of its own")
+    assert "groups not known         'Martian' (2): in neither row" in text
+    assert found.groups["searched"].to_dict() == {
+        "White": 3, "Black": 6, "Martian": 2, "not recorded": 1,
+    }  # fmt: skip
+
+
 def test_the_report_has_every_number():
     result = congress_test.run(people(), scores(BEST, failed=("M011",)), "0.35")
     s, text = result.summary, report.report(result, "Ten members searched in a made-up set")

@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.protocol import congress_test
 from helpers.show.numbers import p_text
+from helpers.sources.groups import NOT_RECORDED
 from helpers.statistics import intervals, rates
 
 NAMES_SHOWN = 60
@@ -73,6 +74,12 @@ def report(result: congress_test.Result, title: str) -> str:
             f"{s['colour_flagged'] + s['white_flagged']} are "
             "members of colour (a share, not an error rate)"
         )
+    if "of_colour" in result.members:
+        unknown = result.members.loc[result.members["of_colour"].isna(), "group"]
+        unknown = unknown[unknown != NOT_RECORDED].value_counts().sort_index()
+        if len(unknown):
+            labels = ", ".join(f"{label!r} ({n})" for label, n in unknown.items())
+            lines.append(f"  groups not known         {labels}: in neither row of the comparison")
     for name, table in (("by group", result.groups), ("by gender and group", result.within_sex)):
         if len(table):
             lines.append(f"  FPIR {name}")
