@@ -233,24 +233,3 @@ def test_hypergeometric_fpir_refuses_impossible_galleries():
         rates.expected_fpir_hypergeometric([6], [5], [5])
     with pytest.raises(ValueError, match="whole numbers"):
         rates.expected_fpir_hypergeometric([0.5], [5], [5])
-
-
-def test_rates_are_written_one_way():
-    rate = rates.fpir([True] * 33 + [False] * 496)
-    text = rates.format_rate(*rate[:2], rate.low, rate.high)
-    assert text == "33 of 529 (6.2 %, 95 % interval 4.5–8.6)"
-    assert rates.format_rate(28, 529) == "28 of 529 (5.3 %)"
-    assert rates.format_rate(0, 12, 0, 0.2425) == "0 of 12 (0.0 %, 95 % interval 0.0–24.2)"
-    assert rates.format_rate(30, 12_000_000) == "30 of 12,000,000 (0.00025 %)"
-    assert rates.format_rate(0, 0) == "0 of 0 (not defined)"
-    assert rates.format_interval(0.36, 2.2, percent=False) == "0.36–2.20"
-    assert rates.format_interval(30.3, np.inf, percent=False) == "30.30 or more"
-    assert rates.format_interval(np.nan, np.nan) == "not defined"
-
-
-@pytest.mark.parametrize(
-    "arguments", [(-1, 5), (6, 5), (1, -1), (1, 2, 0.1), (1, 2, None, 0.1), (0, 0, 0.1)]
-)
-def test_what_is_no_rate_or_has_half_an_interval_is_refused(arguments):
-    with pytest.raises(ValueError):
-        rates.format_rate(*arguments)
