@@ -67,6 +67,16 @@ def test_a_32_bit_score_at_the_threshold_is_a_match():
         assert rates.at_or_below([value], np.float32(value)).all()
 
 
+def test_a_confidence_and_a_limit_are_held_to_the_same_tolerance():
+    confidence = np.array([0.9, 0.8999, np.float32(0.9), 0.1 + 0.2, np.nan])
+    assert rates.at_or_above(confidence, 0.9).tolist() == [True, False, True, False, False]
+    assert rates.at_or_above(confidence[:2], np.array([0.9001, 0.8999])).tolist() == [False, True]
+    scores = np.array([0.06, 0.07, np.float32(0.07), 0.0701])
+    assert np.searchsorted(scores, rates.reach(0.07), side="right") == 3
+    assert rates.at_or_below(scores, 0.07).sum() == 3
+    assert np.isinf(rates.reach(np.inf))
+
+
 def test_fpir_needs_searches_and_booleans():
     assert rates.fpir([True] * 28 + [False] * 507)[:2] == (28, 535)
     with pytest.raises(ValueError, match="nobody"):

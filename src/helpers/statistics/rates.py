@@ -59,6 +59,23 @@ class FmrThreshold(NamedTuple):
     target: float
 
 
+def reach(threshold):
+    """The largest score that still counts as at the threshold: for sorted scores and limits.
+
+    threshold: a number or an array. To compare scores ask `at_or_below`; only where it cannot be
+    asked (`np.searchsorted`, scores that may be NaN) compare rounded scores with `reach`.
+    """
+    return threshold + EPSILON
+
+
+def at_or_above(confidences, threshold):
+    """Which confidences, of four decimals, reach a threshold; NaN (no answer) reaches none.
+
+    confidences, threshold: arrays of one shape, or a number as the threshold. Returns bools.
+    """
+    return np.asarray(confidences, dtype=np.float64) >= np.asarray(threshold) - EPSILON
+
+
 def at_or_below(scores, threshold):
     """Which scores are matches: rounded to four decimals, at or below the threshold.
 
@@ -70,7 +87,7 @@ def at_or_below(scores, threshold):
     scores = np.asarray(scores, dtype=np.float64)
     if np.isnan(scores).any():
         raise ValueError("a score is NaN; drop failed comparisons, or give inf for no candidate")
-    return np.round(scores, DECIMALS) <= threshold + EPSILON
+    return np.round(scores, DECIMALS) <= reach(threshold)
 
 
 def best_scores(candidates, probes):
