@@ -15,8 +15,8 @@ from helpers.experiments.what_the_officer_sees import tables as c
 from helpers.experiments.what_the_officer_sees import words
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import scores, shipping
+from helpers.show import numbers
 from helpers.sources.groups import GROUPS
-from helpers.statistics import rates
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -243,7 +243,7 @@ def test_groups_add_up_and_keep_the_empty():
 def test_the_answer_holds_the_numbers_of_the_tables():
     text = words.answer()
     for _, row in c.hit_rates().query("list_size == 10").iterrows():
-        assert rates.format_rate(row["hits"], row["searched"], row["low"], row["high"]) in text
+        assert numbers.rate(row["hits"], row["searched"], row["low"], row["high"]) in text
     assert "10,000 per thousand" in text and "accura" not in text
     assert words.finding().count("of 263") == 6
 

@@ -15,6 +15,7 @@ import onnxruntime
 import pytest
 
 from helpers.faces import conversion, weights
+from helpers.files import sha256
 
 rng = np.random.default_rng(20180726)
 
@@ -30,7 +31,7 @@ def carried(mirror, tmp_path_factory):
     (source,) = (s for s in sources if s.get("convert") == "sface")
     unconverted = {k: v for k, v in source.items() if k != "convert"}
     path = weights._obtain(unconverted, tmp_path_factory.mktemp("carried"))
-    assert weights.file_hash(path) == source["member_sha256"]
+    assert sha256(path) == source["member_sha256"]
     return path, source["sha256"]
 
 
@@ -38,7 +39,7 @@ def test_converted_sface_gives_what_opencv_makes_of_the_carried_file(carried, tm
     path, expected = carried
     converted = tmp_path / "converted.onnx"
     conversion.convert_sface(path, converted)
-    assert weights.file_hash(converted) == expected
+    assert sha256(converted) == expected
     assert [i.name for i in onnx.load(converted).graph.input] == ["data"]
     session = onnxruntime.InferenceSession(converted, providers=["CPUExecutionProvider"])
     named = path.with_name("carried.onnx")
@@ -251,7 +252,7 @@ def test_the_carried_facenet_gives_the_hash_of_the_manifest(mirror, tmp_path):
     file = weights.FILES["Facenet"]
     sources = json.loads((weights.DATA / "manifests" / "weights.json").read_text())[file]
     (source,) = (s for s in sources if s.get("convert") == "facenet")
-    assert weights.file_hash(weights._obtain(source, tmp_path)) == source["sha256"]
+    assert sha256(weights._obtain(source, tmp_path)) == source["sha256"]
 
 
 def test_the_weights_in_use_are_what_conversion_gives(mirror):
@@ -260,7 +261,7 @@ def test_the_weights_in_use_are_what_conversion_gives(mirror):
     for model in ("SFace", "Facenet"):
         file = weights.FILES[model]
         path = weights.find(file)
-        assert weights.file_hash(path) in {source["sha256"] for source in manifest[file]}
+        assert sha256(path) in {source["sha256"] for source in manifest[file]}
         graph = onnx.load(path).graph
         assert len(graph.input) == 1
 

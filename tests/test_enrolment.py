@@ -21,6 +21,7 @@ from PIL import Image, ImageFile
 
 from helpers.errors import UserError
 from helpers.faces import enrolment, pipelines
+from helpers.files import sha256
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -279,7 +280,7 @@ def test_rows_say_where_they_come_from(tmp_path, fake):
     table = enrolment.read_faces(tmp_path / "out.parquet")
     assert list(table.columns) == list(enrolment.COLUMNS)
     row = table.set_index("id").loc["003.png"]
-    assert row["image_sha256"] == enrolment._sha256(tmp_path / "in" / "003.png")
+    assert row["image_sha256"] == sha256(tmp_path / "in" / "003.png")
     assert (row["width"], row["height"], row["faces_found"]) == (96, 64, 1)
     assert row["face_size"] == pytest.approx((row["box_w"] * row["box_h"]) ** 0.5)
     assert row["embedding"].dtype == np.float32

@@ -11,7 +11,7 @@ from helpers.experiments.the_congress_test import words
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import ROOT
 from helpers.protocol import congress_test, shipped
-from helpers.statistics import rates
+from helpers.show import numbers
 
 
 @pytest.mark.parametrize("model", PRIMARY_MODELS)
@@ -89,6 +89,4 @@ def test_titles_and_sentences_follow_the_numbers():
     assert found in words.answer()
     assert found.split()[0].capitalize() in words.title_primary()
     for row in headline.primary().to_dict("records"):
-        assert rates.format_interval(row["ratio_low"], row["ratio_high"], percent=False) in (
-            words.answer()
-        )
+        assert numbers.ratio_interval(row["ratio_low"], row["ratio_high"]) in (words.answer())

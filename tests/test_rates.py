@@ -67,6 +67,16 @@ def test_a_32_bit_score_at_the_threshold_is_a_match():
         assert rates.at_or_below([value], np.float32(value)).all()
 
 
+def test_a_confidence_and_a_limit_are_held_to_the_same_tolerance():
+    confidence = np.array([0.9, 0.8999, np.float32(0.9), 0.1 + 0.2, np.nan])
+    assert rates.at_or_above(confidence, 0.9).tolist() == [True, False, True, False, False]
+    assert rates.at_or_above(confidence[:2], np.array([0.9001, 0.8999])).tolist() == [False, True]
+    scores = np.array([0.06, 0.07, np.float32(0.07), 0.0701])
+    assert np.searchsorted(scores, rates.reach(0.07), side="right") == 3
+    assert rates.at_or_below(scores, 0.07).sum() == 3
+    assert np.isinf(rates.reach(np.inf))
+
+
 def test_fpir_needs_searches_and_booleans():
     assert rates.fpir([True] * 28 + [False] * 507)[:2] == (28, 535)
     with pytest.raises(ValueError, match="nobody"):
@@ -233,24 +243,3 @@ def test_hypergeometric_fpir_refuses_impossible_galleries():
         rates.expected_fpir_hypergeometric([6], [5], [5])
     with pytest.raises(ValueError, match="whole numbers"):
         rates.expected_fpir_hypergeometric([0.5], [5], [5])
-
-
-def test_rates_are_written_one_way():
-    rate = rates.fpir([True] * 33 + [False] * 496)
-    text = rates.format_rate(*rate[:2], rate.low, rate.high)
-    assert text == "33 of 529 (6.2 %, 95 % interval 4.5–8.6)"
-    assert rates.format_rate(28, 529) == "28 of 529 (5.3 %)"
-    assert rates.format_rate(0, 12, 0, 0.2425) == "0 of 12 (0.0 %, 95 % interval 0.0–24.2)"
-    assert rates.format_rate(30, 12_000_000) == "30 of 12,000,000 (0.00025 %)"
-    assert rates.format_rate(0, 0) == "0 of 0 (not defined)"
-    assert rates.format_interval(0.36, 2.2, percent=False) == "0.36–2.20"
-    assert rates.format_interval(30.3, np.inf, percent=False) == "30.30 or more"
-    assert rates.format_interval(np.nan, np.nan) == "not defined"
-
-
-@pytest.mark.parametrize(
-    "arguments", [(-1, 5), (6, 5), (1, -1), (1, 2, 0.1), (1, 2, None, 0.1), (0, 0, 0.1)]
-)
-def test_what_is_no_rate_or_has_half_an_interval_is_refused(arguments):
-    with pytest.raises(ValueError):
-        rates.format_rate(*arguments)

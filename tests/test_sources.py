@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from helpers.errors import UserError
+from helpers.files import sha256
 from helpers.sources import fetch
 
 HASH = "0" * 64
@@ -418,4 +419,4 @@ def test_every_file_of_the_mirror_is_the_one_in_the_manifest(mirror, dataset):
 def test_a_sample_of_the_former_legislators_is_the_one_in_the_manifest(mirror):
     manifest = fetch.load_manifest("legislators").iloc[::40]
     paths = [mirror / fetch.location(url) for url in manifest.url]
-    assert [fetch.sha256(p) for p in paths] == manifest.sha256.tolist()
+    assert [sha256(p) for p in paths] == manifest.sha256.tolist()

@@ -16,7 +16,7 @@ from helpers.faces import same_person
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import calibration
-from helpers.statistics import intervals, rates
+from helpers.statistics import intervals
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -383,4 +383,4 @@ def test_the_same_rate_is_the_same_word_in_table_and_sentence():
     row = t.equivalents().query("study == @published.ACLU and model == 'SFace'").iloc[0]
     assert numbers.one_in(row["fmr"]) in words.answer()
     assert numbers.one_in(row["fmr"]) in words.finding()
-    assert rates.format_rate(28, 529) in words.show_scales().to_string()
+    assert numbers.rate(28, 529) in words.show_scales().to_string()

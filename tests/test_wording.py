@@ -1,5 +1,7 @@
 """Pieces of sentences."""
 
+import math
+
 import pytest
 
 from helpers.show import numbers
@@ -50,3 +52,23 @@ def test_a_number_in_another_style_is_found(page, odd):
 )
 def test_other_numbers_are_left_alone(page):
     assert numbers.odd_numbers(page) == []
+
+
+def test_rates_are_written_one_way():
+    assert numbers.rate(33, 529, 0.0447, 0.0863) == "33 of 529 (6.2 %, 95 % interval 4.5–8.6)"
+    assert numbers.rate(28, 529) == "28 of 529 (5.3 %)"
+    assert numbers.rate(0, 12, 0, 0.2425) == "0 of 12 (0.0 %, 95 % interval 0.0–24.2)"
+    assert numbers.rate(30, 12_000_000) == "30 of 12,000,000 (0.00025 %)"
+    assert numbers.rate(0, 0) == "0 of 0 (not defined)"
+    assert numbers.ratio_interval(0.36, 2.2) == "0.36–2.20"
+    assert numbers.ratio_interval(30.3, math.inf) == "30.30 or more"
+    assert numbers.ratio(0.89, 0.36, 2.2) == "0.89 (0.36–2.20)"
+    assert numbers.interval(math.nan, math.nan) == "not defined"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(-1, 5), (6, 5), (1, -1), (1, 2, 0.1), (1, 2, None, 0.1), (0, 0, 0.1)]
+)
+def test_what_is_no_rate_or_has_half_an_interval_is_refused(arguments):
+    with pytest.raises(ValueError):
+        numbers.rate(*arguments)

@@ -272,7 +272,7 @@ def show_groups(results: dict) -> pd.DataFrame:
     """`groups` for reading: a row a gender and group, a column a model."""
     table = groups(results)
     rate = [
-        rates.format_rate(r["flagged"], r["searched"], r["low"], r["high"])
+        numbers.rate(r["flagged"], r["searched"], r["low"], r["high"])
         for r in table.to_dict("records")
     ]
     shown = table.assign(rate=rate, model=table["model"].map(MODEL_LABELS))
@@ -322,15 +322,15 @@ def _of_notebook_02(results: dict) -> str:
     differ = agreement(results)["differ"]
     if differ.eq(0).all():
         return "the very members that notebook 02's library defaults flag in that gallery"
-    numbers = each(dict(zip(results, differ.map(str), strict=True)))
-    return f"but not those that notebook 02's library defaults flag there ({numbers} differ)"
+    counts = each(dict(zip(results, differ.map(str), strict=True)))
+    return f"but not those that notebook 02's library defaults flag there ({counts} differ)"
 
 
 def answer(results: dict) -> str:
     """The answer of notebook 11, with numbers and intervals."""
     table = counts(results)
     theirs = headline.aclu()
-    aclu = rates.format_rate(theirs["flagged"], theirs["searched"], theirs["low"], theirs["high"])
+    aclu = numbers.rate(theirs["flagged"], theirs["searched"], theirs["low"], theirs["high"])
     return (
         f"**Asked by the same client at the default of 80, open models falsely match, in a gallery "
         f"of former legislators, {_of(table, 80, fpir_of)} members of Congress, "

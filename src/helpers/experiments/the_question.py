@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.show import numbers
 from helpers.show.numbers import percent
 from helpers.sources import groups, published
 from helpers.sources.galleries import ADULT
@@ -76,11 +77,11 @@ def show_codings() -> pd.DataFrame:
         other_k, other_n = row["flagged"] - k, row["searched"] - n
         ratio = risk_ratio(k, n, other_k, other_n)
         if row["exact"]:
-            of_all = rates.format_rate(n, row["searched"])
+            of_all = numbers.rate(n, row["searched"])
             colour, other = (
-                rates.format_rate(a, b, *wilson(a, b)) for a, b in ((k, n), (other_k, other_n))
+                numbers.rate(a, b, *wilson(a, b)) for a, b in ((k, n), (other_k, other_n))
             )
-            text = f"{ratio.ratio:.2f} ({rates.format_interval(ratio.low, ratio.high, False)})"
+            text = numbers.ratio(ratio.ratio, ratio.low, ratio.high)
         else:
             of_all = f"about {percent(n / row['searched'], 0)}"
             colour, other = f"about {percent(k / n, 0)}", f"about {percent(other_k / other_n, 0)}"
@@ -88,7 +89,7 @@ def show_codings() -> pd.DataFrame:
         rows.append(
             {
                 "Coding": row["coding"],
-                "Of the falsely matched, of colour (a share)": rates.format_rate(
+                "Of the falsely matched, of colour (a share)": numbers.rate(
                     k, row["flagged"], *wilson(k, row["flagged"])
                 ),
                 "Of those searched, of colour": of_all,
@@ -101,7 +102,7 @@ def show_codings() -> pd.DataFrame:
 
 
 def _rate(row) -> str:
-    return rates.format_rate(int(row["flagged"]), int(row["searched"]), row["low"], row["high"])
+    return numbers.rate(int(row["flagged"]), int(row["searched"]), row["low"], row["high"])
 
 
 def _aclu() -> pd.Series:
@@ -121,7 +122,7 @@ def answer() -> str:
     return (
         f"**On {_day(test['date'])} the ACLU reported that Amazon Rekognition, at its default "
         f"settings, had matched {_rate(test)} of the members of Congress to strangers in a gallery "
-        f"of {test['gallery']:,} arrest photos, and that {rates.format_rate(k, n, *wilson(k, n))} "
+        f"of {test['gallery']:,} arrest photos, and that {numbers.rate(k, n, *wilson(k, n))} "
         f"of the matched were people of colour; Amazon replied that at a threshold of "
         f"{_advice()[-1]} % its own re-run gave {strict:.0f} false matches.** "
         "**Neither side published photographs, scores or code, so neither number can be checked; "
@@ -210,7 +211,7 @@ def words_reply() -> str:
         f"Amazon's reply was about the threshold. The default of {default:.0f} % was not meant for "
         f"police work; it recommended {first} % on the first day and {second} % on the next, at "
         f"which its own re-run gave {zero:.0f} false matches. A zero needs its denominator: if all "
-        f"{searched} members were searched, it is {rates.format_rate(0, searched, low, high)}. A "
+        f"{searched} members were searched, it is {numbers.rate(0, searched, low, high)}. A "
         f"stricter threshold also misses more of the people who *are* in the gallery; the reports "
         f"that we read give no number for that. What a percentage on such a scale means, and what "
         f"strictness costs, is a question of its own."

@@ -12,6 +12,7 @@ import pandas as pd
 
 from helpers.errors import UserError
 from helpers.faces import enrolment
+from helpers.statistics.rates import reach
 
 DECIMALS = 4
 BLOCK = 1_000_000  # scores held at a time, 8 MB
@@ -143,7 +144,7 @@ def search(
     for rows, scores in score_blocks(probes, gallery):
         if exclude_same_id:
             scores[probes.ids[rows][:, None] == gallery.ids[None, :]] = np.inf
-        limit = np.full(len(scores), np.inf if threshold is None else threshold + 1e-9)
+        limit = np.full(len(scores), np.inf if threshold is None else reach(threshold))
         if top is not None and top < scores.shape[1]:
             # every face as near as the top-th one stays, so that ties are decided below
             limit = np.minimum(limit, np.partition(scores, top - 1, axis=1)[:, top - 1])

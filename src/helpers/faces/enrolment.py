@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from helpers.errors import UserError
 from helpers.faces import pipelines
+from helpers.files import sha256, write_atomically
 
 BATCH = 32
 MAX_PIXELS = 50_000_000
@@ -196,10 +197,12 @@ def _finish(future, name: Path) -> None:
             "a worker process died (out of memory?); what was enrolled is kept, "
             "the same command goes on from there"
         ) from error
-    _replace(lambda p: pq.write_table(_table(rows), p), name.with_suffix(".parquet"))
+    with write_atomically(name.with_suffix(".parquet")) as half:
+        pq.write_table(_table(rows), half)
     # the failures file comes last: its presence says that the batch is complete
     frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
-    _replace(lambda p: frame.to_csv(p, index=False), name.with_suffix(".failures.csv"))
+    with write_atomically(name.with_suffix(".failures.csv")) as half:
+        frame.to_csv(half, index=False)
 
 
 def _assemble(parts: Path, count: int, out: Path, description: dict) -> tuple[int, int]:
@@ -222,7 +225,8 @@ def write_faces(table: pa.Table, out: Path, description: dict) -> None:
         {"congress_test": json.dumps(description, sort_keys=True)}
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    _replace(lambda p: pq.write_table(table, p, compression="zstd"), out)
+    with write_atomically(out) as half:
+        pq.write_table(table, half, compression="zstd")
 
 
 def read_faces(path: Path) -> pd.DataFrame:
@@ -300,7 +304,7 @@ def _enrol_batch(records: list[dict]) -> tuple[list[dict], list[tuple]]:
     for record in records:
         digest = ""
         try:
-            digest = _sha256(record["path"])
+            digest = _image_hash(record["path"])
             rows.append(_enrol_one(record, digest))
         except Unreadable as error:
             detail = "" if str(error) == error.reason else str(error)
@@ -391,20 +395,15 @@ def _start_or_resume(parts: Path, description: dict) -> None:
         plan.unlink(missing_ok=True)  # first: without its plan no part counts
         shutil.rmtree(parts)
     parts.mkdir(parents=True, exist_ok=True)
-    _replace(lambda p: Path(p).write_text(wanted), plan)
-
-
-def _replace(write, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    write(temporary)
-    temporary.replace(path)
+    with write_atomically(plan) as half:
+        half.write_text(wanted)
 
 
 def _digest(images: pd.DataFrame) -> str:
     """One hash over ids and image bytes: what an enrolment was made from."""
     total = hashlib.sha256()
     for row in images.itertuples():
-        total.update(f"{row.id}\0{_sha256(row.path)}\n".encode())
+        total.update(f"{row.id}\0{_image_hash(row.path)}\n".encode())
     return total.hexdigest()
 
 
@@ -414,11 +413,10 @@ def _in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {message}"[:120]
 
 
-def _sha256(path) -> str:
+def _image_hash(path) -> str:
+    """SHA-256 of an image, "" for one that cannot be read, which then fails to enrol."""
     try:
-        if not Path(path).is_file():  # a pipe or a device may never end
-            return ""
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        # a pipe or a device may never end
+        return sha256(path) if Path(path).is_file() else ""
     except (OSError, ValueError):
         return ""

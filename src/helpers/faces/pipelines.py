@@ -16,6 +16,7 @@ import numpy as np
 
 from helpers.errors import UserError
 from helpers.faces import weights, yunet
+from helpers.files import sha256
 
 DETECTORS = ("yunet", "dlib")
 CHIP_SIZE, CHIP_PADDING = 150, 0.25  # dlib's own, ibid.
@@ -134,7 +135,7 @@ def weight_hashes(config: Configuration) -> dict[str, str]:
     files = {weights.FILES["dlib"]} if config.model == "dlib-native" else set()
     for task, name in names.items():
         files |= {weights.FILES[name]} if name in weights.FILES else set(_build(task, name)[1])
-    return {file: weights.file_hash(weights.find(file)) for file in sorted(files)}
+    return {file: sha256(weights.find(file)) for file in sorted(files)}
 
 
 def load(config: Configuration) -> tuple[Callable, Callable]:

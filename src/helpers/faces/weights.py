@@ -1,7 +1,6 @@
 """Weights of networks: a file name -> a verified file in the project's cache."""
 
 import bz2
-import hashlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ import pooch
 import requests
 
 from helpers.errors import UserError
+from helpers.files import sha256, write_atomically
 from helpers.paths import DATA, cache_dir
 
 TIMEOUT = (5, 30)  # seconds to connect, seconds between two bytes
@@ -68,7 +68,7 @@ def find(file: str, addresses: tuple[str, ...] = ()) -> Path:
 
 
 def _is_accepted(path: Path, accepted: set[str]) -> bool:
-    return path.is_file() and (not accepted or file_hash(path) in accepted)
+    return path.is_file() and (not accepted or sha256(path) in accepted)
 
 
 def first_line(error: Exception) -> str:
@@ -104,8 +104,8 @@ def _obtain(source: dict, folder: Path) -> Path:
     if "convert" not in source:
         return paths[0]
     hashes = (source["member_sha256"], *source.get("beside", {}).values())
-    for path, sha256 in zip(paths, hashes, strict=True):
-        _check(path, sha256)
+    for path, expected in zip(paths, hashes, strict=True):
+        _check(path, expected)
 
     converted = folder / "converted.onnx"
     from helpers.faces import conversion  # h5py and onnx take seconds to import
@@ -155,22 +155,17 @@ def _unpack(source: dict, folder: Path) -> list[Path]:
     return paths
 
 
-def _install(path: Path, target: Path, sha256: str | None = None) -> Path:
-    if sha256:
-        _check(path, sha256)
-    temporary = target.with_suffix(f".{os.getpid()}.part")
-    shutil.copyfile(path, temporary)
-    return temporary.replace(target)
+def _install(path: Path, target: Path, expected: str | None = None) -> Path:
+    if expected:
+        _check(path, expected)
+    with write_atomically(target) as half:
+        shutil.copyfile(path, half)
+    return target
 
 
-def _check(path: Path, sha256: str) -> None:
-    if (found := file_hash(path)) != sha256:
-        raise ValueError(f"SHA-256 is {found}, expected {sha256}")
-
-
-def file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _check(path: Path, expected: str) -> None:
+    if (found := sha256(path)) != expected:
+        raise ValueError(f"SHA-256 is {found}, expected {expected}")
 
 
 def deepface_home() -> Path:

@@ -58,9 +58,9 @@ def fmr_at(model: str, threshold: float, which: str = "all") -> dict:
     """
     table = curve(model, which)
     last = table["score"].iloc[-1]
-    if threshold > last + rates.EPSILON:
+    if threshold > rates.reach(last):
         raise ValueError(f"false matches of {model} were counted up to {last:g}, not {threshold:g}")
-    row = int(np.searchsorted(table["score"], threshold + rates.EPSILON, side="right")) - 1
+    row = int(np.searchsorted(table["score"], rates.reach(threshold), side="right")) - 1
     if row < 0:
         none = dict.fromkeys(table.columns, float("nan"))
         counts = {"errors": 0, "probes": 0, "effective_probes": 0.0, "offered": False}

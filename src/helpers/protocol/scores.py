@@ -15,6 +15,7 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.faces.collection import DECIMALS, Collection, score_blocks, search, subset
 from helpers.paths import DATA
+from helpers.statistics.rates import at_or_below
 
 PER_FACE = 16  # candidates that ship for one gallery face and model, at most
 GENUINE_PERCENTILE = 90
@@ -104,7 +105,7 @@ def best_and_histogram(probes, gallery, kept, p90) -> tuple[pd.DataFrame, pd.Dat
         columns = scores[:, kept]
         bins = np.minimum(np.round(columns * 10**DECIMALS).astype(np.int64), size - 1)
         counts += np.bincount(bins.ravel(), minlength=size)
-        above = np.where(scores > p90 + 1e-9, scores, np.inf)
+        above = np.where(at_or_below(scores, p90), np.inf, scores)
         best.append(
             pd.DataFrame(
                 {
@@ -133,7 +134,7 @@ def counts_by_stratum(probes, gallery, kept, strata: pd.Series, thresholds: dict
     tables = []
     for rows, scores in score_blocks(probes, gallery):
         for name, threshold in thresholds.items():
-            inside = (scores[:, kept] <= threshold + 1e-9).astype(np.float32) @ member
+            inside = at_or_below(scores[:, kept], threshold).astype(np.float32) @ member
             probe, stratum = np.nonzero(inside)
             tables.append(
                 pd.DataFrame(
@@ -152,7 +153,7 @@ def counts_by_stratum(probes, gallery, kept, strata: pd.Series, thresholds: dict
 def pairs_at(scores: Scores, threshold: float) -> int:
     """Comparisons at or below a threshold, probable same persons left out."""
     table = scores.histogram
-    return int(table.loc[table["score"] <= threshold + 1e-9, "pairs"].sum())
+    return int(table.loc[at_or_below(table["score"], threshold), "pairs"].sum())
 
 
 def genuine_p90(genuine: pd.DataFrame) -> float:

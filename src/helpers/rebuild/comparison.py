@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.protocol.shipping import SCORE_TOLERANCE
+from helpers.statistics.rates import reach
 
 
 def compare_folders(shipped: Path, again: Path) -> list[dict]:
@@ -133,7 +134,7 @@ def _compare_histograms(name, shipped, again) -> dict:
 
     def up_to(table, limit):
         total = np.concatenate([[0], np.cumsum(table["pairs"].to_numpy())])
-        return total[np.searchsorted(table["score"].to_numpy(), limit + 1e-9, side="right")]
+        return total[np.searchsorted(table["score"].to_numpy(), reach(limit), side="right")]
 
     low, high = up_to(old, points - SCORE_TOLERANCE), up_to(old, points + SCORE_TOLERANCE)
     here = up_to(new, points)

@@ -20,6 +20,7 @@ from pathlib import Path
 import nbformat
 
 from helpers.errors import UserError
+from helpers.files import write_atomically
 
 # One thread, because the order of a sum changes its last digits; quiet models; a fixed hash seed.
 ENVIRONMENT = {
@@ -77,9 +78,8 @@ def execute(path: Path | str, out: Path | str) -> Path:
     if found:
         raise UserError(f"{path.name}, executed: " + "; ".join(found))
     out.parent.mkdir(parents=True, exist_ok=True)
-    half = out.with_name(f"{out.name}.{os.getpid()}.tmp")
-    nbformat.write(nb, half)
-    half.replace(out)
+    with write_atomically(out) as half:
+        nbformat.write(nb, half)
     return out
 
 

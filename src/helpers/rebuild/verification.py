@@ -22,6 +22,7 @@ from helpers.protocol import shipping
 from helpers.protocol.shipping import COSINE_TOLERANCE, PUBLIC, SCORE_TOLERANCE
 from helpers.rebuild import comparison, tables
 from helpers.sources import fetch, galleries, rosters
+from helpers.statistics.rates import reach
 
 SEED = 115
 # of 1, relative: an embedding this near has at least COSINE_TOLERANCE and the same length
@@ -310,7 +311,7 @@ def check_consistency(model: str, scores: score_store.Scores) -> dict:
     of_faces = candidates["gallery_id"].value_counts()
     nearest = candidates.groupby("probe_id")["score"].min()
     stored = first["rule"].reindex(nearest.index)
-    with_one = first.loc[first["rule"] <= scores.upto + 1e-9].index.intersection(probes)
+    with_one = first.loc[first["rule"] <= reach(scores.upto)].index.intersection(probes)
     left_out = set(scores.same_person.query("same_person")["cluster"])
     below = score_store.pairs_at(scores, scores.upto)
     tests = {
@@ -324,14 +325,14 @@ def check_consistency(model: str, scores: score_store.Scores) -> dict:
         "the histogram does not add up to all comparisons": (
             scores.histogram["pairs"].sum() == len(probes) * scores.faces
         ),
-        "a candidate is beyond the limit": (candidates["score"] <= scores.upto + 1e-9).all(),
+        "a candidate is beyond the limit": (candidates["score"] <= reach(scores.upto)).all(),
         "a candidate occurs twice": not candidates.duplicated(["probe_id", "gallery_id"]).any(),
         "a candidate was left out as a same person": not candidates["cluster"].isin(left_out).any(),
         "a face has more candidates than may ship": (of_faces <= score_store.PER_FACE).all(),
-        "a candidate is nearer than its probe's best score": (nearest >= stored - 1e-9).all(),
+        "a candidate is nearer than its probe's best score": (stored <= reach(nearest)).all(),
         # the cap can take a probe's best candidate away, but only that of a face with all 16
         "a best score lacks its candidate": (
-            (nearest.reindex(with_one) <= stored.reindex(with_one) + 1e-9).all()
+            (nearest.reindex(with_one) <= reach(stored.reindex(with_one))).all()
             or (of_faces == score_store.PER_FACE).any()
         ),
         "the histogram and the candidates disagree": (

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from helpers.errors import UserError
 from helpers.faces import collection, enrolment
+from helpers.statistics.rates import reach
 
 FILE = "faces.sqlite"
 VERSION = 1  # of the tables, in the file's own user_version
@@ -347,7 +348,7 @@ class FaceStore:
             probe, vectors, (vectors * vectors).sum(axis=1), index.metric
         )[0]
         best = np.argsort(scores, kind="stable")[:top]
-        return [(index.faces[near[i]], float(scores[i])) for i in best if scores[i] <= limit + 1e-9]
+        return [(index.faces[near[i]], float(scores[i])) for i in best if scores[i] <= reach(limit)]
 
     def _snapshot(self, name: str) -> _Index:
         # no lock where the index is there: a search must not wait for somebody's disk

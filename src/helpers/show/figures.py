@@ -21,6 +21,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
+from helpers.files import write_atomically
 from helpers.paths import FIGURES, ROOT
 from helpers.show import tex
 from helpers.show.layout import headline, layout_problems
@@ -291,6 +292,5 @@ def _write_all(folder: Path, entry: dict, files: dict[str, bytes]) -> None:
 def _write(path: Path, content: bytes) -> None:
     if path.exists() and path.read_bytes() == content:
         return
-    half = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    half.write_bytes(content)
-    half.replace(path)
+    with write_atomically(path) as half:
+        half.write_bytes(content)

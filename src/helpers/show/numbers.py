@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from helpers.statistics import rates
-
 HYPHENATED = re.compile(r"interval \d[\d.,]*-\d[\d.,]*|(?<![\w.,-])\d+\.\d+-\d+\.\d+(?![\w-])")
 UNSEPARATED = re.compile(r"(?<![\w.,/#:=+-])\d{5,}(?![\w/-]|\.\w)")
 
@@ -27,6 +25,49 @@ def number(value: float, digits: int = 0) -> str:
 def percent(value: float, digits: int = 1) -> str:
     """A share as a percentage, e.g. 0.0624 -> '6.2 %'."""
     return f"{100 * value:.{digits}f} %"
+
+
+def rate(k: float, n: float, low: float | None = None, high: float | None = None) -> str:
+    """A rate with its counts: "33 of 529 (6.2 %, 95 % interval 4.5–8.6)".
+
+    low, high: the interval as fractions; left out where the policy fixes the count. Raises
+    ValueError for a count that is no part of n, or if one end of the interval is missing.
+    """
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is no rate")
+    if (low is None) != (high is None):
+        raise ValueError("give both ends of the interval, or neither")
+    if n == 0:
+        return "0 of 0 (not defined)"
+    text = f"{k:,} of {n:,} ({100 * k / n:.{_digits(k / n)}f} %"
+    if low is None or high is None:
+        return text + ")"
+    return f"{text}, 95 % interval {interval(low, high)})"
+
+
+def interval(low: float, high: float) -> str:
+    """An interval of a rate (fractions) in per cent: "4.5–8.6"."""
+    if math.isnan(low) or math.isnan(high):
+        return "not defined"
+    digits = _digits(high)
+    return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}"
+
+
+def _digits(share: float) -> int:
+    """Decimals of a rate in percent: one, or enough for two figures below 0.1 %."""
+    return 1 if share == 0 or share >= 0.001 else int(1 - np.floor(np.log10(100 * share)))
+
+
+def ratio(value: float, low: float, high: float) -> str:
+    """A ratio, or an area under a curve, with its interval: "0.89 (0.36–2.20)"."""
+    return f"{value:.2f} ({ratio_interval(low, high)})"
+
+
+def ratio_interval(low: float, high: float) -> str:
+    """The interval of a ratio: "0.36–2.20"; an open end in words."""
+    if math.isnan(low) or math.isnan(high):
+        return "not defined"
+    return f"{low:.2f} or more" if math.isinf(high) else f"{low:.2f}–{high:.2f}"
 
 
 def p_text(value: float) -> str:
@@ -73,8 +114,8 @@ def fmr_text(row, low="fmr_low", high="fmr_high", errors=True) -> str:
     return f"{one_in(row['fmr'])} ({interval}{counted})"
 
 
-def rate_of(row, k: str, n: str, rate: str) -> str:
-    return rates.format_rate(int(row[k]), int(row[n]), row[f"{rate}_low"], row[f"{rate}_high"])
+def rate_of(row, k: str, n: str, name: str) -> str:
+    return rate(int(row[k]), int(row[n]), row[f"{name}_low"], row[f"{name}_high"])
 
 
 def fpir_of(row) -> str:

@@ -6,9 +6,10 @@ import textwrap
 import pandas as pd
 
 from helpers.protocol import congress_test
+from helpers.show import numbers
 from helpers.show.numbers import p_text
 from helpers.sources.groups import NOT_RECORDED
-from helpers.statistics import intervals, rates
+from helpers.statistics import intervals
 
 NAMES_SHOWN = 60
 
@@ -27,8 +28,7 @@ def report(result: congress_test.Result, title: str) -> str:
         f"  searched                 {s['searched']:,} people in a gallery of "
         f"{s['gallery_faces']:,} faces",
         f"  failures to enrol        {s['failures_to_enrol']:,} (counted as no match)",
-        f"  falsely matched (FPIR)   "
-        f"{rates.format_rate(s['falsely_matched'], s['searched'], *low)}",
+        f"  falsely matched (FPIR)   {numbers.rate(s['falsely_matched'], s['searched'], *low)}",
         f"  implied FMR              {'' if s.get('pairs_complete', True) else 'at least '}"
         f"{s['pairs_at_threshold']:,} of {s['comparisons']:,} "
         f"comparisons ({_small(s['implied_fmr'])})",
@@ -54,7 +54,7 @@ def report(result: congress_test.Result, title: str) -> str:
             f"(90 % of genuine pairs are): {s['falsely_matched_p90_left_out']}"
         )
     if "ratio" in s:
-        interval = rates.format_interval(s["ratio_low"], s["ratio_high"], percent=False)
+        interval = numbers.ratio_interval(s["ratio_low"], s["ratio_high"])
         lines += [
             f"  members of colour        {_wilson_text(s['colour_flagged'], s['colour_searched'])}",
             f"  white members            {_wilson_text(s['white_flagged'], s['white_searched'])}",
@@ -62,9 +62,7 @@ def report(result: congress_test.Result, title: str) -> str:
             f"Fisher's exact p = {p_text(s['fisher_p'])}",
         ]
         if "ratio_within_sex" in s:
-            interval = rates.format_interval(
-                s["ratio_within_sex_low"], s["ratio_within_sex_high"], percent=False
-            )
+            interval = numbers.ratio_interval(s["ratio_within_sex_low"], s["ratio_within_sex_high"])
             lines.append(
                 f"  within recorded sex      {_ratio(s['ratio_within_sex'])} "
                 f"(95 % interval {interval}), Mantel-Haenszel"
@@ -85,7 +83,7 @@ def report(result: congress_test.Result, title: str) -> str:
             lines.append(f"  FPIR {name}")
             for key, row in table.iterrows():
                 label = ", ".join(key) if isinstance(key, tuple) else str(key)
-                text = rates.format_rate(
+                text = numbers.rate(
                     int(row["flagged"]), int(row["searched"]), row["low"], row["high"]
                 )
                 lines.append(f"    {label:<24} {text}")
@@ -111,7 +109,7 @@ def _ratio(value: float) -> str:
 
 
 def _wilson_text(k, n) -> str:
-    return rates.format_rate(k, n, *intervals.wilson(k, n))
+    return numbers.rate(k, n, *intervals.wilson(k, n))
 
 
 def _small(value) -> str:

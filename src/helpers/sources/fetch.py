@@ -24,6 +24,7 @@ import requests
 from tqdm.auto import tqdm
 
 from helpers.errors import UserError
+from helpers.files import sha256
 from helpers.paths import DATA, cache_dir, mirror_dir
 
 DATASETS = (
@@ -41,6 +42,8 @@ STATUSES = ("cached", "mirror", "network", "failed")
 REPORT = ["dataset", "id", "status", "path", "message"]
 TIMEOUT = (5, 30)  # seconds to connect, seconds between two bytes
 GIVE_UP_AFTER = 3  # connection failures in a row
+# not `files.write_atomically`: a copy is renamed only if its hash is right, two threads may fetch
+# one image, a later run clears what a killed one left, and only the owner may read UTKFace
 PARTIAL = ".partial-"
 STALE = 3600  # seconds after which a temporary file is taken for one of a killed run
 LARGEST_FACE = 1 << 20  # bytes; the largest UTKFace image has 12,025
@@ -73,12 +76,6 @@ def location(url: str) -> Path:
     if parts.scheme not in ("http", "https") or not parts.netloc or ".." in path.parts:
         raise ValueError(f"not the address of a public file: {url!r}")
     return Path(path)
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def local_files(dataset: str, ids=None) -> pd.DataFrame:

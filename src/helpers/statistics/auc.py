@@ -69,6 +69,7 @@ def auc_best_scores(best_a, best_b, confidence=0.95):
 
 
 def best_of_each(values, what):
+    """Best scores as a float64 array of shape (n,); `what` names them in the ValueError for NaN."""
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or np.isnan(values).any():
         raise ValueError(f"{what}: one best score each, inf for no candidate, never NaN")

@@ -9,9 +9,9 @@ from scipy import stats
 
 from helpers.statistics.auc import delong
 from helpers.statistics.intervals import logit_interval, mantel_haenszel_risk_ratio, wilson
+from helpers.statistics.rates import reach
 
 NEAREST = 30  # clusters kept a probe: that a half gallery holds none of 30 has a chance of 1e-9
-GRID = 1e-6  # scores carry four decimals; far below a step
 
 
 def half_sample(
@@ -184,7 +184,7 @@ def _half_best(data, n_clusters, draws, rng):
 def _flags(best, weights, kind, value):
     """Who is flagged in each draw; under a count policy T is the value-th best, with weights."""
     if kind == "fixed":
-        return best <= value + GRID
+        return best <= reach(value)
     order = np.argsort(best, axis=1)
     reached = np.cumsum(np.take_along_axis(weights, order, 1), 1) >= max(1, round(value))
     at = np.take_along_axis(order, reached.argmax(axis=1)[:, None], 1)
@@ -194,7 +194,7 @@ def _flags(best, weights, kind, value):
             f"too few candidates to flag {round(value)} members in every draw: keep candidates up "
             "to a looser score"
         )
-    return best <= threshold + GRID
+    return best <= reach(threshold)
 
 
 def _cells(flags, weights, data):

@@ -29,6 +29,7 @@ class RiskRatio(NamedTuple):
 
 
 def check_counts(*pairs):
+    """Raises ValueError unless each pair (k, n) is a whole number out of a whole number."""
     for k, n in pairs:
         if k != int(k) or n != int(n) or not 0 <= k <= n:
             raise ValueError(f"{k} of {n} is not a count out of a total")
@@ -167,6 +168,7 @@ def fmr_interval(probe_identity, gallery_identity, n_probes, n_gallery, n_compar
 
 
 def logit_interval(p, variance, confidence=0.95):
+    """Interval of a share p of known variance on the logit scale; NaN where p is 0 or 1."""
     if not 0 < p < 1 or not np.isfinite(variance):
         return float("nan"), float("nan")
     half = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(variance) / (p * (1 - p))

@@ -59,6 +59,23 @@ class FmrThreshold(NamedTuple):
     target: float
 
 
+def reach(threshold):
+    """The largest score that still counts as at the threshold: for sorted scores and limits.
+
+    threshold: a number or an array. To compare scores ask `at_or_below`; only where it cannot be
+    asked (`np.searchsorted`, scores that may be NaN) compare rounded scores with `reach`.
+    """
+    return threshold + EPSILON
+
+
+def at_or_above(confidences, threshold):
+    """Which confidences, of four decimals, reach a threshold; NaN (no answer) reaches none.
+
+    confidences, threshold: arrays of one shape, or a number as the threshold. Returns bools.
+    """
+    return np.asarray(confidences, dtype=np.float64) >= np.asarray(threshold) - EPSILON
+
+
 def at_or_below(scores, threshold):
     """Which scores are matches: rounded to four decimals, at or below the threshold.
 
@@ -70,7 +87,7 @@ def at_or_below(scores, threshold):
     scores = np.asarray(scores, dtype=np.float64)
     if np.isnan(scores).any():
         raise ValueError("a score is NaN; drop failed comparisons, or give inf for no candidate")
-    return np.round(scores, DECIMALS) <= threshold + EPSILON
+    return np.round(scores, DECIMALS) <= reach(threshold)
 
 
 def best_scores(candidates, probes):
@@ -321,41 +338,6 @@ def expected_fpir_hypergeometric(k_by_stratum, N_by_stratum, n_by_stratum):
         log_none += steps[k[:, s]]
     chance = -np.expm1(log_none)
     return float(chance[0]) if single else chance
-
-
-def format_interval(low, high, percent=True):
-    """An interval as text: "4.5–8.6" in percent, "0.36–2.20" for a ratio; open ends in words."""
-    if np.isnan(low) or np.isnan(high):
-        return "not defined"
-    if percent:
-        digits = _digits(high)
-        return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}"
-    if np.isinf(high):
-        return f"{low:.2f} or more"
-    return f"{low:.2f}–{high:.2f}"
-
-
-def _digits(rate):
-    """Decimals of a rate in percent: one, or enough for two figures below 0.1 %."""
-    return 1 if rate == 0 or rate >= 0.001 else int(1 - np.floor(np.log10(100 * rate)))
-
-
-def format_rate(k, n, low=None, high=None):
-    """A rate with its counts, as text: "33 of 529 (6.2 %, 95 % interval 4.5–8.6)".
-
-    low, high: the interval as fractions; left out where the policy fixes the count. Raises
-    ValueError for a count that is no part of n, or if one end of the interval is missing.
-    """
-    if not 0 <= k <= n:
-        raise ValueError(f"{k} of {n} is no rate")
-    if (low is None) != (high is None):
-        raise ValueError("give both ends of the interval, or neither")
-    if n == 0:
-        return "0 of 0 (not defined)"
-    text = f"{k:,} of {n:,} ({100 * k / n:.{_digits(k / n)}f} %"
-    if low is None:
-        return text + ")"
-    return f"{text}, 95 % interval {format_interval(low, high)})"
 
 
 def chance_of_a_candidate(fmr: float, faces: int) -> float:

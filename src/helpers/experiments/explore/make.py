@@ -79,7 +79,7 @@ def explore(scores_of: np.ndarray, enrolled: np.ndarray, cells, thresholds, size
     rows = []
     for threshold, name in thresholds[["threshold", "name"]].itertuples(index=False):
         within = np.zeros(len(enrolled), dtype=np.int64)
-        within[enrolled] = (scores_of <= threshold + 1e-9).sum(axis=1)  # rounded already
+        within[enrolled] = rates.at_or_below(scores_of, threshold).sum(axis=1)
         head = {"threshold": threshold, "name": name}
         fmr = within.sum() / (enrolled.sum() * n_faces)
         for size in [*(s for s in sizes if s < n_faces), n_faces]:

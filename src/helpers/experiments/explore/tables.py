@@ -7,8 +7,8 @@ import pandas as pd
 
 from helpers.experiments.explore.make import RESULTS, TABLE
 from helpers.protocol import shipped
+from helpers.show import numbers
 from helpers.sources import groups
-from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
 
 GENDERS = {"": "Everyone", "female": "Women", "male": "Men"}  # as recorded by the publisher
@@ -77,7 +77,7 @@ def show_opening() -> pd.DataFrame:
         {
             "Group": found["group"],
             "Falsely matched (FPIR)": [
-                rates.format_rate(round(r.flagged), r.searched, r.low, r.high)
+                numbers.rate(round(r.flagged), r.searched, r.low, r.high)
                 for r in found.itertuples()
             ],
         }

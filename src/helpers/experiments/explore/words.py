@@ -8,9 +8,9 @@ from helpers.experiments.explore.make import NAMED
 from helpers.experiments.explore.tables import OPENING, state
 from helpers.experiments.explore.widget import GALLERY_LABELS
 from helpers.faces.pipelines import MODEL_LABELS, MODELS
+from helpers.show import numbers
 from helpers.show.plots import direct_label, new_figure
 from helpers.show.style import styled
-from helpers.statistics import rates
 
 SMALL_GALLERY = 1000
 
@@ -18,7 +18,7 @@ SMALL_GALLERY = 1000
 def _all(gallery, model, policy, size=None) -> str:
     """All members at one position: a rate with its interval, the expected number rounded."""
     row = state(gallery, model, policy, size).iloc[0]
-    return rates.format_rate(round(row["flagged"]), row["searched"], row["low"], row["high"])
+    return numbers.rate(round(row["flagged"]), row["searched"], row["low"], row["high"])
 
 
 def answer() -> str:

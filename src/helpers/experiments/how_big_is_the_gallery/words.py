@@ -11,6 +11,7 @@ from helpers.experiments.the_congress_test.tables import ACLU_COUNT
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
 from helpers.protocol.scores import DECIMALS, PER_FACE
+from helpers.show import numbers
 from helpers.show.numbers import listed, number, percent
 from helpers.sources import published
 from helpers.statistics import rates
@@ -27,7 +28,7 @@ def _each(words) -> str:
 
 
 def _range(low: float, high: float) -> str:
-    return f"{rates.format_interval(low, high)} %"
+    return f"{numbers.interval(low, high)} %"
 
 
 def _some(count: int, of: int) -> str:
@@ -63,13 +64,13 @@ def _at(model: str, policy: str, n: int) -> pd.Series:
 def _fpir(row) -> str:
     k, n, interval = row["flagged"], int(row["searched"]), (row["low"], row["high"])
     count = f"{k:.0f}" if abs(k - round(k)) < 1e-6 else f"{k:.1f}"
-    text = f"{percent(row['fpir'])}, 95 % interval {rates.format_interval(*interval)}"
+    text = f"{percent(row['fpir'])}, 95 % interval {numbers.interval(*interval)}"
     return f"{count} of {n} ({text})"
 
 
 def _expected(k: float, n: int) -> str:
     """An expected count as a rate with its interval: "3.6 of 529 (0.7 %, 0.3–1.8)"."""
-    return f"{k:.1f} of {n} ({percent(k / n)}, {rates.format_interval(*wilson(k, n))})"
+    return f"{k:.1f} of {n} ({percent(k / n)}, {numbers.interval(*wilson(k, n))})"
 
 
 # ---------------------------------------------------------------- the answer
@@ -315,7 +316,7 @@ def show_concentration() -> pd.DataFrame:
                     "Threshold": POLICY_LABELS[policy],
                     "FMR measured": f"{c['pairs'] / len(size.members()) / whole():.1e}",
                     "False-matching pairs": number(c["pairs"]),
-                    "Members flagged (FPIR)": rates.format_rate(c["flagged"], len(size.members())),
+                    "Members flagged (FPIR)": numbers.rate(c["flagged"], len(size.members())),
                     "If pairs fell by lot": f"{c['even']:.0f}" if c["pairs"] else "–",
                     "Members who hold half of the pairs": c["half"] if c["pairs"] else "–",
                     "Formula, calibrated FMR": percent(_nominal(policy)) if ":" in policy else "–",
@@ -434,7 +435,7 @@ def show_ratio() -> pd.DataFrame:
             "FPIR ratio": table.apply(_ratio, axis=1),
             "Within sex": table.apply(_ratio, axis=1, name="within_sex"),
             "Drawn galleries": [
-                "–" if np.isnan(a) else rates.format_interval(a, b, percent=False)
+                "–" if np.isnan(a) else numbers.ratio_interval(a, b)
                 for a, b in zip(table["spread_low"], table["spread_high"], strict=True)
             ],
         }
@@ -443,8 +444,7 @@ def show_ratio() -> pd.DataFrame:
 
 def _ratio(row, name: str = "ratio") -> str:
     prefix = "" if name == "ratio" else f"{name}_"
-    ends = rates.format_interval(row[f"{prefix}low"], row[f"{prefix}high"], percent=False)
-    return f"{row[name]:.2f} ({ends})"
+    return numbers.ratio(row[name], row[f"{prefix}low"], row[f"{prefix}high"])
 
 
 def caption_show_ratio() -> str:
@@ -626,14 +626,14 @@ def words_backtest_fixed() -> str:
     )
     return (
         f"**At a fixed threshold** the 95 % intervals of the gamma model hold the truth in "
-        f"{rates.format_rate(scores['gamma'], of)} back-tests, those of the log-normal in "
-        f"{rates.format_rate(scores['log-normal'], of)}. The worst for gamma is "
+        f"{numbers.rate(scores['gamma'], of)} back-tests, those of the log-normal in "
+        f"{numbers.rate(scores['log-normal'], of)}. The worst for gamma is "
         f"{MODEL_LABELS[worst['model']]} at {POLICY_LABELS[worst['policy']]} "
         f"({int(worst['gamma'])} of {int(worst['tenths'])}). At the library default they predict, "
         f"on average over the tenths, {directions}; the truth lies between the two means for "
         f"{_some(between, 3)} models. So we quote the two as a **bracket**, from the lower end of "
         f"the one to the upper end of the other: it holds the truth in "
-        f"{rates.format_rate(held, of)}{_without(table)}. The bracket was chosen after seeing that "
+        f"{numbers.rate(held, of)}{_without(table)}. The bracket was chosen after seeing that "
         "single models fail, so the back-test does not confirm it independently."
     )
 
@@ -797,7 +797,7 @@ def show_threshold() -> pd.DataFrame:
         ours = r["faces"] == whole()
         if ours and r["grown"]:
             continue  # the same row as without growth
-        misses = rates.format_rate(r["misses"], r["pairs"], r["fnmr_low"], r["fnmr_high"])
+        misses = numbers.rate(r["misses"], r["pairs"], r["fnmr_low"], r["fnmr_high"])
         ends = sorted((r["fnmr_at_low"], r["fnmr_at_high"]))
         low, high = max(r["low"], 0), r["high"]
         rows.append(
@@ -856,7 +856,7 @@ def words_reply() -> str:
         f"Amazon wrote in 2019 that parliamentary photographs searched in {number(row['faces'])} "
         "faces gave no false match at 99 %; how many were searched was not published in the report "
         f"that we read. Were it {searched}, as many as here, a zero would be "
-        f"{rates.format_rate(0, searched, low, high)}. Size alone does not contradict it, since a "
+        f"{numbers.rate(0, searched, low, high)}. Size alone does not contradict it, since a "
         "threshold can always be strict enough to match nobody, at a price: at the loosest that "
         f"flags no member in our {number(whole())} faces, the second portraits that are missed "
         f"(FNMR) are {_each(_misses_at_zero)}."
@@ -867,4 +867,4 @@ def _misses_at_zero(model: str) -> str:
     """FNMR just below the best impostor score of all."""
     none_flagged = size.best_scores(model)[0] - 10.0**-DECIMALS
     missed = rates.fnmr(size.genuine(model), none_flagged)
-    return rates.format_rate(missed.numerator, missed.denominator, missed.low, missed.high)
+    return numbers.rate(missed.numerator, missed.denominator, missed.low, missed.high)

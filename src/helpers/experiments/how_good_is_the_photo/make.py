@@ -25,6 +25,7 @@ from tqdm import tqdm
 from helpers.faces import collection, enrolment, pipelines
 from helpers.faces.collection import DECIMALS, Collection
 from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.files import write_atomically
 from helpers.paths import cache_dir
 from helpers.protocol import congress_test, shipped, shipping
 from helpers.statistics.auc import auc_best_scores
@@ -250,10 +251,9 @@ SCHEMA = pa.schema(
 
 
 def _write(path: Path, rows: list[dict], made_with: dict) -> None:
-    half = path.with_suffix(".half")
     described = SCHEMA.with_metadata({"made_with": json.dumps(made_with, sort_keys=True)})
-    pq.write_table(pa.Table.from_pylist(rows, schema=described), half)
-    half.replace(path)
+    with write_atomically(path) as half:
+        pq.write_table(pa.Table.from_pylist(rows, schema=described), half)
 
 
 def _is_made(folder: Path, condition, made_with: dict) -> bool:

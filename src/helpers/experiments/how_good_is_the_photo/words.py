@@ -15,10 +15,11 @@ from helpers.experiments.how_good_is_the_photo.make import (
 )
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import shipping
+from helpers.show import numbers
 from helpers.show.numbers import listed, p_text, percent, signed
 from helpers.show.plots import direct_label, new_figure
 from helpers.show.style import INK, MODEL_LINES, MUTED
-from helpers.statistics import exact_tests, intervals, rates
+from helpers.statistics import exact_tests, intervals
 
 KIND_LABELS = {
     UNDEGRADED: "As published",
@@ -103,19 +104,17 @@ def show_overall() -> pd.DataFrame:
     shown = {
         "Photo": [condition_label(r.kind, r.level) for r in at_28.itertuples()],
         "Model": at_28["model"].map(MODEL_LABELS),
-        "FTE": at_28.apply(lambda r: rates.format_rate(r["failed"], r["searched"]), axis=1),
+        "FTE": at_28.apply(lambda r: numbers.rate(r["failed"], r["searched"]), axis=1),
     }
     for policy, words in POLICY_WORDS.items():
         shown[f"FPIR, {words}"] = parts[policy].apply(
-            lambda r: rates.format_rate(r["flagged"], r["searched"]), axis=1
+            lambda r: numbers.rate(r["flagged"], r["searched"]), axis=1
         )
     shown["FPIR of the enrolled, 28 flagged"] = at_28["fpir_enrolled"].map(percent)
-    shown["FNIR, 28 flagged"] = at_28.apply(
-        lambda r: rates.format_rate(r["missed"], r["mates"]), axis=1
-    )
+    shown["FNIR, 28 flagged"] = at_28.apply(lambda r: numbers.rate(r["missed"], r["mates"]), axis=1)
     shown["FNIR of the enrolled"] = at_28["fnir_enrolled"].map(percent)
     shown["Not nearest"] = at_28.apply(
-        lambda r: rates.format_rate(r["beyond_rank_1"], r["mates"]), axis=1
+        lambda r: numbers.rate(r["beyond_rank_1"], r["mates"]), axis=1
     )
     return pd.DataFrame(shown)
 
@@ -150,9 +149,7 @@ def show_gaps() -> pd.DataFrame:
 def _ratio(row) -> str:
     if np.isnan(row["ratio"]):
         return "nobody flagged"
-    value = "inf" if np.isinf(row["ratio"]) else f"{row['ratio']:.2f}"
-    interval = rates.format_interval(row["ratio_low"], row["ratio_high"], percent=False)
-    return f"{value} ({interval})"
+    return numbers.ratio(row["ratio"], row["ratio_low"], row["ratio_high"])
 
 
 def show_parts() -> pd.DataFrame:
@@ -575,7 +572,7 @@ def words_misses() -> str:
         row, real = part.iloc[0], _degraded(part)
         worst = real.loc[real["fnir"].idxmax()]
         return (
-            f"{rates.format_rate(row['missed'], row['mates'], row['fnir_low'], row['fnir_high'])} "
+            f"{numbers.rate(row['missed'], row['mates'], row['fnir_low'], row['fnir_high'])} "
             f"on published portraits, at most {percent(worst['fnir'])} "
             f"({condition_label(worst['kind'], worst['level'])})"
         )
@@ -584,8 +581,8 @@ def words_misses() -> str:
         row, real = part.iloc[0], _degraded(part)
         worst = real.loc[real["beyond_rank_1"].idxmax()]
         return (
-            f"{rates.format_rate(row['beyond_rank_1'], row['mates'])} on published portraits, at "
-            f"most {rates.format_rate(worst['beyond_rank_1'], worst['mates'])}"
+            f"{numbers.rate(row['beyond_rank_1'], row['mates'])} on published portraits, at "
+            f"most {numbers.rate(worst['beyond_rank_1'], worst['mates'])}"
         )
 
     second = shipping.load_dataset("second-portraits", PRIMARY_MODELS[0])
@@ -695,9 +692,9 @@ def words_auc() -> str:
 
     def span(part):
         row, rest = part.iloc[0], _degraded(part)["auc"]
-        interval = rates.format_interval(row["auc_low"], row["auc_high"], percent=False)
+        auc = numbers.ratio(row["auc"], row["auc_low"], row["auc_high"])
         return (
-            f"{row['auc']:.2f} ({interval}) on published portraits and {rest.min():.2f} to "
+            f"{auc} on published portraits and {rest.min():.2f} to "
             f"{rest.max():.2f} on degraded ones"
         )
 

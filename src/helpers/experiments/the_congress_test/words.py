@@ -9,19 +9,19 @@ from helpers.experiments.the_congress_test import tables
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test, shipped
 from helpers.protocol.policy import ACLU_COUNT
+from helpers.show import numbers
 from helpers.show.numbers import listed, p_text, percent
 from helpers.show.style import GALLERY_LABELS
 from helpers.sources import published
-from helpers.statistics import intervals, rates
+from helpers.statistics import intervals
 
 
 def _rate(row, k="flagged", n="searched", low="low", high="high") -> str:
-    return rates.format_rate(int(row[k]), int(row[n]), row[low], row[high])
+    return numbers.rate(int(row[k]), int(row[n]), row[low], row[high])
 
 
 def _ratio(row, name="ratio") -> str:
-    interval = rates.format_interval(row[f"{name}_low"], row[f"{name}_high"], percent=False)
-    return f"{row[name]:.2f} ({interval})"
+    return numbers.ratio(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 def _each(table: pd.DataFrame, words) -> str:
@@ -107,11 +107,7 @@ def show_primary(gallery: str = "utkface") -> pd.DataFrame:
             "Fisher p": table["fisher_p"].map(p_text),
             "Holm p": table["holm_p"].map(p_text),
             "AUC": table.apply(
-                lambda r: (
-                    f"{r['auc']:.2f} "
-                    f"({rates.format_interval(r['auc_low'], r['auc_high'], percent=False)})"
-                ),
-                axis=1,
+                lambda r: numbers.ratio(r["auc"], r["auc_low"], r["auc_high"]), axis=1
             ),
         }
     )
@@ -176,7 +172,7 @@ def show_stability() -> pd.DataFrame:
                 _rate, axis=1, k="again", n="with_second", low="again_low", high="again_high"
             ),
             "All second portraits": table.apply(
-                lambda r: rates.format_rate(r["second_flagged"], r["second_searched"]), axis=1
+                lambda r: numbers.rate(r["second_flagged"], r["second_searched"]), axis=1
             ),
         }
     )
@@ -192,11 +188,9 @@ def show_denominators() -> pd.DataFrame:
         rows.append(
             {
                 "Model": MODEL_LABELS[row["model"]],
-                "Voting members": rates.format_rate(
-                    k, s["searched"], s["fpir_low"], s["fpir_high"]
-                ),
-                "Enrolled only": rates.format_rate(k, enrolled, *intervals.wilson(k, enrolled)),
-                "With delegates": rates.format_rate(
+                "Voting members": numbers.rate(k, s["searched"], s["fpir_low"], s["fpir_high"]),
+                "Enrolled only": numbers.rate(k, enrolled, *intervals.wilson(k, enrolled)),
+                "With delegates": numbers.rate(
                     row["all_flagged"],
                     row["all_searched"],
                     *intervals.wilson(row["all_flagged"], row["all_searched"]),

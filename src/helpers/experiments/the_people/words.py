@@ -4,20 +4,20 @@ import pandas as pd
 
 from helpers.experiments.the_people import tables
 from helpers.protocol.calibration import thresholds
+from helpers.show import numbers
 from helpers.show.numbers import listed, percent
 from helpers.sources import galleries, rosters
 from helpers.sources.groups import GROUPS
 from helpers.sources.published import aclu_28
 from helpers.statistics.intervals import wilson
-from helpers.statistics.rates import format_rate
 
 
 def _rate(row, n: str = "images") -> str:
-    return format_rate(int(row["failed"]), int(row[n]), row["low"], row["high"])
+    return numbers.rate(int(row["failed"]), int(row[n]), row["low"], row["high"])
 
 
 def _of(k, n) -> str:
-    return format_rate(int(k), int(n))
+    return numbers.rate(int(k), int(n))
 
 
 def show_failures(table: pd.DataFrame, names: dict) -> pd.DataFrame:

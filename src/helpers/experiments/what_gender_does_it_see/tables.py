@@ -27,6 +27,7 @@ from helpers.sources.rosters import load_members
 from helpers.statistics.exact_tests import fisher_exact, holm
 from helpers.statistics.intervals import risk_ratio, wilson
 from helpers.statistics.paired import PairedChange, paired_change
+from helpers.statistics.rates import at_or_above
 
 RESULTS = DATA / "results"
 MEMBERS, STRANGERS = "gender-members.csv", "gender-utkface.csv"
@@ -303,7 +304,7 @@ def stranger_errors(*by: str, threshold: float = CONFIDENCES[0]) -> pd.DataFrame
     faces left undecided), failed (no face found).
     """
     table = stranger_counts()
-    decided = table["guessed"] & table["confidence"].ge(threshold - 1e-9)
+    decided = table["guessed"] & at_or_above(table["confidence"], threshold)
     values = {
         "faces": table["faces"].where(table["guessed"], 0),
         "n": table["faces"].where(decided, 0),
@@ -400,7 +401,7 @@ def member_curve(portrait: str = "first") -> pd.DataFrame:
     colour = table["of_colour"].map({True: "of colour", False: "White"})
     table = pd.concat([table.assign(part="all"), table.assign(part=colour)])
     table = table.merge(pd.DataFrame({"threshold": CONFIDENCES}), how="cross")
-    table["decided"] = table["confidence"].ge(table["threshold"] - 1e-9)
+    table["decided"] = at_or_above(table["confidence"], table["threshold"])
     table["wrong"] &= table["decided"]
     keys = ["classifier", "gender", "part", "threshold"]
     values = table[keys].assign(faces=1, n=table["decided"], wrong=table["wrong"])

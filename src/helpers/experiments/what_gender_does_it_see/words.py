@@ -10,10 +10,10 @@ from helpers.experiments.the_people import tables as people
 from helpers.experiments.what_gender_does_it_see import tables as g
 from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, GENDERS, WORDS
 from helpers.faces.gender_classifiers import CLASSIFIERS
+from helpers.show import numbers
 from helpers.show.numbers import listed, p_text, percent
 from helpers.sources import published
 from helpers.sources.rosters import load_members
-from helpers.statistics import rates
 from helpers.statistics.intervals import risk_ratio
 
 SMALL = 10  # members; no interval is drawn for a cell of fewer
@@ -25,19 +25,19 @@ DARKER_WOMEN = "gender-classification error on darker-skinned women (share)"
 
 def rate(row) -> str:
     """Errors of a row with wrong, n, low, high: "4 of 527 (0.8 %, 95 % interval 0.3–1.9)"."""
-    return rates.format_rate(int(row["wrong"]), int(row["n"]), row["low"], row["high"])
+    return numbers.rate(int(row["wrong"]), int(row["n"]), row["low"], row["high"])
 
 
 def silent(row) -> str:
     """The undecided of a row, as `rate` writes the errors."""
-    return rates.format_rate(
+    return numbers.rate(
         int(row["undecided"]), int(row["faces"]), row["share_low"], row["share_high"]
     )
 
 
 def ratio(row) -> str:
     """A ratio with its interval: "2.64 (2.07–3.37)"."""
-    return f"{row['ratio']:.2f} ({rates.format_interval(row['low'], row['high'], percent=False)})"
+    return numbers.ratio(row["ratio"], row["low"], row["high"])
 
 
 def in_each(words) -> str:

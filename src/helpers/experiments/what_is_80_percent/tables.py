@@ -39,16 +39,16 @@ def tradeoff(model: str) -> pd.DataFrame:
     known = error_rates.curve(model)
     at = np.unique(np.concatenate([pairs, members]))
     at = at[at <= known["score"].iloc[-1]]
-    row = np.searchsorted(known["score"], at + rates.EPSILON, side="right") - 1
+    row = np.searchsorted(known["score"], rates.reach(at), side="right") - 1
     table = known[["fmr", "low", "high"]].where(known["offered"]).to_numpy()[np.maximum(row, 0)]
     table[row < 0] = np.nan
     enrolled = np.sort(pairs[np.isfinite(pairs)])
-    passed = np.searchsorted(enrolled, at + rates.EPSILON, side="right")
+    passed = np.searchsorted(enrolled, rates.reach(at), side="right")
     return pd.DataFrame(
         {
             "threshold": at,
             **dict(zip(("fmr", "fmr_low", "fmr_high"), table.T, strict=True)),
-            "fpir": np.searchsorted(members, at + rates.EPSILON, side="right") / len(members),
+            "fpir": np.searchsorted(members, rates.reach(at), side="right") / len(members),
             "fnmr": 1 - passed / len(enrolled),
             "fnir": 1 - passed / len(pairs),
         }
@@ -75,7 +75,7 @@ def confidence(model: str, distance: float, verified: bool | None = None) -> flo
     from deepface.modules.verification import find_confidence
 
     if verified is None:
-        verified = distance <= config.default_threshold + rates.EPSILON
+        verified = bool(rates.at_or_below(distance, config.default_threshold))
     return float(
         find_confidence(float(distance), config.recogniser, verified, distance_metric=config.metric)
     )

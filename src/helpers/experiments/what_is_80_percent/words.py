@@ -47,7 +47,7 @@ def show_scales() -> pd.DataFrame:
     order = table["model"].map({m: i for i, m in enumerate(MODELS)})
     table = table.assign(order=order).sort_values(["order", "threshold"], ascending=[True, False])
     fixed = table["mark"].eq(shipped.PRIMARY)
-    counts = table.apply(lambda r: rates.format_rate(int(r["flagged"]), int(r["searched"])), axis=1)
+    counts = table.apply(lambda r: numbers.rate(int(r["flagged"]), int(r["searched"])), axis=1)
     return pd.DataFrame(
         {
             "Model": table["model"].map(MODEL_LABELS),
@@ -218,9 +218,7 @@ def words_tail(target: float = 1e-5) -> str:
     """How far an FMR depends on who the impostors are."""
     found = {m: _impostors_at(m, target) for m in PRIMARY_MODELS}
     factors = {m: f["members"] / f["all"]["fmr"] for m, f in found.items()}
-    recent = {
-        m: rates.format_rate(f["recent"]["errors"], f["all"]["errors"]) for m, f in found.items()
-    }
+    recent = {m: numbers.rate(f["recent"]["errors"], f["all"]["errors"]) for m, f in found.items()}
     parts = [_sets(m, "recent")["comparisons"] / _sets(m)["comparisons"] for m in PRIMARY_MODELS]
     few = _fewest(target)
     tail = found[few]["all"]
@@ -318,7 +316,7 @@ def show_errors() -> pd.DataFrame:
             row = error_rates.errors_at(model, at)
             rows.append(
                 {
-                    "Members flagged (FPIR)": rates.format_rate(row["flagged"], row["searched"]),
+                    "Members flagged (FPIR)": numbers.rate(row["flagged"], row["searched"]),
                     "Model": MODEL_LABELS[model],
                     "Distance": f"{at:.4f}",
                     "Pairs missed (FNMR)": numbers.fnmr_of(row),
@@ -381,9 +379,7 @@ def show_stated() -> pd.DataFrame:
         {
             "Test": table["label"],
             "Falsely matched": table.apply(
-                lambda r: rates.format_rate(
-                    int(r["flagged"]), int(r["searched"]), r["low"], r["high"]
-                ),
+                lambda r: numbers.rate(int(r["flagged"]), int(r["searched"]), r["low"], r["high"]),
                 axis=1,
             ),
             "Gallery": table["gallery"].map("{:,}".format),
@@ -509,7 +505,7 @@ def show_zero() -> pd.DataFrame:
             "Distance, nobody flagged": table["threshold"].map("{:.4f}".format),
             "FMR there": table.apply(_zero_fmr, axis=1),
             "Missed at 28 flagged": table.apply(
-                lambda r: rates.format_rate(
+                lambda r: numbers.rate(
                     r["missed_28"], r["pairs"], r["fnmr_low_28"], r["fnmr_high_28"]
                 ),
                 axis=1,
@@ -536,7 +532,7 @@ def words_zero() -> str:
         f"{each({m: str(r['missed_28']) for m, r in rows.items()})} to "
         f"{each({m: str(r['missed']) for m, r in rows.items()})} of "
         f"{rows[PRIMARY_MODELS[0]]['pairs']}. And none of {n} is not zero: it is "
-        f"{rates.format_rate(0, n, 0.0, table['zero_high'].iloc[0])}, for a threshold that was "
+        f"{numbers.rate(0, n, 0.0, table['zero_high'].iloc[0])}, for a threshold that was "
         f"chosen on the very searches it is judged by, which flatters it."
     )
 
@@ -546,7 +542,7 @@ def words_99_claim() -> str:
     faces = int(t.stated_value("Amazon reply 2018", "gallery size (faces)"))
     bound = t.zero_bound(faces)
     floor = max(error_rates.floor(m) for m in PRIMARY_MODELS)
-    interval = rates.format_rate(0, bound["searched"], 0.0, bound["fpir_high"])
+    interval = numbers.rate(0, bound["searched"], 0.0, bound["fpir_high"])
     can, cannot = "**It can be said**", "**It cannot be said**"
     points = [
         f"{can} that a stricter threshold gives fewer false matches: that holds for every model, "

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from helpers.experiments.what_the_officer_sees import tables as c
 from helpers.experiments.what_the_officer_sees.tables import LISTS, RULES, THOUSAND
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.show import numbers
 from helpers.show.numbers import listed, number, percent
 from helpers.show.plots import direct_label, new_figure
 from helpers.show.style import GALLERY_LABELS, INK, MODEL_LINES, styled
@@ -40,7 +41,7 @@ def span_percent(values, digits: int = 0) -> str:
 
 
 def _hit(row) -> str:
-    return rates.format_rate(row["hits"], row["searched"], row["low"], row["high"])
+    return numbers.rate(row["hits"], row["searched"], row["low"], row["high"])
 
 
 def _at(rule: str, size: int = LIST) -> pd.DataFrame:
@@ -90,7 +91,7 @@ def _per_thousand(row) -> str:
 
 
 def _fnir(row) -> str:
-    return rates.format_rate(row["missed"], row["enrolled"], row["fnir_low"], row["fnir_high"])
+    return numbers.rate(row["missed"], row["enrolled"], row["fnir_low"], row["fnir_high"])
 
 
 # ---------------------------------------------------------------- not enrolled
@@ -170,7 +171,7 @@ def words_alike() -> str:
 
 def _lists(row, column) -> str:
     k, n = row[column], row["lists"]
-    return rates.format_rate(k, n, *wilson(k, n))
+    return numbers.rate(k, n, *wilson(k, n))
 
 
 def show_hubs() -> pd.DataFrame:
@@ -317,7 +318,7 @@ def words_ranks() -> str:
     return (
         f"A longer list finds more people and always costs the same: {LISTS[-1]} faces still lack "
         "the person enrolled in "
-        f"{each(missing, lambda r: rates.format_rate(r['hits'], r['searched']))}, and every search "
+        f"{each(missing, lambda r: numbers.rate(r['hits'], r['searched']))}, and every search "
         f"shows {LISTS[-1] - 1} innocent people or more. "
         f"Counting each identity of strangers once instead of each face {_changes(more)}; leaving "
         f"nobody out as probably the member in person {_changes(rule)}. These are members of "
@@ -493,7 +494,7 @@ def show_rules() -> pd.DataFrame:
             "FPIR": [
                 "1, by definition"
                 if r["rule"] == "none"
-                else rates.format_rate(r["any"], r["searched"], r["fpir_low"], r["fpir_high"])
+                else numbers.rate(r["any"], r["searched"], r["fpir_low"], r["fpir_high"])
                 for _, r in table.iterrows()
             ],
             "Missed (FNIR)": table.apply(_fnir, axis=1),

@@ -17,6 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from helpers.faces import collection, enrolment, pipelines, same_person
+from helpers.files import write_atomically
 from helpers.paths import DATA, cache_dir
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipping
@@ -118,8 +119,8 @@ def _enrolled(dataset, ids, detector, read, progress, suffix="") -> pd.DataFrame
             for row in part.itertuples():
                 rows.append(_enrol_one(row.id, row.path, read, functions))
                 bar.update()
-            pd.DataFrame(rows).to_parquet(path.with_suffix(".part"), index=False)
-            path.with_suffix(".part").replace(path)
+            with write_atomically(path) as half:
+                pd.DataFrame(rows).to_parquet(half, index=False)
         tables.append(pd.read_parquet(path))
     bar.close()
     columns = ["id", "width", "height", "box_x", "box_y", "box_w", "box_h", "reason"]

@@ -12,9 +12,9 @@ from helpers.experiments.which_model import tables as spec
 from helpers.experiments.which_model.charts import AXIS_NAMES, LABELS
 from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import shipped
+from helpers.show import numbers
 from helpers.show.numbers import listed, percent
 from helpers.sources.groups import GROUPS
-from helpers.statistics import rates
 
 CHOICES = [
     ("model", "Dlib (native), SFace, Facenet, Dlib (deepface)", "counted",
@@ -104,7 +104,8 @@ def fpir_rows() -> pd.DataFrame:
     """What the figure of FPIRs draws: every specification whose policy does not fix the FPIR."""
     table = spec.curve().table
     table = table[~table["policy"].str.startswith("count")]
-    return table.assign(counted=True).sort_values("fpir")
+    # half of the rates are ties, which quicksort leaves in an order of the machine's own
+    return table.assign(counted=True).sort_values(["fpir", *spec.AXES], kind="stable")
 
 
 def plot_ratios():
@@ -290,7 +291,7 @@ def show_gallery_failures() -> pd.DataFrame:
 
 
 def _rate(row) -> str:
-    return rates.format_rate(int(row["failures"]), int(row["images"]), row["low"], row["high"])
+    return numbers.rate(int(row["failures"]), int(row["images"]), row["low"], row["high"])
 
 
 # ---------------------------------------------------------------- sentences

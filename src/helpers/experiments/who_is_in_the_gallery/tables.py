@@ -13,10 +13,10 @@ from helpers.experiments.who_is_in_the_gallery import compositions
 from helpers.experiments.who_is_in_the_gallery import make as c
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
+from helpers.show import numbers
 from helpers.show.numbers import percent
 from helpers.sources import groups
 from helpers.sources.groups import GROUPS
-from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
 
 Z = 1.959964
@@ -165,8 +165,7 @@ def spread(compositions=compositions.MAIN, ratio: str = "crude") -> dict:
 
 
 def ratio_text(row, name: str = "crude") -> str:
-    interval = rates.format_interval(row[f"{name}_low"], row[f"{name}_high"], percent=False)
-    return f"{row[name]:.2f} ({interval})"
+    return numbers.ratio(row[name], row[f"{name}_low"], row[f"{name}_high"])
 
 
 def number_text(value: float) -> str:
@@ -306,7 +305,7 @@ def show_groups(compositions=compositions.MAIN) -> pd.DataFrame:
 
 def _with_interval(row) -> str:
     text = expected_text(row["expected"], row["searched"])[:-1]
-    return f"{text}, {rates.format_interval(row['low'], row['high'])})"
+    return f"{text}, {numbers.interval(row['low'], row['high'])})"
 
 
 # ---------------------------------------------------------------- pairs of groups
@@ -433,11 +432,11 @@ def show_disagreement() -> pd.DataFrame:
         rows.append(
             {
                 "Label": words,
-                "Identical photographs that disagree": rates.format_rate(
+                "Identical photographs that disagree": numbers.rate(
                     k, several, *wilson(k, several)
                 ),
-                "Near-duplicate identities that disagree": rates.format_rate(a, b, *wilson(a, b)),
-                "Pairs of near-duplicates that disagree": rates.format_rate(m, n),
+                "Near-duplicate identities that disagree": numbers.rate(a, b, *wilson(a, b)),
+                "Pairs of near-duplicates that disagree": numbers.rate(m, n),
             }
         )
     return pd.DataFrame(rows)

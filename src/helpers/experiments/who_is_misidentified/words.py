@@ -10,6 +10,7 @@ from helpers.experiments.who_is_misidentified.tables import COLOUR, COUNTS, HEAD
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
+from helpers.show import numbers
 from helpers.show.numbers import listed, p_text, percent, signed
 from helpers.sources import groups
 from helpers.sources.groups import GROUPS
@@ -33,8 +34,7 @@ def number(value: float, low: float, high: float) -> str:
     """An estimate with its interval, where there is one; a dash without an estimate."""
     if np.isnan(value):
         return "–"
-    interval = "" if np.isnan(low) else f" ({rates.format_interval(low, high, percent=False)})"
-    return f"{value:.2f}{interval}"
+    return f"{value:.2f}" if np.isnan(low) else numbers.ratio(value, low, high)
 
 
 def with_interval(row, name: str) -> str:
@@ -151,11 +151,9 @@ def show_primary() -> pd.DataFrame:
                     "White": f"{row['k0']} of {row['n0']}",
                     "FPIR ratio": number(row["ratio"], row["low"], row["high"]),
                     "Within recorded sex": with_interval(row, "within"),
-                    "Half-samples": rates.format_interval(
-                        half["ratio_low"], half["ratio_high"], percent=False
-                    ),
-                    "Half-samples, within sex": rates.format_interval(
-                        half["within_low"], half["within_high"], percent=False
+                    "Half-samples": numbers.ratio_interval(half["ratio_low"], half["ratio_high"]),
+                    "Half-samples, within sex": numbers.ratio_interval(
+                        half["within_low"], half["within_high"]
                     ),
                     "Holm p": p_text(row["holm_p"]),
                 }
@@ -359,8 +357,8 @@ def show_rule() -> pd.DataFrame:
                     f"Ratio at {c}": number(r[f"ratio_{c}"], r[f"low_{c}"], r[f"high_{c}"])
                     for c in COUNTS
                 },
-                f"At {ACLU_COUNT}, half-samples": rates.format_interval(
-                    drawn["ratio_low"], drawn["ratio_high"], percent=False
+                f"At {ACLU_COUNT}, half-samples": numbers.ratio_interval(
+                    drawn["ratio_low"], drawn["ratio_high"]
                 ),
                 "AUC": with_interval(r, "auc"),
                 "AUC within": with_interval(r, "auc_within"),
@@ -619,7 +617,7 @@ def show_shares() -> pd.DataFrame:
         rows.append(
             {
                 "List": MODEL_LABELS.get(r.source, r.source),
-                "Share of the false matches": rates.format_rate(
+                "Share of the false matches": numbers.rate(
                     r.k1, r.flagged, r.share_low, r.share_high
                 ),
                 "Part of the searched": f"{about}{percent(r.n1 / r.searched)}",
