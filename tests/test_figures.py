@@ -12,6 +12,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
 from helpers.paths import FIGURES, ROOT
 from helpers.show import figures
@@ -366,12 +367,9 @@ def test_an_ordinary_palette_would_not_pass():
 
 
 def markers_drawn(fig) -> list[tuple[float, float]]:
-    points = []
-    for ax in fig.axes:
-        for line in ax.lines:
-            if line.get_marker() not in ("None", ">", ""):
-                points.append((float(line.get_xdata()[0]), float(line.get_ydata()[0])))
-    return points
+    """Where the dots stand, panel by panel."""
+    dots = [c for ax in fig.axes for c in ax.collections if isinstance(c, PathCollection)]
+    return [tuple(point) for collection in dots for point in collection.get_offsets()]
 
 
 def test_dots_stand_at_the_estimates_in_the_order_of_the_rows():

@@ -4,12 +4,23 @@ import math
 
 import numpy as np
 import pandas as pd
+import seaborn.objects as so
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from helpers.faces.pipelines import MODEL_LABELS, MODELS
 from helpers.show.layout import renderer_of
-from helpers.show.style import DPI, GROUP_MARKERS, INK, MARGIN, MUTED, WIDTH, colour_of, styled
+from helpers.show.style import (
+    DPI,
+    GROUP_MARKERS,
+    INK,
+    MARGIN,
+    MUTED,
+    STYLE,
+    WIDTH,
+    colour_of,
+    styled,
+)
 from helpers.sources.groups import GROUPS
 
 
@@ -80,6 +91,16 @@ def plot_dots_with_intervals(
     with styled():
         fig, axes = new_figure(0.95 + 0.235 * y)
         ax = axes[0, 0]
+        limit = scale * (xmax or 1.04 * float(np.nanmax(df[[estimate, high]].to_numpy(float))))
+        marks, numbers = [], []
+        for at, text, row in rows:
+            if row is None:
+                continue
+            value, a, b = (float(row[c]) * scale for c in (estimate, low, high))
+            marks.append((at, value, a, b, str(row[group]) if group else text))
+            tally = f"{row[count]:,.0f} of {row[n]:,.0f}" if count and n else ""
+            numbers.append((at, tally, _interval_text(value, a, b, unit)))
+        _dots(ax, marks, math.inf if log else limit)
         ax.set_ylim(y - 0.4, -0.6)
         ax.set_yticks([at for at, _, _ in rows], [text for _, text, _ in rows])
         for tick, (_, text, row) in zip(ax.get_yticklabels(), rows, strict=True):
@@ -88,20 +109,10 @@ def plot_dots_with_intervals(
         if log:
             _log_ticks(ax, df, low, high, scale)
         else:
-            limit = xmax or 1.04 * float(np.nanmax(df[[estimate, high]].to_numpy(float)))
-            ax.set_xlim(0, limit * scale)
+            ax.set_xlim(0, limit)
             ax.xaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
             sign = " %" if unit == "percent" else ""
             ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g}{sign}"))
-        numbers = []
-        for at, text, row in rows:
-            if row is None:
-                continue
-            name = str(row[group]) if group else text
-            value, a, b = (float(row[c]) * scale for c in (estimate, low, high))
-            _dot(ax, at, value, a, b, name)
-            tally = f"{row[count]:,.0f} of {row[n]:,.0f}" if count and n else ""
-            numbers.append((at, tally, _interval_text(value, a, b, unit)))
         ax.grid(axis="x")
         ax.spines["left"].set_visible(False)
         ax.set_xlabel(xlabel, loc="left")
@@ -118,20 +129,29 @@ def plot_dots_with_intervals(
     return fig
 
 
-def _dot(ax, y: float, value: float, low: float, high: float, name: str) -> None:
-    """A dot and its interval; an arrow head where the interval leaves the axes."""
-    if math.isnan(value):
-        return
-    colour, marker = colour_of(name), GROUP_MARKERS.get(name, "o")
-    limit = ax.get_xlim()[1]
-    if not (math.isnan(low) or math.isnan(high)):
-        ax.plot([low, min(high, limit)], [y, y], color=colour, lw=2.2, alpha=0.55, zorder=2)
-        if high > limit:
-            ax.plot(limit, y, ">", color=colour, ms=4.5, mew=0, clip_on=False, zorder=2)
-    if value <= limit:
-        ax.plot(
-            value, y, marker, color=colour, ms=5.6, mec="white", mew=0.7, clip_on=False, zorder=3
-        )
+def _dots(ax, rows: list[tuple[float, float, float, float, str]], limit: float) -> None:
+    """Dots with intervals, rows of y, value, low, high and name; ticks and limits come later.
+
+    Each name has its group's colour and marker, or ink and a circle. An interval that leaves the
+    axes at `limit` ends in an arrow head, for which seaborn has no mark.
+    """
+    df = pd.DataFrame(rows, columns=["y", "value", "low", "high", "name"])
+    df = df.dropna(subset="value").assign(end=lambda d: d["high"].clip(upper=limit))
+    names = list(dict.fromkeys(df["name"]))
+    place = so.Plot(df, y="y", color="name").theme(STYLE).on(ax).label(x="", y="")
+    place = place.scale(color={name: colour_of(name) for name in names})
+    drawn = len(ax.collections)
+    place.add(
+        so.Range(linewidth=2.2, alpha=0.55), xmin="low", xmax="end", data=df.dropna(), legend=False
+    ).plot()
+    place.add(
+        so.Dot(pointsize=5.6, edgecolor="white", edgewidth=0.7),
+        x="value", marker="name", data=df[df["value"] <= limit], legend=False,
+    ).scale(marker={name: GROUP_MARKERS.get(name, "o") for name in names}).plot()  # fmt: skip
+    for over, marks in enumerate(ax.collections[drawn:]):
+        marks.set(zorder=2 + over, clip_on=False)  # half a dot at 0 is no dot
+    for row in df[df["high"] > limit].itertuples():
+        ax.plot(limit, row.y, ">", color=colour_of(str(row.name)), ms=4.5, mew=0, clip_on=False)
 
 
 def plot_rates_by_group(
@@ -168,14 +188,12 @@ def plot_rates_by_group(
         fig, axes = new_figure(1.15 + 0.26 * len(labels), 1, len(panels), sharex=True, sharey=True)
         for ax, name in zip(axes[0], panels, strict=True):
             part = df[df[panel] == name].set_index(label)
-            ax.set_title(MODEL_LABELS.get(name, str(name)), pad=7)
+            rows = [(y, part.loc[g]) for y, g in enumerate(labels) if g in part.index]
+            marks = [(y, *(100 * row[[estimate, low, high]]), str(row.name)) for y, row in rows]
+            _dots(ax, marks, 100 * limit)
+            ax.set_title(MODEL_LABELS.get(name, str(name)), pad=7)  # seaborn clears it
             ax.set_xlim(0, 100 * limit)
-            for y, group in enumerate(labels):
-                if group not in part.index:
-                    continue
-                row = part.loc[group]
-                value, a, b = (100 * float(row[c]) for c in (estimate, low, high))
-                _dot(ax, y, value, a, b, str(group))
+            for y, row in rows:
                 if count and n:
                     ax.annotate(
                         f"{row[count]:,.0f}/{row[n]:,.0f}", (1, y),
@@ -191,6 +209,8 @@ def plot_rates_by_group(
             ax.set_ylim(len(labels) - 0.4, -0.6)
             ax.xaxis.set_major_locator(MaxNLocator(2 if len(panels) > 2 else 4))
             ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.10g} %"))
+        for ax in axes[0, 1:]:
+            ax.tick_params(labelleft=False)  # seaborn shows them on every panel
         axes[0, 0].set_yticks(range(len(labels)), labels)
         axes[0, 0].set_xlabel(xlabel, loc="left")
         for tick, group in zip(axes[0, 0].get_yticklabels(), labels, strict=True):

@@ -1,6 +1,7 @@
 """The figures of notebook 05."""
 
 import numpy as np
+import seaborn as sns
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
@@ -103,25 +104,22 @@ def plot_heat(df, groups, races, own):
     for ax, model in zip(axes[:, 0], models, strict=True):
         part = df[df["model"] == model].set_index(["group", "race"])
         grid = np.array([[part.loc[(g, r), "fmr"] for r in races] for g in groups])
+        texts = np.array([[_cell(part.loc[(g, r)]) for r in races] for g in groups])
         # a mesh, not an image: the figure stays one of vectors
-        edges = [np.arange(n + 1) - 0.5 for n in grid.shape[::-1]]
-        cells = np.ma.masked_equal(grid, 0)
-        ax.pcolormesh(
-            *edges, cells, norm=norm, cmap="Blues", alpha=0.85, edgecolors="white", lw=0.5
-        )
-        ax.invert_yaxis()
-        for i, group in enumerate(groups):
-            for j, race in enumerate(races):
-                row = part.loc[(group, race)]
-                light = row["fmr"] > 0 and norm(row["fmr"]) > 0.62
-                ax.text(
-                    j, i, _cell(row), ha="center", va="center", fontsize=7,
-                    color="white" if light else INK,
-                )  # fmt: skip
-                if own.get(group) == race:
-                    ax.add_patch(_frame(j, i))
-        ax.set_xticks(range(len(races)), races)
-        ax.set_yticks(range(len(groups)), groups)
+        sns.heatmap(
+            grid, mask=grid == 0, norm=norm, cmap="Blues", alpha=0.85, linewidths=0.5, cbar=False,
+            xticklabels=races, yticklabels=groups, ax=ax,
+        )  # fmt: skip
+        ax.tick_params(axis="y", rotation=0)
+        # by hand: seaborn writes no text in a cell without colour, and one of none is a finding
+        for (i, j), fmr in np.ndenumerate(grid):
+            light = fmr > 0 and norm(fmr) > 0.62
+            ax.text(
+                j + 0.5, i + 0.5, texts[i, j], ha="center", va="center", fontsize=7,
+                color="white" if light else INK,
+            )  # fmt: skip
+            if own.get(groups[i]) == races[j]:
+                ax.add_patch(_frame(j + 0.5, i + 0.5))
         ax.tick_params(length=0, top=False)
         ax.set_title(MODEL_LABELS[model], pad=5)
         for side in ax.spines.values():
