@@ -24,6 +24,10 @@ def threshold(config: Configuration, target: float) -> float:
     """The threshold (a distance) of a configuration at a target FMR, from what ships.
 
     Raises UserError when the configuration was not calibrated, or the FMR is not on offer.
+
+    >>> from helpers.protocol.shipping import configuration
+    >>> threshold(configuration("dlib-native"), 1e-4)
+    0.5284
     """
     table = thresholds()
     mine = table[(table["model"] == config.model) & (table["detector"] == config.detector)]
@@ -40,7 +44,11 @@ def threshold(config: Configuration, target: float) -> float:
 
 
 def thresholds() -> pd.DataFrame:
-    """The calibrated thresholds that ship: a row for each model and target FMR on offer."""
+    """The calibrated thresholds that ship: a row for each model and target FMR on offer.
+
+    >>> sorted(thresholds()["target_fmr"].unique().tolist())
+    [1e-06, 1e-05, 0.0001, 0.001]
+    """
     return pd.read_csv(FOLDER / "thresholds.csv")
 
 

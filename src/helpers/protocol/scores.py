@@ -151,13 +151,23 @@ def counts_by_stratum(probes, gallery, kept, strata: pd.Series, thresholds: dict
 
 
 def pairs_at(scores: Scores, threshold: float) -> int:
-    """Comparisons at or below a threshold, probable same persons left out."""
+    """Comparisons at or below a threshold, probable same persons left out.
+
+    >>> from types import SimpleNamespace
+    >>> histogram = pd.DataFrame({"score": [0.1, 0.2, 0.3], "pairs": [1, 4, 9]})
+    >>> pairs_at(SimpleNamespace(histogram=histogram), 0.2)
+    5
+    """
     table = scores.histogram
     return int(table.loc[at_or_below(table["score"], threshold), "pairs"].sum())
 
 
 def genuine_p90(genuine: pd.DataFrame) -> float:
-    """The 90th percentile of genuine scores (column score), a distance, rounded to 4 decimals."""
+    """The 90th percentile of genuine scores (column score), a distance, rounded to 4 decimals.
+
+    >>> genuine_p90(pd.DataFrame({"score": np.arange(11) / 10}))
+    0.9
+    """
     return float(np.round(np.percentile(genuine["score"], GENUINE_PERCENTILE), DECIMALS))
 
 

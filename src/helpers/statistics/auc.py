@@ -27,6 +27,9 @@ def nearer(a, b):
 
     a, b: scores, shape (m,) and (n,), inf allowed. Returns two float64 arrays of these shapes,
     from mid-ranks (Sun and Xu 2014) and exact.
+
+    >>> nearer([0.1, 0.3], [0.2, 0.3, 0.4])
+    (array([0. , 1.5]), array([1. , 1.5, 2. ]))
     """
     ranks = stats.rankdata(np.concatenate([a, b]))
     return ranks[: len(a)] - stats.rankdata(a), ranks[len(a) :] - stats.rankdata(b)
@@ -44,7 +47,12 @@ def delong_variance(shares_a, shares_b):
 
 
 def delong(a, b):
-    """AUC of a below b, and its variance."""
+    """AUC of a below b, and its variance.
+
+    >>> a, b = np.array([0.1, 0.3]), np.array([0.2, 0.3, 0.4])
+    >>> [round(float(x), 3) for x in delong(a, b)]
+    [0.75, 0.083]
+    """
     nearer_b, nearer_a = nearer(a, b)
     shares_a, shares_b = 1 - nearer_b / len(b), nearer_a / len(a)
     return shares_a.mean(), delong_variance(shares_a, shares_b)
@@ -57,6 +65,11 @@ def auc_best_scores(best_a, best_b, confidence=0.95):
     off at every threshold on average. Ties count one half; inf (no candidate) ties with inf.
     Mann-Whitney AUC, DeLong interval on the logit scale (NaN at 0 or 1), p of scipy's
     `mannwhitneyu`. Members are taken as independent: for the shared gallery see `half_sample`.
+
+    >>> auc_best_scores([0.1, 0.2], [0.3, 0.4, np.inf]).auc
+    1.0
+    >>> auc_best_scores([0.1, 0.3], [0.2, 0.3]).auc
+    0.625
     """
     a, b = best_of_each(best_a, "best_a"), best_of_each(best_b, "best_b")
     if not len(a) or not len(b):

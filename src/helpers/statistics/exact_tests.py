@@ -25,13 +25,21 @@ class Permutation(NamedTuple):
 
 
 def fisher_exact(k1, n1, k0, n0):
-    """Two-sided p of Fisher's exact test, conditional on k1 + k0 flagged (scipy)."""
+    """Two-sided p of Fisher's exact test, conditional on k1 + k0 flagged (scipy).
+
+    >>> round(fisher_exact(3, 4, 1, 4), 4)  # the lady tasting tea
+    0.4857
+    """
     check_counts((k1, n1), (k0, n0))
     return float(stats.fisher_exact([[k1, n1 - k1], [k0, n0 - k0]]).pvalue)
 
 
 def holm(pvalues):
-    """P values adjusted by Holm's step-down method (statsmodels); a Series keeps its index."""
+    """P values adjusted by Holm's step-down method (statsmodels); a Series keeps its index.
+
+    >>> holm([0.01, 0.04, 0.03]).round(2).tolist()
+    [0.03, 0.06, 0.06]
+    """
     p = np.asarray(pvalues, dtype=np.float64)
     if p.ndim != 1 or np.isnan(p).any() or ((p < 0) | (p > 1)).any():
         raise ValueError("Holm's method needs a list of p values between 0 and 1, none missing")
@@ -48,6 +56,9 @@ def power_fisher(n1, n0, k_total, ratio, alpha=0.05):
     k_total flagged, how many of them are in group 1 follows Fisher's noncentral hypergeometric
     distribution with odds p1 (1 - p0) / (p0 (1 - p1)); power is its mass on the tables with
     p <= alpha. At ratio 1 this is the size of the test, below alpha because counts are discrete.
+
+    >>> round(power_fisher(104, 425, 28, 2), 2)
+    0.44
     """
     check_counts((k_total, n1 + n0))
     p0 = k_total / (n1 * ratio + n0)
@@ -68,6 +79,12 @@ def rank_permutation_test(best, labelled, strata, permutations=9999, seed=0):
     strata: the labels are exchanged within these only (sex; sex x group). The statistic is the
     AUC pooled over strata, (pairs with the labelled below + half the ties) / pairs, 0.5 under the
     null. Two-sided p = (1 + permutations as far from 0.5) / (1 + permutations), never 0.
+
+    >>> labelled = np.array([True, True, False, False, False, False])
+    >>> best = np.array([0.10, 0.20, 0.30, 0.40, 0.50, np.inf])
+    >>> found = rank_permutation_test(best, labelled, np.zeros(6), seed=1)
+    >>> float(found.auc), round(found.p, 2)
+    (1.0, 0.13)
     """
     best = best_of_each(best, "best")
     labelled, strata = np.asarray(labelled), np.asarray(strata)

@@ -56,6 +56,14 @@ def half_sample(
     bound: for an FPIR directly; for the share given the sizes of both groups; for the ratio from
     the share, ratio = odds of the share x n0 / n1. The ratio within sex takes the design effect of
     the crude one. The AUC's is on the logit scale. Coverage as measured: see `simulate_coverage`.
+
+    >>> from helpers.statistics.made_up_searches import simulate_search
+    >>> search = simulate_search(np.random.default_rng(0))
+    >>> table = half_sample(*search, "count:28", draws=100)
+    >>> int(table.at["fpir of colour", "numerator"] + table.at["fpir white", "numerator"])
+    28
+    >>> bool(table.at["risk ratio", "low"] < table.at["risk ratio", "high"])
+    True
     """
     data = _half_data(candidates, clusters, members)
     kind, value = _policy(policy, data["n"])

@@ -33,6 +33,11 @@ def simulate_search(
     match everybody); a cluster has one to three faces. The `nearest` faces are kept, so that all
     members have candidates.
     Returns candidates, clusters, members, as `half_sample` takes them.
+
+    >>> rng = np.random.default_rng(0)
+    >>> candidates, clusters, members = simulate_search(rng, n=20, n_clusters=100, nearest=5)
+    >>> len(candidates), clusters.nunique(), int(members["of_colour"].sum())
+    (100, 100, 4)
     """
     of_colour = np.arange(n) < round(share * n)
     female = rng.random(n) < np.where(of_colour, women[1], women[0])

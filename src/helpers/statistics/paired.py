@@ -32,6 +32,11 @@ def paired_change(before, after) -> PairedChange:
 
     before, after: bool arrays over the same people. Tango, Statistics in Medicine 17 (1998),
     891-908. Raises ValueError for nobody, or unequal lengths.
+
+    >>> before, after = [True, False, False, False], [True, True, True, False]
+    >>> found = paired_change(before, after)
+    >>> found.gained, found.lost, found.change, found.p
+    (2, 0, 0.5, 0.5)
     """
     before, after = np.asarray(before, dtype=bool), np.asarray(after, dtype=bool)
     if before.shape != after.shape or before.size == 0:
@@ -54,13 +59,21 @@ def paired_change(before, after) -> PairedChange:
 
 @cache
 def mcnemar(gained: int, lost: int) -> float:
-    """McNemar's exact p, two-sided: are as many gained as lost?"""
+    """McNemar's exact p, two-sided: are as many gained as lost?
+
+    >>> mcnemar(5, 0)
+    0.0625
+    """
     return min(1.0, 2 * float(stats.binom.cdf(min(gained, lost), gained + lost, 0.5)))
 
 
 @cache
 def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Tango's score interval of (gained - lost) / n, the difference of two paired shares."""
+    """Tango's score interval of (gained - lost) / n, the difference of two paired shares.
+
+    >>> [round(end, 3) for end in tango(12, 2, 50)]
+    [0.061, 0.345]
+    """
     z = stats.norm.ppf(0.5 + confidence / 2)
 
     def statistic(delta):
@@ -101,6 +114,11 @@ def gap_change(before, after, of_colour, strata=None) -> GapChange:
     Interval: from the Tango intervals of each group by the method of Zou and Donner (2008,
     "MOVER"). p: exact permutation test, two-sided: the groups' labels exchanged within the strata.
     Raises ValueError when no stratum holds both groups.
+
+    >>> before, after = [0, 0, 0, 0], [1, 1, 0, 0]
+    >>> found = gap_change(before, after, [True, True, False, False])
+    >>> float(found.change), round(found.p, 3)
+    (1.0, 0.333)
     """
     before, after = np.asarray(before, dtype=int), np.asarray(after, dtype=int)
     of_colour = np.asarray(of_colour, dtype=bool)
@@ -160,6 +178,10 @@ def auc_change(before_a, before_b, after_a, after_b) -> tuple[float, float, floa
 
     Paired DeLong (1988): variance of the difference of each person's placements. NaN bounds with
     fewer than two people in a group.
+
+    >>> change, low, high = auc_change([0.2, 0.4], [0.1, 0.3], [0.1, 0.3], [0.2, 0.4])
+    >>> change
+    0.5
     """
     before, after = _placements(before_a, before_b), _placements(after_a, after_b)
     differences = [y - x for x, y in zip(before, after, strict=True)]

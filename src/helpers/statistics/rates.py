@@ -64,6 +64,10 @@ def reach(threshold):
 
     threshold: a number or an array. To compare scores ask `at_or_below`; only where it cannot be
     asked (`np.searchsorted`, scores that may be NaN) compare rounded scores with `reach`.
+
+    >>> scores = [0.05, 0.0699, 0.07, 0.07, 0.0701]
+    >>> int(np.searchsorted(scores, reach(0.07), side="right"))
+    4
     """
     return threshold + EPSILON
 
@@ -72,6 +76,9 @@ def at_or_above(confidences, threshold):
     """Which confidences, of four decimals, reach a threshold; NaN (no answer) reaches none.
 
     confidences, threshold: arrays of one shape, or a number as the threshold. Returns bools.
+
+    >>> at_or_above([0.9, 0.8999, np.nan], 0.9).tolist()
+    [True, False, False]
     """
     return np.asarray(confidences, dtype=np.float64) >= np.asarray(threshold) - EPSILON
 
@@ -80,6 +87,9 @@ def at_or_below(scores, threshold):
     """Which scores are matches: rounded to four decimals, at or below the threshold.
 
     scores: any shape, float; inf where there was no candidate. Returns a bool array of that shape.
+
+    >>> at_or_below([0.0699, 0.07, np.float32(0.07), 0.0701, np.inf], 0.07).tolist()
+    [True, True, True, False, False]
     """
     threshold = float(threshold)
     if not np.isfinite(threshold):
@@ -96,6 +106,10 @@ def best_scores(candidates, probes):
     candidates: columns probe_id, score (one row a candidate, any order). probes: ids of everyone
     searched, failures to enrol included; candidates of other probes are left out.
     Returns a float64 Series indexed by probe id in the order of `probes`.
+
+    >>> candidates = pd.DataFrame({"probe_id": ["a", "a"], "score": [0.3, 0.2]})
+    >>> best_scores(candidates, ["a", "b"]).to_dict()
+    {'a': 0.2, 'b': inf}
     """
     probes = pd.Index(probes, name="probe_id")
     if probes.has_duplicates:
@@ -135,6 +149,10 @@ def fpir(flagged):
 
     flagged: bool array over searches of people who are not in the gallery; a failure to enrol is
     False. FPIR(N, T) depends on the gallery size N and the threshold T: name both beside it.
+
+    >>> found = fpir([True] + 19 * [False])
+    >>> found.numerator, found.denominator, found.rate
+    (1, 20, 0.05)
     """
     flagged = _booleans(flagged, "flagged")
     if flagged.size == 0:
@@ -155,6 +173,9 @@ def fnmr(genuine_scores, threshold):
     """Share of genuine comparisons (same person, two images) above the threshold.
 
     genuine_scores: one a pair; inf for a pair that failed to enrol counts as a miss.
+
+    >>> fnmr([0.1, 0.2, 0.4, np.inf], 0.3).rate
+    0.5
     """
     scores = np.asarray(genuine_scores, dtype=np.float64)
     if scores.size == 0:
@@ -167,6 +188,9 @@ def fnir(genuine_scores, threshold, ranks=None, max_rank=None):
 
     genuine_scores: the score of the enrolled mate in each search, inf where it was not returned.
     ranks: its rank (1 = best), needed with max_rank: a mate ranked worse is a miss as well.
+
+    >>> fnir([0.1, 0.2, 0.4, np.inf], 0.3, ranks=[1, 9, 1, np.nan], max_rank=5).rate
+    0.75
     """
     scores = np.asarray(genuine_scores, dtype=np.float64)
     if scores.size == 0:
@@ -186,6 +210,9 @@ def threshold_for_count(best, k):
     best: best impostor score a probe (inf for none). T is the k-th smallest. Where the k-th and
     the (k+1)-th are equal at four decimals no threshold flags exactly k; T then flags every tied
     probe and `attained` says how many that is.
+
+    >>> threshold_for_count([0.1, 0.2, 0.2, 0.5], 2)
+    CountThreshold(threshold=0.2, attained=3, wanted=2)
     """
     best = np.asarray(best, dtype=np.float64)
     if k != int(k) or k < 1:
@@ -211,6 +238,11 @@ def threshold_for_fmr(impostor_scores, n_comparisons, target, min_errors=30):
     score (four decimals).
     Raises ValueError when fewer than `min_errors` errors lie at the threshold (the rule of 30), or
     when the tail ends before the target is reached: that FMR is then not offered.
+
+    >>> scores = np.arange(1, 101) / 1000
+    >>> found = threshold_for_fmr(scores, 1_000_000, 5e-5)
+    >>> found.threshold, found.errors
+    (0.05, 50)
     """
     if not 0 < target < 1:
         raise ValueError(f"a target FMR lies between 0 and 1, not {target}")
@@ -245,6 +277,10 @@ def by_group(members, group_col, order=None, flag_col="flagged"):
     members: one row a person searched, with a bool column `flag_col`. order: the groups in the
     order wanted; a group nobody belongs to gets a row of 0 searched and NaN, one that is not
     listed is an error, so that nobody drops out of a table. low, high: 95 % Wilson interval.
+
+    >>> members = pd.DataFrame({"group": ["x", "x", "y"], "flagged": [True, False, False]})
+    >>> by_group(members, "group")["fpir"].to_dict()
+    {'x': 0.5, 'y': 0.0}
     """
     groups = _groups(members, group_col, order)
     flags = _booleans(members[flag_col], flag_col)
@@ -295,6 +331,9 @@ def false_match_share(flagged, of_colour):
     flagged, of_colour: bool arrays, one entry a person searched. The share depends on how many of
     the group were searched: set it beside the group's part of those searched. NaN if nobody is
     flagged.
+
+    >>> false_match_share([True, True, False], [True, False, False])[:3]
+    (1, 2, 0.5)
     """
     flagged, of_colour = _booleans(flagged, "flagged"), _booleans(of_colour, "of_colour")
     if flagged.shape != of_colour.shape:
@@ -315,6 +354,9 @@ def expected_fpir_hypergeometric(k_by_stratum, N_by_stratum, n_by_stratum):
 
     C(N-k, n) / C(N, n) = prod_{j<k} (1 - n / (N - j)), summed as logarithms: exact to rounding for
     any N, where a difference of log-gammas loses the small chances.
+
+    >>> expected_fpir_hypergeometric([1], [10], [5])  # one face of ten matches, five are drawn
+    0.5
     """
     k = np.asarray(k_by_stratum)
     N, n = np.atleast_1d(N_by_stratum), np.atleast_1d(n_by_stratum)
@@ -341,10 +383,18 @@ def expected_fpir_hypergeometric(k_by_stratum, N_by_stratum, n_by_stratum):
 
 
 def chance_of_a_candidate(fmr: float, faces: int) -> float:
-    """Chance that one search returns a stranger, were all comparisons independent: 1-(1-FMR)^N."""
+    """Chance that one search returns a stranger, were all comparisons independent: 1-(1-FMR)^N.
+
+    >>> round(chance_of_a_candidate(1e-6, 25_000), 4)
+    0.0247
+    """
     return float(-np.expm1(faces * np.log1p(-fmr)))
 
 
 def chance_of_so_few(found: int, group: int, drawn: int, everybody: int) -> float:
-    """Chance that a draw without replacement holds at most `found` of a group (hypergeometric)."""
+    """Chance that a draw without replacement holds at most `found` of a group (hypergeometric).
+
+    >>> round(chance_of_so_few(0, 5, 2, 10), 4)  # none of five, two of ten drawn
+    0.2222
+    """
     return float(stats.hypergeom.cdf(found, everybody, group, drawn))

@@ -12,6 +12,10 @@ def firth_logistic(X, y, confidence=0.95):
     Maximises log L + log|I| / 2 (Firth, Biometrika 80 (1993), 27-38). Returns one row a term:
     coefficient (log odds), odds_ratio, low, high (profile penalised likelihood, of the odds
     ratio), p (penalised likelihood ratio test). Use at most one term for every ten events.
+
+    >>> X, y = pd.DataFrame({"of_colour": [0] * 10 + [1] * 10}), [0] * 9 + [1] * 11
+    >>> float(firth_logistic(X, y).at["of_colour", "odds_ratio"].round(1))  # 10.5 x 9.5 / 0.5 / 1.5
+    133.0
     """
     y = np.asarray(y, dtype=np.float64)
     terms = ["constant", *X.columns]
