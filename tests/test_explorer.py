@@ -36,7 +36,7 @@ def test_expected_grows_with_the_gallery(within, size):
 
 def test_a_drawn_gallery_holds_the_expected_number():
     rng = np.random.default_rng(0)
-    found = rng.uniform(size=(30, 400))
+    found = rng.uniform(size=(30, 400)).round(4)
     enrolled = np.array([True] * 30 + [False])
     thresholds = pd.DataFrame({"threshold": [0.01], "name": [""]})
     cells = pd.Series(["a"] * 20 + ["b"] * 11)

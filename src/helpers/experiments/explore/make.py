@@ -70,7 +70,7 @@ def expected(within: np.ndarray, faces: int, size: int, cells: pd.Series) -> pd.
 def explore(scores_of: np.ndarray, enrolled: np.ndarray, cells, thresholds, sizes) -> pd.DataFrame:
     """The grid of one gallery and model: one row a threshold and size.
 
-    scores_of: (enrolled members, faces) distances. enrolled: (members,) bool; whoever failed to
+    scores_of: (enrolled members, faces) rounded scores. enrolled: (members,) bool; who failed to
     enrol is never matched. cells: (members,). Columns threshold, name, size, per_million (of a
     million single comparisons, those at or below the threshold), and one a cell: expected number of
     its members falsely matched.
