@@ -239,7 +239,7 @@ def test_deepfaces_own_is_fed_as_deepface_feeds_it(monkeypatch):
             return np.array([0.25, 0.75], dtype=np.float32)
 
     client = Client()
-    monkeypatch.setattr(pipelines, "_build", lambda task, name: (client, ()))
+    monkeypatch.setattr(pipelines, "build", lambda task, name: (client, ()))
     crop = np.full((100, 50, 3), (0, 51, 255), dtype=np.uint8)
     face = pipelines.Face((0, 0, 50, 100), None, None, 1.0, crop)
     guess = gender_classifiers.load(gender_classifiers.UNTESTED)(

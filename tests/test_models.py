@@ -298,7 +298,7 @@ def test_the_projects_manifest_is_complete():
             if {"distribution", "npm"} & set(source):
                 assert len(source["distribution_sha256"]) == 64, file
             # the converted copy is not the official file, and says so
-            assert ("convert" in source) == ("carried" in source["what"]), file
+            assert ("convert" in source) == ("faces.conversion" in source["what"]), file
 
 
 # ---- names
@@ -335,13 +335,13 @@ def offline(places, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("DEEPFACE_HOME", os.environ.get("DEEPFACE_HOME", str(Path.home())))
-    pipelines._build.cache_clear()
+    pipelines.build.cache_clear()
     from deepface.modules import modeling
 
     nothing_loaded = {task: {} for task in modeling.AVAILABLE_MODELS}
     monkeypatch.setattr(modeling, "cached_models", nothing_loaded, raising=False)
     yield places
-    pipelines._build.cache_clear()
+    pipelines.build.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,21 @@ from helpers.faces import enrolment, pipelines
 from helpers.faces.pipelines import MODELS, PIPELINES
 from helpers.paths import DATA
 
-ROWS = {  # label, network, metric, default threshold
-    "dlib-native": ("Dlib (native)", "Dlib", "euclidean", 0.6),
-    "SFace": ("SFace", "SFace", "cosine", 0.593),
-    "Facenet": ("Facenet", "Facenet", "cosine", 0.40),
-    "Dlib": ("Dlib (deepface)", "Dlib", "cosine", 0.07),
+ROWS = {  # label, feed, network, metric, default threshold
+    "dlib-native": ("Dlib", "native", "Dlib", "euclidean", 0.6),
+    "sface-native": ("SFace", "native", "SFace", "cosine", 0.637),
+    "facenet-native": ("Facenet", "native", "Facenet", "euclidean", 1.1145),
+    "Dlib": ("Dlib (deepface)", "deepface", "Dlib", "cosine", 0.07),
+    "SFace": ("SFace (deepface)", "deepface", "SFace", "cosine", 0.593),
+    "Facenet": ("Facenet (deepface)", "deepface", "Facenet", "cosine", 0.40),
 }
 
 
 def test_each_row_is_what_it_says():
     assert list(PIPELINES) == list(ROWS)
     for name, row in PIPELINES.items():
-        assert (row.label, row.recogniser, row.metric, row.default_threshold) == ROWS[name]
-    assert pipelines.PRIMARY_MODELS == ("dlib-native", "SFace", "Facenet")
+        assert (row.label, row.feed, row.recogniser, *row[-3:-1]) == ROWS[name]
+    assert pipelines.PRIMARY_MODELS == ("dlib-native", "sface-native", "facenet-native")
 
 
 def test_no_two_pipelines_are_drawn_alike():

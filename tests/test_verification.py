@@ -356,7 +356,7 @@ def test_other_weights_are_not_compared_and_do_not_count_as_agreement(project, s
 
 def test_another_configuration_is_not_compared(project):
     def other(frame, description):
-        description["configuration"] |= {"padding": "half a face"}
+        description["configuration"] |= {"crop": "half a face"}
         return frame
 
     change_faces(project / "data" / "faces" / "probes-SFace.parquet", other)
@@ -365,7 +365,7 @@ def test_another_configuration_is_not_compared(project):
     shutil.copy(source, again)
     shutil.copy(enrolment.failures_path(source), enrolment.failures_path(again))
     row = verification.check_faces("probes", "SFace", again, [])
-    assert not row["agrees"] and row["detail"] == "not compared: made with another padding"
+    assert not row["agrees"] and row["detail"] == "not compared: made with another crop"
 
 
 # ---- planted faults in scores

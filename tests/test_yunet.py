@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.faces import enrolment, pipelines, weights, yunet
+from helpers.faces import enrolment, networks, pipelines, weights, yunet
 from helpers.sources import fetch
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -76,8 +76,32 @@ def test_no_face_in_noise_of_any_shape(height, width, seed):
 def test_without_prelu_the_numbers_are_the_same_bit_by_bit():
     path = weights.find(weights.FILES["SFace"])
     original = onnxruntime.InferenceSession(str(path))
-    rewritten = onnxruntime.InferenceSession(pipelines.without_prelu(str(path)))
+    rewritten = onnxruntime.InferenceSession(networks.without_prelu(str(path)))
     for seed in range(3):
         face = np.random.default_rng(seed).uniform(0, 255, (1, 3, 112, 112)).astype(np.float32)
         outputs = [session.run(None, {"data": face})[0] for session in (original, rewritten)]
         np.testing.assert_array_equal(*outputs)
+
+
+def test_the_native_way_is_opencvs(mirror):
+    """Boxes, landmarks and scores of `cv2.FaceDetectorYN` at its defaults, on portraits."""
+    path = weights.find(weights.FILES["yunet"])
+    session = yunet.load(path)
+    for file in images.portraits(mirror, 25):
+        image = enrolment.read_image(file)
+        theirs = cv2.FaceDetectorYN.create(str(path), "", image.shape[1::-1]).detect(image)[1]
+        ours = yunet.find(session, image)
+        assert len(ours) == len(theirs)
+        for (box, points, score), row in zip(ours, theirs, strict=True):
+            assert np.abs(np.array(box) - row[:4]).max() <= 0.51
+            assert np.abs(points.ravel() - row[4:14]).max() < 0.01
+            assert abs(score - row[14]) < 1e-4
+
+
+def test_a_large_photograph_is_scaled_down_and_its_faces_are_told_in_its_own_pixels(mirror):
+    session = yunet.load(weights.find(weights.FILES["yunet"]))
+    image = enrolment.read_image(images.portraits(mirror, 1)[0])
+    ((box, points, _),) = yunet.find(session, image)
+    ((large, large_points, _),) = yunet.find(session, cv2.resize(image, None, fx=5, fy=5))
+    assert np.abs(np.array(large) / 5 - box).max() < 25
+    assert np.abs(large_points / 5 - points).max() < 12

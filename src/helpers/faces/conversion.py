@@ -1,11 +1,13 @@
-"""Turns carried copies of weights into ONNX files: two for deepface's engine, one of a classifier.
+"""Turns weights of other libraries into ONNX files, so that one engine runs every network.
 
 The results are not the official files: they have hashes of their own in the weights manifest.
-Nothing that a weights file holds is executed; only its arrays and its JSON are read.
+Nothing that a weights file holds is executed; only its arrays and its JSON are read. dlib's own
+file is read by `dlib_network`.
 
     python -m helpers.faces.conversion sface IN.onnx OUT.onnx
     python -m helpers.faces.conversion facenet IN.h5 OUT.onnx
     python -m helpers.faces.conversion faceres IN.json OUT.onnx
+    python -m helpers.faces.conversion dlib IN.dat OUT.onnx
 """
 
 import base64
@@ -18,6 +20,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+
+from helpers.faces import dlib_network
 
 IR_VERSION = 8
 OPSET = 13
@@ -264,13 +268,39 @@ def _tfjs_weights(manifest: list[dict], folder: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
+def convert_dlib(source: Path, target: Path) -> None:
+    """Write dlib's face recognition network as ONNX: input "rgb", output "embedding" (n, 128).
+
+    The input is (n, 150, 150, 3) uint8 RGB chips; the network's own normalisation is in the graph.
+    Raises ValueError for a file that does not hold the layers of this network.
+    """
+    nodes, arrays = dlib_network.graph(source.read_bytes())
+    size = dlib_network.SIZE
+    graph = helper.make_graph(
+        nodes,
+        "dlib",
+        [helper.make_tensor_value_info("rgb", TensorProto.UINT8, ["n", size, size, 3])],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 128])],
+        [numpy_helper.from_array(np.ascontiguousarray(a), name) for name, a in arrays.items()],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    )
+    _save(model, target)
+
+
 def _save(model: onnx.ModelProto, target: Path) -> None:
     model.producer_name = "congress-test"
     onnx.checker.check_model(model)
     target.write_bytes(model.SerializeToString(deterministic=True))
 
 
-CONVERSIONS = {"sface": convert_sface, "facenet": convert_facenet, "faceres": convert_faceres}
+CONVERSIONS = {
+    "sface": convert_sface,
+    "facenet": convert_facenet,
+    "faceres": convert_faceres,
+    "dlib": convert_dlib,
+}
 
 if __name__ == "__main__":
     CONVERSIONS[sys.argv[1]](Path(sys.argv[2]), Path(sys.argv[3]))

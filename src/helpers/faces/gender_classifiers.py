@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.errors import UserError
-from helpers.faces import pipelines, weights
+from helpers.faces import feeds, networks, pipelines, weights
 
 CLASSIFIERS = ("gender-v1", "faceres")
 # deepface's own, for whoever can get its weights; they could not be had here, so it was never run
@@ -53,7 +53,7 @@ def load(name: str) -> Callable[[np.ndarray, pipelines.Face], Guess]:
 
 def _gender_v1():
     gender, age = _session("gender-v1"), _session("age-v1")
-    landmarks = pipelines.landmarks()
+    landmarks = feeds.dlib_landmarks()
     import dlib
 
     def guess(image, face):
@@ -81,8 +81,8 @@ def _faceres():
 
 
 def _deepface():
-    client, _ = pipelines._build("facial_attribute", "Gender")
-    pipelines._one_thread(client)
+    client, _ = pipelines.build("facial_attribute", "Gender")
+    pipelines.one_thread(client)
     from deepface.modules.preprocessing import resize_image
 
     def guess(_, face):
@@ -121,10 +121,4 @@ def hse_age(probabilities: np.ndarray) -> float:
 
 
 def _session(name: str):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    path = str(weights.find(weights.FILES[name]))
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return networks.session(weights.find(weights.FILES[name]).read_bytes())

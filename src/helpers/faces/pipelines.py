@@ -1,11 +1,13 @@
-"""Open models: a name -> a configuration with verified weights -> functions on images.
+"""The registry of pipelines, and a pipeline's name -> functions on images, with verified weights.
 
-Recognisers and detectors are deepface's, by deepface's names. One name is ours: `dlib-native` is
-the recogniser Dlib fed as its author feeds it (five landmarks, aligned chip, Euclidean distance).
+A pipeline is detector + crop + normalisation + network + metric. Each of three networks stands here
+twice: `…-native` as its publisher feeds it, and under deepface's own name as deepface feeds it.
+Every other name of deepface's works as deepface's does.
 """
 
 import functools
 import logging
+import math
 import os
 from collections.abc import Callable
 from importlib import metadata
@@ -15,56 +17,93 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from helpers.errors import UserError
-from helpers.faces import weights, yunet
+from helpers.faces import feeds, networks, weights, yunet
 from helpers.files import sha256
 
 DETECTORS = ("yunet", "dlib")
-CHIP_SIZE, CHIP_PADDING = 150, 0.25  # dlib's own, ibid.
+NATIVE, DEEPFACE = "native", "deepface"  # feeds
 
 
 class Pipeline(NamedTuple):
     """A row of the registry: a network, how it is fed and compared, and how it is drawn.
 
-    `metric` and `default_threshold` are as in `Configuration`; `line`: matplotlib's line style.
+    `feed`: "native" (the publisher's) or "deepface". `crop`, `normalisation`: what that is, in
+    words. `metric`, `default_threshold` and its source as in `Configuration`. `line`: matplotlib's
+    line style.
     """
 
     label: str
     colour: str
     line: str | tuple
+    feed: str
     recogniser: str
-    alignment: str
-    padding: str
+    crop: str
+    normalisation: str
     metric: str
     default_threshold: float
     threshold_source: str
 
 
-def _through_deepface(label: str, colour: str, line, recogniser: str, threshold: float) -> Pipeline:
+def _through_deepface(label: str, colour: str, recogniser: str, threshold: float) -> Pipeline:
     """A network as deepface feeds it: its crop, cosine distance, deepface's own threshold."""
-    source = f"deepface {metadata.version('deepface')}, cosine"
-    align = "deepface: rotated to level eyes"
-    return Pipeline(label, colour, line, recogniser, align, "none", "cosine", threshold, source)
+    return Pipeline(
+        label=label,
+        colour=colour,
+        line=(0, (1.5, 1.2)),
+        feed=DEEPFACE,
+        recogniser=recogniser,
+        crop="deepface's: box rotated to level eyes, padded to a square",
+        normalisation="deepface's base: 0 to 1",
+        metric="cosine",
+        default_threshold=threshold,
+        threshold_source=f"deepface {metadata.version('deepface')}, cosine",
+    )
 
 
 # The colours are apart in greyscale and for the colour blind, as the groups' colours are.
 PIPELINES = {
     "dlib-native": Pipeline(
-        label="Dlib (native)",
+        label="Dlib",
         colour="#001A80",
         line="-",
+        feed=NATIVE,
         recogniser="Dlib",
-        alignment="dlib 5-point chip",
-        padding=f"{CHIP_PADDING} of the chip",
+        crop=f"dlib's chip of 5 landmarks, padding {feeds.CHIP_PADDING}",
+        normalisation="dlib's: RGB less its mean, by 256",
         metric="euclidean",
         default_threshold=0.6,  # David King's own, http://dlib.net/face_recognition.py.html
         threshold_source="dlib's example face_recognition.py",
     ),
-    "SFace": _through_deepface("SFace", "#A03F14", (0, (5, 1.5)), "SFace", 0.593),
-    "Facenet": _through_deepface("Facenet", "#1DB9D6", "-", "Facenet", 0.40),
-    "Dlib": _through_deepface("Dlib (deepface)", "#7A7A7A", (0, (1.5, 1.2)), "Dlib", 0.07),
+    "sface-native": Pipeline(
+        label="SFace",
+        colour="#A03F14",
+        line=(0, (5, 1.5)),
+        feed=NATIVE,
+        recogniser="SFace",
+        crop="OpenCV's alignCrop: 5 landmarks onto 112 x 112",
+        normalisation="RGB, 0 to 255",
+        metric="cosine",
+        default_threshold=0.637,  # a cosine similarity of 0.363
+        threshold_source="OpenCV's tutorial of FaceRecognizerSF: cosine similarity 0.363",
+    ),
+    "facenet-native": Pipeline(
+        label="Facenet",
+        colour="#1DB9D6",
+        line="-",
+        feed=NATIVE,
+        recogniser="Facenet",
+        crop=f"the box and a margin of {feeds.FACENET_MARGIN} pixels, stretched to 160 x 160",
+        normalisation="RGB, each crop to mean 0 and deviation 1",
+        metric="euclidean",
+        default_threshold=round(math.sqrt(1.242), 4),
+        threshold_source="FaceNet paper (Schroff et al. 2015), squared distance 1.242",
+    ),
+    "Dlib": _through_deepface("Dlib (deepface)", "#7A7A7A", "Dlib", 0.07),
+    "SFace": _through_deepface("SFace (deepface)", "#C77B3C", "SFace", 0.593),
+    "Facenet": _through_deepface("Facenet (deepface)", "#6F9F5F", "Facenet", 0.40),
 }
 MODELS = tuple(PIPELINES)
-PRIMARY_MODELS = MODELS[:3]
+PRIMARY_MODELS = tuple(name for name, row in PIPELINES.items() if row.feed == NATIVE)
 MODEL_LABELS = {name: row.label for name, row in PIPELINES.items()}
 
 
@@ -78,21 +117,26 @@ class Configuration(NamedTuple):
     model: str
     recogniser: str
     detector: str
-    alignment: str
-    padding: str
+    crop: str
+    normalisation: str
     metric: str
     default_threshold: float
     threshold_source: str
 
 
 class Face(NamedTuple):
-    """One detected face: box in pixels of the image, aligned crop (BGR uint8) to recognise."""
+    """One detected face: box (x, y, width, height) and eyes in whole pixels of the image.
+
+    crop: deepface's, BGR uint8, empty where a native pipeline asks; landmarks: (5, 2) float32 of
+    `yunet.find`, None from any other detector.
+    """
 
     box: tuple[int, int, int, int]
     left_eye: tuple[int, int] | None
     right_eye: tuple[int, int] | None
     score: float
     crop: np.ndarray
+    landmarks: np.ndarray | None = None
 
 
 def configuration(model: str, detector: str = "yunet") -> Configuration:
@@ -100,6 +144,8 @@ def configuration(model: str, detector: str = "yunet") -> Configuration:
 
     Raises UserError for a name that neither deepface nor this project knows.
     """
+    if model == "sface-native" and detector != "yunet":
+        raise UserError("sface-native needs five landmarks, which only the detector yunet gives")
     if model in PIPELINES and detector in DETECTORS:  # deepface takes seconds to import
         return _configuration(model, PIPELINES[model], detector)
     _quiet_deepface()
@@ -110,11 +156,11 @@ def configuration(model: str, detector: str = "yunet") -> Configuration:
         known = ", ".join(sorted(AVAILABLE_MODELS["face_detector"]))
         raise UserError(f"unknown detector {detector!r}; deepface knows {known}")
     if model not in thresholds and model not in PIPELINES:
-        known = ", ".join(["dlib-native", *sorted(thresholds)])
+        known = ", ".join([*PRIMARY_MODELS, *sorted(thresholds)])
         raise UserError(f"unknown model {model!r}; known are {known}")
     row = PIPELINES.get(model)
     if row is None:
-        row = _through_deepface(model, "", "", model, thresholds[model]["cosine"])
+        row = _through_deepface(model, "", model, thresholds[model]["cosine"])
     return _configuration(model, row, detector)
 
 
@@ -131,10 +177,16 @@ def weight_hashes(config: Configuration) -> dict[str, str]:
     accept is passed over. Models outside the manifest name their own files: they are loaded to
     learn which, and any copy of such a file counts, under the hash it has.
     """
-    names = {"face_detector": config.detector, "facial_recognition": config.recogniser}
-    files = {weights.FILES["dlib"]} if config.model == "dlib-native" else set()
+    names = {"face_detector": config.detector}
+    files = set()
+    if config.model in PIPELINES:
+        files.add(networks.FILES[config.recogniser])
+    else:
+        names["facial_recognition"] = config.recogniser
+    if config.model == "dlib-native":
+        files.add(weights.FILES["dlib"])
     for task, name in names.items():
-        files |= {weights.FILES[name]} if name in weights.FILES else set(_build(task, name)[1])
+        files |= {weights.FILES[name]} if name in weights.FILES else set(build(task, name)[1])
     return {file: sha256(weights.find(file)) for file in sorted(files)}
 
 
@@ -146,46 +198,43 @@ def load(config: Configuration) -> tuple[Callable, Callable]:
     its default options gives it. Raises UserError when weights are missing.
     """
     weight_hashes(config)
-    recogniser, _ = _build("facial_recognition", config.recogniser)
+    _own_weights_for_deepface()
     import cv2
 
     cv2.setNumThreads(1)
-    _one_thread(recogniser)
-    detect = _yunet() if config.detector == "yunet" else _detector(config.detector)
+    row = PIPELINES.get(config.model)
+    native = row is not None and row.feed == NATIVE
+    if config.detector == "yunet":
+        detect = _yunet_native() if native else _yunet()
+    else:
+        detect = _detector(config.detector)
+    if row is None:
+        return detect, _client(config.recogniser)
+    return detect, (feeds.native if native else feeds.deepface)(row.recogniser)
 
-    if config.model == "dlib-native":
-        return detect, _dlib_native(recogniser)
 
+def _client(name: str) -> Callable:
+    """`embed` of a recogniser that only deepface knows, run by deepface's own client."""
+    recogniser, _ = build("facial_recognition", name)
+    one_thread(recogniser)
     from deepface.modules.preprocessing import resize_image
 
     height, width = recogniser.input_shape
 
     def embed(image, face):
-        # deepface hands the recogniser BGR in [0, 1], padded to its input shape
         scaled = face.crop / 255 if face.crop.max() > 1 else face.crop
         blob = resize_image(scaled, (width, height))
         return np.asarray(recogniser.forward(blob), dtype=np.float32)
 
-    return detect, embed
+    return embed
 
 
 @functools.cache
-def _build(task: str, name: str) -> tuple[Any, tuple[str, ...]]:
+def build(task: str, name: str) -> tuple[Any, tuple[str, ...]]:
     """A model of deepface and the names of its weights files, once a process."""
-    _quiet_deepface()
-    os.environ["DEEPFACE_HOME"] = str(weights.deepface_home())
-    from deepface.commons import weight_utils
+    files = _own_weights_for_deepface()
     from deepface.modules import modeling
 
-    files = []
-
-    def find(file_name, source_url, compress_type=None):
-        addresses = (source_url,) if isinstance(source_url, str) else tuple(source_url)
-        files.append(file_name)
-        return str(weights.find(file_name, addresses))
-
-    # deepface's own way checks no hash, waits long without a network, and keeps what it got
-    weight_utils.download_weights_if_necessary = find
     try:
         return modeling.build_model(task, name), tuple(files)
     except UserError:
@@ -198,11 +247,44 @@ def _build(task: str, name: str) -> tuple[Any, tuple[str, ...]]:
         ) from error
 
 
+def _own_weights_for_deepface() -> list[str]:
+    """Let deepface find its weights as `weights.find` does; returns the names it asks for.
+
+    deepface's own way checks no hash, waits long without a network, and keeps what it got.
+    """
+    _quiet_deepface()
+    os.environ["DEEPFACE_HOME"] = str(weights.deepface_home())
+    from deepface.commons import weight_utils
+
+    asked: list[str] = []
+
+    def find(file_name, source_url, compress_type=None):
+        addresses = (source_url,) if isinstance(source_url, str) else tuple(source_url)
+        asked.append(file_name)
+        return str(weights.find(file_name, addresses))
+
+    weight_utils.download_weights_if_necessary = find
+    return asked
+
+
 def _yunet():
     session = yunet.load(weights.find(weights.FILES["yunet"]))
 
     def detect(image):
         return [Face(*face) for face in yunet.detect(session, image) if face[-1].size]
+
+    return detect
+
+
+def _yunet_native():
+    session = yunet.load(weights.find(weights.FILES["yunet"]))
+    none = np.empty(0, dtype=np.uint8)
+
+    def detect(image):
+        faces = []
+        for box, points, score in yunet.find(session, image):
+            faces.append(Face(box, _point(points[1]), _point(points[0]), score, none, points))
+        return faces
 
     return detect
 
@@ -231,79 +313,14 @@ def _point(point) -> tuple[int, int] | None:
     return None if point is None else (int(point[0]), int(point[1]))
 
 
-def _dlib_native(recogniser):
-    import dlib
-
-    find = landmarks()
-
-    def embed(image, face):
-        rgb, points = find(image, face)
-        chip = dlib.get_face_chip(rgb, points, CHIP_SIZE, CHIP_PADDING)
-        return np.asarray(recogniser.model.model.compute_face_descriptor(chip), dtype=np.float32)
-
-    return embed
-
-
-def landmarks() -> Callable:
-    """dlib's five landmarks: `find(image BGR, Face) -> (image RGB, landmarks)`, on one thread."""
-    import dlib
-
-    predictor = dlib.shape_predictor(str(weights.find(weights.FILES["dlib"])))
-
-    def find(image, face):
-        # the landmark predictor was trained on square boxes, YuNet's are upright
-        x, y, w, h = face.box
-        side = (w * h) ** 0.5
-        left, top = x + w / 2 - side / 2, y + h / 2 - side / 2
-        box = dlib.rectangle(int(left), int(top), int(left + side), int(top + side))
-        rgb = np.ascontiguousarray(image[:, :, ::-1])
-        return rgb, predictor(rgb, box)
-
-    return find
-
-
-def _one_thread(recogniser) -> None:
-    """Give deepface's onnxruntime session one thread: faster with a process a core, repeatable."""
+def one_thread(client) -> None:
+    """Give the onnxruntime session of a client of deepface one thread."""
     import onnxruntime
 
-    session = getattr(recogniser, "model", None)
+    session = getattr(client, "model", None)
     # a session without a path was made here, by an earlier `load`
     if isinstance(session, onnxruntime.InferenceSession) and session._model_path:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        recogniser.model = onnxruntime.InferenceSession(
-            without_prelu(session._model_path),
-            sess_options=options,
-            providers=session.get_providers(),
-        )
-
-
-def without_prelu(path: str) -> bytes:
-    """An ONNX model with each PRelu(x, slope) written as Relu(x) - slope * Relu(-x).
-
-    The same numbers bit for bit; onnxruntime computes a PRelu slowly, a third of SFace's time.
-    """
-    import onnx
-
-    model = onnx.load(path)
-    nodes = []
-    for node in model.graph.node:
-        if node.op_type != "PRelu":
-            nodes.append(node)
-            continue
-        (x, slope), out = node.input, node.output[0]
-        steps = (
-            ("Relu", [x], f"{out}_above"),
-            ("Neg", [x], f"{out}_negated"),
-            ("Relu", [f"{out}_negated"], f"{out}_below"),
-            ("Mul", [f"{out}_below", slope], f"{out}_scaled"),
-            ("Sub", [f"{out}_above", f"{out}_scaled"], out),
-        )
-        nodes += [onnx.helper.make_node(name, inputs, [to]) for name, inputs, to in steps]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    return model.SerializeToString()
+        client.model = networks.session(networks.without_prelu(session._model_path))
 
 
 def _quiet_deepface() -> None:

@@ -25,6 +25,7 @@ FILES = {
     "yunet": "face_detection_yunet_2023mar.onnx",
     "dlib": "shape_predictor_5_face_landmarks.dat",
     "Dlib": "dlib_face_recognition_resnet_model_v1.dat",
+    "Dlib, converted": "dlib_face_recognition_resnet_model_v1.onnx",
     "SFace": "face_recognition_sface_2021dec.onnx",
     "Facenet": "facenet_weights.onnx",
     "gender-v1": "gender-v1.onnx",
@@ -96,8 +97,9 @@ OBTAINING_FAILS = (
 def _obtain(source: dict, folder: Path) -> Path:
     """One source of the manifest -> a local file (in `folder` unless it is installed)."""
     if "installed" in source:
-        return Path(str(metadata.distribution(source["installed"]).locate_file(source["member"])))
-    if "url" in source:
+        distribution = metadata.distribution(source["installed"])
+        paths = [Path(str(distribution.locate_file(source["member"])))]
+    elif "url" in source:
         paths = [_download(url, folder) for url in (source["url"], *source.get("beside", ()))]
     else:
         paths = _unpack(source, folder)

@@ -22,8 +22,8 @@ def report(result: congress_test.Result, title: str) -> str:
         title,
         f"  {s['engine']}"
         if "engine" in s
-        else f"  {s['model']} ({s['recogniser']}, detector {s['detector']}, {s['alignment']}, "
-        f"padding {s['padding']}, {s['metric']} distance)",
+        else f"  {s['model']} ({s['recogniser']}, detector {s['detector']}, {s['crop']}, "
+        f"{s['metric']} distance)",
         f"  threshold {s['threshold']:.4f}: {s['threshold_origin']}",
         f"  searched                 {s['searched']:,} people in a gallery of "
         f"{s['gallery_faces']:,} faces",

@@ -327,7 +327,8 @@ def model_card(model: str) -> str:
         "Name here": f"`{model}`",
         "Recogniser": config.recogniser,
         "Detector": f"{config.detector}",
-        "Alignment": f"{config.alignment}; padding: {config.padding}",
+        "Crop": config.crop,
+        "Normalisation": config.normalisation,
         "Score": f"{config.metric} distance: small is alike",
         "Default threshold": f"{config.default_threshold:g} ({config.threshold_source})",
     }

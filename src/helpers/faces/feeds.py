@@ -1,0 +1,139 @@
+"""How each network is fed: image and detected face -> the crop of its publisher, or deepface's.
+
+A feed decides what a network can do: the same weights tell people apart or do not (notebook 01).
+The native ones follow their publishers:
+
+- dlib: five landmarks of dlib's own predictor and its aligned chip (face_recognition.py of dlib).
+- SFace: the similarity transform of YuNet's five landmarks onto a template of 112 x 112, as
+  `cv2.FaceRecognizerSF.alignCrop` (OpenCV, modules/objdetect/src/face_recognize.cpp).
+- Facenet: the detector's box with a margin of 10 pixels, stretched to 160 x 160, each crop
+  standardised by itself, embeddings of length 1, as the example of the weights' publisher
+  (github.com/nyoki-mtl/keras-facenet, notebook/demo-images.ipynb).
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from helpers.faces import networks, weights
+
+CHIP_SIZE, CHIP_PADDING = networks.SIDES["Dlib"], 0.25  # dlib's own, ibid.
+FACENET_MARGIN = 10  # pixels, of the example
+# where the landmarks of `yunet.find` go in SFace's crop, ibid.
+SFACE_TEMPLATE = np.array(
+    [
+        [38.2946, 51.6963],
+        [73.5318, 51.5014],
+        [56.0252, 71.7366],
+        [41.5493, 92.3655],
+        [70.7299, 92.2041],
+    ]
+)
+
+
+def native(network: str) -> Callable:
+    """`embed(image, face) -> embedding` of a network, fed as its publisher feeds it.
+
+    image: (height, width, 3) uint8 BGR; face: a `pipelines.Face` of that image.
+    """
+    run, crop = networks.load(network), CROPS[network]
+    if network == "Dlib":
+        find = dlib_landmarks()
+        return lambda image, face: run(crop(*find(image, face)))
+    if network == "Facenet":
+
+        def normalised(image, face):
+            embedding = run(crop(image, face))
+            return embedding / np.linalg.norm(embedding)
+
+        return normalised
+    return lambda image, face: run(crop(image, face))
+
+
+def deepface(network: str) -> Callable:
+    """`embed(image, face) -> embedding` as `DeepFace.represent` gives it by default.
+
+    The crop is deepface's (`face.crop`), padded to the network's input and scaled to 0 to 1.
+    """
+    from deepface.modules.preprocessing import resize_image
+
+    run, side = networks.load(network), networks.SIDES[network]
+
+    def embed(image, face):
+        # deepface hands the recogniser BGR in [0, 1]
+        scaled = face.crop / 255 if face.crop.max() > 1 else face.crop
+        blob = resize_image(scaled, (side, side))[0]
+        if network == "Facenet":
+            return run(blob)
+        return run(np.ascontiguousarray((blob * 255).astype(np.uint8)[:, :, ::-1]))
+
+    return embed
+
+
+def dlib_landmarks() -> Callable:
+    """dlib's five landmarks: `find(image BGR, Face) -> (image RGB, landmarks)`, on one thread."""
+    import dlib
+
+    predictor = dlib.shape_predictor(str(weights.find(weights.FILES["dlib"])))
+
+    def find(image, face):
+        # the landmark predictor was trained on square boxes, YuNet's are upright
+        x, y, w, h = face.box
+        side = (w * h) ** 0.5
+        left, top = x + w / 2 - side / 2, y + h / 2 - side / 2
+        box = dlib.rectangle(int(left), int(top), int(left + side), int(top + side))
+        rgb = np.ascontiguousarray(image[:, :, ::-1])
+        return rgb, predictor(rgb, box)
+
+    return find
+
+
+def dlib_chip(rgb: np.ndarray, points) -> np.ndarray:
+    """dlib's aligned chip, (150, 150, 3) uint8 RGB, of its five landmarks."""
+    import dlib
+
+    return dlib.get_face_chip(rgb, points, CHIP_SIZE, CHIP_PADDING)
+
+
+def sface_crop(image: np.ndarray, face) -> np.ndarray:
+    """SFace's aligned crop, (112, 112, 3) uint8 RGB, of a face with its five landmarks."""
+    import cv2
+
+    side = networks.SIDES["SFace"]
+    matrix = similarity_transform(np.asarray(face.landmarks, dtype=float), SFACE_TEMPLATE)
+    crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(crop[:, :, ::-1])
+
+
+def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Rotation, one scale and shift that take points to points best: (n, 2), (n, 2) -> (2, 3).
+
+    Least squares without reflection: Umeyama, IEEE PAMI 13 (1991), 376-380.
+
+    >>> corner = np.array([[0, 0], [1, 0], [0, 1]])
+    >>> similarity_transform(corner, 2 * corner + [3, 4]).round(6) + 0.0
+    array([[2., 0., 3.],
+           [0., 2., 4.]])
+    """
+    a, b = source - source.mean(axis=0), target - target.mean(axis=0)
+    u, stretch, vt = np.linalg.svd(b.T @ a / len(a))
+    sign = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
+    turn = u @ np.diag(sign) @ vt * (stretch @ sign / a.var(axis=0).sum())
+    shift = target.mean(axis=0) - turn @ source.mean(axis=0)
+    return np.column_stack([turn, shift])
+
+
+def facenet_crop(image: np.ndarray, face) -> np.ndarray:
+    """Facenet's crop, (160, 160, 3) float32 RGB, mean 0 and standard deviation 1."""
+    import cv2
+
+    x, y, w, h = face.box
+    around = FACENET_MARGIN // 2
+    part = image[max(y - around, 0) : y + h + around, max(x - around, 0) : x + w + around, ::-1]
+    side = networks.SIDES["Facenet"]
+    crop = cv2.resize(part.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
+    # a grey crop has no deviation, and the example does not divide by nothing
+    return (crop - crop.mean()) / max(crop.std(), crop.size**-0.5)
+
+
+CROPS = {"Dlib": dlib_chip, "SFace": sface_crop, "Facenet": facenet_crop}

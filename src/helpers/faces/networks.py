@@ -1,0 +1,79 @@
+"""The recognition networks, each a function from a crop of its own size to an embedding.
+
+All run on onnxruntime, one thread a process: faster with a process a core, and repeatable. dlib's
+network is converted from its author's file, SFace's and Facenet's from copies that packages carry
+(see `helpers.faces.conversion` and the weights manifest).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from helpers.faces import weights
+
+SIDES = {"Dlib": 150, "SFace": 112, "Facenet": 160}  # pixels of the square input
+FILES = {name: weights.FILES[name] for name in ("SFace", "Facenet")} | {
+    "Dlib": weights.FILES["Dlib, converted"]
+}
+
+
+def load(name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """A network by its name: "Dlib", "SFace" or "Facenet".
+
+    Returns `embed(crop) -> (128,) float32`, not normalised. `crop` is (side, side, 3): RGB uint8
+    for Dlib and SFace, float32 as the pipeline normalises it for Facenet. Raises UserError when
+    the weights are missing.
+    """
+    path = weights.find(FILES[name])
+    if name == "SFace":
+        run = session(without_prelu(path))
+
+        def sface(crop):
+            planes = np.ascontiguousarray(crop.transpose(2, 0, 1)[None], dtype=np.float32)
+            return run.run(None, {"data": planes})[0][0]
+
+        return sface
+    run = session(path.read_bytes())
+    source = run.get_inputs()[0].name
+
+    def embed(crop):
+        return run.run(None, {source: crop[None]})[0][0]
+
+    return embed
+
+
+def session(model: bytes) -> onnxruntime.InferenceSession:
+    """An onnxruntime session on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def without_prelu(path: Path | str) -> bytes:
+    """An ONNX model with each PRelu(x, slope) written as Relu(x) - slope * Relu(-x).
+
+    The same numbers bit for bit; onnxruntime computes a PRelu slowly, a third of SFace's time.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    nodes = []
+    for node in model.graph.node:
+        if node.op_type != "PRelu":
+            nodes.append(node)
+            continue
+        (x, slope), out = node.input, node.output[0]
+        steps = (
+            ("Relu", [x], f"{out}_above"),
+            ("Neg", [x], f"{out}_negated"),
+            ("Relu", [f"{out}_negated"], f"{out}_below"),
+            ("Mul", [f"{out}_below", slope], f"{out}_scaled"),
+            ("Sub", [f"{out}_above", f"{out}_scaled"], out),
+        )
+        nodes += [onnx.helper.make_node(name, inputs, [to]) for name, inputs, to in steps]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model.SerializeToString()
