@@ -161,6 +161,26 @@ def dots(
             ax.plot(at, row.y, shape, color=colours[row.name], ms=0.8 * size, mew=0, clip_on=False)
 
 
+def row_positions(sections: pd.Series, gap: float = 1.45) -> np.ndarray:
+    """Where rows stand: one below the other, `gap` more for the heading of each new section."""
+    started = sections.ne(sections.shift()).cumsum().to_numpy()
+    return np.arange(len(sections)) + gap * started + 1 - gap
+
+
+def name_rows(ax, at: np.ndarray, labels: pd.Series, sections=None, emphasise=()) -> None:
+    """Tick labels of rows at `row_positions`, and bold ones of sections, one above their first."""
+    ticks = [(float(y), str(text), text in emphasise) for y, text in zip(at, labels, strict=True)]
+    if sections is not None:
+        first = sections.ne(sections.shift()).to_numpy()
+        ticks += [
+            (y - 1, str(text), True) for y, text in zip(at[first], sections[first], strict=True)
+        ]
+    ticks.sort()
+    ax.set_yticks([y for y, _, _ in ticks], [text for _, text, _ in ticks])
+    for tick, (_, _, bold) in zip(ax.get_yticklabels(), ticks, strict=True):
+        tick.set_fontweight("bold" if bold else "normal")
+
+
 def plot_dots_with_intervals(
     df: pd.DataFrame,
     label: str,
@@ -198,34 +218,23 @@ def plot_dots_with_intervals(
     scale = 100.0 if unit == "percent" else 1.0
     if log and (df[[estimate, low]].min(axis=None) <= 0):
         raise ValueError("a log scale needs estimates and intervals above zero")
-    rows, y, last = [], 0.0, None  # (position, text, row); headings have no row
-    for _, row in df.iterrows():
-        if section and row[section] != last:
-            last = row[section]
-            y += 0.45 if rows else 0
-            rows.append((y, str(last), None))
-            y += 1
-        rows.append((y, str(row[label]), row))
-        y += 1
+    sections = df[section] if section else None
+    at = np.arange(float(len(df))) if sections is None else row_positions(sections)
+    y = at[-1] + 1
     with styled():
         fig, axes = new_figure(0.95 + 0.235 * y)
         ax = axes[0, 0]
         limit = scale * (xmax or 1.04 * float(np.nanmax(df[[estimate, high]].to_numpy(float))))
-        marks, numbers = [], []
-        for at, text, row in rows:
-            if row is None:
-                continue
-            value, a, b = (float(row[c]) * scale for c in (estimate, low, high))
-            marks.append((at, value, a, b, str(row[group]) if group else text))
-            tally = f"{row[count]:,.0f} of {row[n]:,.0f}" if count and n else ""
-            numbers.append((at, tally, _interval_text(value, a, b, unit)))
-        marks = pd.DataFrame(marks, columns=MARKS)
-        dots(ax, marks, limits=(-math.inf, math.inf if log else limit))
+        values = scale * df[[estimate, low, high]].set_axis(MARKS[1:4], axis=1)
+        names = df[group or label].astype(str)
+        dots(ax, values.assign(y=at, name=names), limits=(-math.inf, math.inf if log else limit))
+        tallies = [""] * len(df)
+        if count and n:
+            tallies = [f"{k:,.0f} of {of:,.0f}" for k, of in df[[count, n]].to_numpy(float)]
+        texts = values.apply(_interval_text, axis=1, unit=unit)
+        numbers = list(zip(at, tallies, texts, strict=True))
         ax.set_ylim(y - 0.4, -0.6)
-        ax.set_yticks([at for at, _, _ in rows], [text for _, text, _ in rows])
-        for tick, (_, text, row) in zip(ax.get_yticklabels(), rows, strict=True):
-            if row is None or text in emphasise:
-                tick.set_fontweight("bold")
+        name_rows(ax, at, df[label], sections, emphasise)
         if log:
             _log_ticks(ax, df, low, high, scale)
         else:
@@ -322,7 +331,8 @@ def _in_order(values: pd.Series, order: tuple[str, ...]) -> list[str]:
     return [v for v in there if v not in order] + [v for v in order if v in there]
 
 
-def _interval_text(value: float, low: float, high: float, unit: str) -> str:
+def _interval_text(row: pd.Series, unit: str) -> str:
+    value, low, high = row
     digits, sign = (1, " %") if unit == "percent" else (2, "")
     if math.isnan(value):
         return "none"
