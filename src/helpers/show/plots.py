@@ -11,7 +11,7 @@ import pandas as pd
 import seaborn.objects as so
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from helpers.faces.pipelines import MODEL_LABELS, MODELS
 from helpers.show.layout import renderer_of
@@ -48,7 +48,7 @@ def direct_label(ax, x: float, y: float, text: str, colour: str = INK, **options
 
 
 MARKS = ["y", "value", "low", "high", "name"]  # of `dots`
-PERCENT = FuncFormatter(lambda v, _: f"{v:.10g} %")
+PERCENT = "{x:.10g} %"  # as matplotlib formats a tick
 
 
 def note(ax, y: float, text: str, offset: float = 6, **options):
@@ -241,7 +241,7 @@ def plot_dots_with_intervals(
             ax.set_xlim(0, limit)
             ax.xaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
             sign = " %" if unit == "percent" else ""
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g}{sign}"))
+            ax.xaxis.set_major_formatter("{x:,.10g}" + sign)
         ax.grid(axis="x")
         ax.spines["left"].set_visible(False)
         ax.set_xlabel(xlabel, loc="left")
@@ -381,6 +381,6 @@ def _log_ticks(ax, df, low: str, high: str, scale: float) -> None:
     ax.set_xscale("log")
     ax.set_xlim(smallest, largest)
     ax.set_xticks([t for t in ticks if smallest <= t <= largest])
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g}"))
+    ax.xaxis.set_major_formatter("{x:,.10g}")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_minor_formatter(NullFormatter())
