@@ -1,4 +1,8 @@
-"""Drawings that several notebooks share: dots with intervals, and small multiples by group."""
+"""Drawings that several notebooks share: dots with intervals, lines with bands, small multiples.
+
+`draw`, `dots` and `lines` draw with seaborn, which resets scale, ticks, labels and title of the
+axes: draw first, set the axes afterwards.
+"""
 
 import math
 
@@ -6,7 +10,8 @@ import numpy as np
 import pandas as pd
 import seaborn.objects as so
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
 
 from helpers.faces.pipelines import MODEL_LABELS, MODELS
 from helpers.show.layout import renderer_of
@@ -40,6 +45,140 @@ def direct_label(ax, x: float, y: float, text: str, colour: str = INK, **options
     settings = {"va": "center", "ha": "left", "fontsize": 8, "weight": "bold", "zorder": 6}
     edge = {"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85}
     return ax.text(x, y, text, color=colour, bbox=edge, **settings | options)
+
+
+MARKS = ["y", "value", "low", "high", "name"]  # of `dots`
+PERCENT = "{x:.10g} %"  # as matplotlib formats a tick
+
+
+def note(ax, y: float, text: str, offset: float = 6, **options):
+    """A text at the right of the axes, at the height `y` of a row, `offset` points off."""
+    settings = {"va": "center_baseline", "fontsize": 7.5, "color": MUTED}
+    return ax.annotate(
+        text, (1, y), xycoords=("axes fraction", "data"), xytext=(offset, 0),
+        textcoords="offset points", **settings | options,
+    )  # fmt: skip
+
+
+def log_axis(ax, axis: str, ticks, text: str = "{:g}") -> None:
+    """Make the axis "x" or "y" logarithmic, with these ticks and no others, written as `text`."""
+    getattr(ax, f"set_{axis}scale")("log")
+    getattr(ax, f"set_{axis}ticks")(ticks, [text.format(tick) for tick in ticks])
+    getattr(ax, f"{axis}axis").set_minor_locator(NullLocator())
+
+
+def draw(ax, plot: so.Plot) -> None:
+    """Draw a plot of seaborn on `ax` in the project's theme; hidden tick labels stay hidden."""
+    shown = {
+        f"label{side}": axis.get_tick_params().get(f"label{side}", True)
+        for side, axis in (("left", ax.yaxis), ("bottom", ax.xaxis))
+    }
+    plot.theme(STYLE).on(ax).label(x="", y="").plot()  # type: ignore[arg-type]
+    ax.tick_params(**shown)
+
+
+def lines(
+    ax,
+    df: pd.DataFrame,
+    x: str,
+    y: str,
+    by: str,
+    looks: dict,
+    *,
+    spread: tuple[str, str] | None = None,
+    bars: bool = False,
+    scale: float = 100,
+    width: float = 1.5,
+    size: float = 4,
+    alpha: float = 0.18,
+) -> None:
+    """Lines over `x`, one a value of the column `by`, with a band or bars between two columns.
+
+    looks: value of `by` -> color, ls and marker, as in MODEL_LINES; values without one are left
+    out. `y` and the columns `spread` are drawn times `scale`: shares as per cent.
+    """
+    columns = [y, *(spread or ())]
+    df = df[df[by].isin(list(looks))].assign(**{c: scale * df[c] for c in columns})
+    plot = so.Plot(df, x=x, color=by).scale(
+        color={name: look["color"] for name, look in looks.items()},
+        linestyle={name: look.get("ls", "-") for name, look in looks.items()},
+        marker={name: look.get("marker", "") for name, look in looks.items()},
+    )
+    if spread:
+        mark = so.Range(linewidth=1.2, alpha=alpha) if bars else so.Band(alpha=alpha)
+        plot = plot.add(mark, ymin=spread[0], ymax=spread[1], legend=False)
+    mark = so.Line({"clip_on": not bars}, linewidth=width, pointsize=size, edgecolor="white",
+                   edgewidth=0.5)  # fmt: skip
+    draw(ax, plot.add(mark, y=y, linestyle=by, marker=by, legend=False))
+
+
+def handles(looks: dict, **options) -> list[Line2D]:
+    """What a legend shows for `lines`: label -> look, as there."""
+    settings = {"lw": 1.5, "ms": 4, "mec": "white", "mew": 0.5} | options
+    return [Line2D([], [], label=name, **settings | look) for name, look in looks.items()]
+
+
+def dots(
+    ax,
+    df: pd.DataFrame,
+    looks: dict | None = None,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+    *,
+    ring: bool = False,
+    size: float = 5.6,
+    width: float = 2.2,
+    alpha: float = 0.55,
+) -> None:
+    """Dots, or rings, with intervals; columns y, value and name, and low and high where there are.
+
+    looks: name -> color and marker; without it each name has its group's, or ink and a circle. An
+    interval that leaves the limits ends in an arrow head, for which seaborn has no mark.
+    """
+    first, last = limits
+    df = df.reindex(columns=MARKS).dropna(subset="value")
+    df = df.assign(start=df["low"].clip(lower=first), end=df["high"].clip(upper=last))
+    looks = looks or {
+        name: {"color": colour_of(name), "marker": GROUP_MARKERS.get(name, "o")}
+        for name in df["name"]
+    }
+    colours = {name: look["color"] for name, look in looks.items()}
+    markers = {name: look.get("marker", "o") for name, look in looks.items()}
+    plot = so.Plot(df, y="y").scale(color=colours, edgecolor=colours, marker=markers)
+    if len(both := df.dropna()):
+        bars = so.Range(linewidth=width, alpha=alpha)
+        ends = {"orient": "y", "xmin": "start", "xmax": "end"}
+        plot = plot.add(bars, color="name", data=both, legend=False, **ends)
+    coloured, white = ("edgecolor", "color") if ring else ("color", "edgecolor")
+    mark = so.Dot(pointsize=size, edgewidth=1.2 if ring else size / 8, **{white: "white"})
+    inside = df[df["value"].between(first, last)]
+    look = {coloured: "name", "marker": "name"}
+    drawn = len(ax.collections)
+    draw(ax, plot.add(mark, x="value", data=inside, legend=False, **look))
+    for over, marks in enumerate(ax.collections[drawn:]):
+        marks.set(zorder=2 + over, clip_on=False)  # half a dot at 0 is no dot
+    for outside, at, shape in (("low < @first", first, "<"), ("high > @last", last, ">")):
+        for row in df.query(outside).itertuples():
+            ax.plot(at, row.y, shape, color=colours[row.name], ms=0.8 * size, mew=0, clip_on=False)
+
+
+def row_positions(sections: pd.Series, gap: float = 1.45) -> np.ndarray:
+    """Where rows stand: one below the other, `gap` more for the heading of each new section."""
+    started = sections.ne(sections.shift()).cumsum().to_numpy()
+    return np.arange(len(sections)) + gap * started + 1 - gap
+
+
+def name_rows(ax, at: np.ndarray, labels: pd.Series, sections=None, emphasise=()) -> None:
+    """Tick labels of rows at `row_positions`, and bold ones of sections, one above their first."""
+    ticks = [(float(y), str(text), text in emphasise) for y, text in zip(at, labels, strict=True)]
+    if sections is not None:
+        first = sections.ne(sections.shift()).to_numpy()
+        ticks += [
+            (y - 1, str(text), True) for y, text in zip(at[first], sections[first], strict=True)
+        ]
+    ticks.sort()
+    ax.set_yticks([y for y, _, _ in ticks], [text for _, text, _ in ticks])
+    for tick, (_, _, bold) in zip(ax.get_yticklabels(), ticks, strict=True):
+        tick.set_fontweight("bold" if bold else "normal")
 
 
 def plot_dots_with_intervals(
@@ -79,40 +218,30 @@ def plot_dots_with_intervals(
     scale = 100.0 if unit == "percent" else 1.0
     if log and (df[[estimate, low]].min(axis=None) <= 0):
         raise ValueError("a log scale needs estimates and intervals above zero")
-    rows, y, last = [], 0.0, None  # (position, text, row); headings have no row
-    for _, row in df.iterrows():
-        if section and row[section] != last:
-            last = row[section]
-            y += 0.45 if rows else 0
-            rows.append((y, str(last), None))
-            y += 1
-        rows.append((y, str(row[label]), row))
-        y += 1
+    sections = df[section] if section else None
+    at = np.arange(float(len(df))) if sections is None else row_positions(sections)
+    y = at[-1] + 1
     with styled():
         fig, axes = new_figure(0.95 + 0.235 * y)
         ax = axes[0, 0]
         limit = scale * (xmax or 1.04 * float(np.nanmax(df[[estimate, high]].to_numpy(float))))
-        marks, numbers = [], []
-        for at, text, row in rows:
-            if row is None:
-                continue
-            value, a, b = (float(row[c]) * scale for c in (estimate, low, high))
-            marks.append((at, value, a, b, str(row[group]) if group else text))
-            tally = f"{row[count]:,.0f} of {row[n]:,.0f}" if count and n else ""
-            numbers.append((at, tally, _interval_text(value, a, b, unit)))
-        _dots(ax, marks, math.inf if log else limit)
+        values = scale * df[[estimate, low, high]].set_axis(MARKS[1:4], axis=1)
+        names = df[group or label].astype(str)
+        dots(ax, values.assign(y=at, name=names), limits=(-math.inf, math.inf if log else limit))
+        tallies = [""] * len(df)
+        if count and n:
+            tallies = [f"{k:,.0f} of {of:,.0f}" for k, of in df[[count, n]].to_numpy(float)]
+        texts = values.apply(_interval_text, axis=1, unit=unit)
+        numbers = list(zip(at, tallies, texts, strict=True))
         ax.set_ylim(y - 0.4, -0.6)
-        ax.set_yticks([at for at, _, _ in rows], [text for _, text, _ in rows])
-        for tick, (_, text, row) in zip(ax.get_yticklabels(), rows, strict=True):
-            if row is None or text in emphasise:
-                tick.set_fontweight("bold")
+        name_rows(ax, at, df[label], sections, emphasise)
         if log:
             _log_ticks(ax, df, low, high, scale)
         else:
             ax.set_xlim(0, limit)
             ax.xaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
             sign = " %" if unit == "percent" else ""
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g}{sign}"))
+            ax.xaxis.set_major_formatter("{x:,.10g}" + sign)
         ax.grid(axis="x")
         ax.spines["left"].set_visible(False)
         ax.set_xlabel(xlabel, loc="left")
@@ -127,31 +256,6 @@ def plot_dots_with_intervals(
         left_align(fig, ax)
         _number_columns(fig, ax, numbers, unit, counted)
     return fig
-
-
-def _dots(ax, rows: list[tuple[float, float, float, float, str]], limit: float) -> None:
-    """Dots with intervals, rows of y, value, low, high and name; ticks and limits come later.
-
-    Each name has its group's colour and marker, or ink and a circle. An interval that leaves the
-    axes at `limit` ends in an arrow head, for which seaborn has no mark.
-    """
-    df = pd.DataFrame(rows, columns=["y", "value", "low", "high", "name"])
-    df = df.dropna(subset="value").assign(end=lambda d: d["high"].clip(upper=limit))
-    names = list(dict.fromkeys(df["name"]))
-    place = so.Plot(df, y="y", color="name").theme(STYLE).on(ax).label(x="", y="")
-    place = place.scale(color={name: colour_of(name) for name in names})
-    drawn = len(ax.collections)
-    place.add(
-        so.Range(linewidth=2.2, alpha=0.55), xmin="low", xmax="end", data=df.dropna(), legend=False
-    ).plot()
-    place.add(
-        so.Dot(pointsize=5.6, edgecolor="white", edgewidth=0.7),
-        x="value", marker="name", data=df[df["value"] <= limit], legend=False,
-    ).scale(marker={name: GROUP_MARKERS.get(name, "o") for name in names}).plot()  # fmt: skip
-    for over, marks in enumerate(ax.collections[drawn:]):
-        marks.set(zorder=2 + over, clip_on=False)  # half a dot at 0 is no dot
-    for row in df[df["high"] > limit].itertuples():
-        ax.plot(limit, row.y, ">", color=colour_of(str(row.name)), ms=4.5, mew=0, clip_on=False)
 
 
 def plot_rates_by_group(
@@ -190,17 +294,12 @@ def plot_rates_by_group(
             part = df[df[panel] == name].set_index(label)
             rows = [(y, part.loc[g]) for y, g in enumerate(labels) if g in part.index]
             marks = [(y, *(100 * row[[estimate, low, high]]), str(row.name)) for y, row in rows]
-            _dots(ax, marks, 100 * limit)
+            dots(ax, pd.DataFrame(marks, columns=MARKS), limits=(-math.inf, 100 * limit))
             ax.set_title(MODEL_LABELS.get(name, str(name)), pad=7)  # seaborn clears it
             ax.set_xlim(0, 100 * limit)
             for y, row in rows:
                 if count and n:
-                    ax.annotate(
-                        f"{row[count]:,.0f}/{row[n]:,.0f}", (1, y),
-                        xycoords=("axes fraction", "data"), xytext=(6, 0),
-                        textcoords="offset points", va="center_baseline", fontsize=7.5,
-                        color=MUTED,
-                    )  # fmt: skip
+                    note(ax, y, f"{row[count]:,.0f}/{row[n]:,.0f}")
             if overall:
                 value = 100 * float(part[overall].iloc[0])
                 ax.axvline(value, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
@@ -208,9 +307,7 @@ def plot_rates_by_group(
             ax.spines["left"].set_visible(False)
             ax.set_ylim(len(labels) - 0.4, -0.6)
             ax.xaxis.set_major_locator(MaxNLocator(2 if len(panels) > 2 else 4))
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.10g} %"))
-        for ax in axes[0, 1:]:
-            ax.tick_params(labelleft=False)  # seaborn shows them on every panel
+            ax.xaxis.set_major_formatter(PERCENT)
         axes[0, 0].set_yticks(range(len(labels)), labels)
         axes[0, 0].set_xlabel(xlabel, loc="left")
         for tick, group in zip(axes[0, 0].get_yticklabels(), labels, strict=True):
@@ -234,7 +331,8 @@ def _in_order(values: pd.Series, order: tuple[str, ...]) -> list[str]:
     return [v for v in there if v not in order] + [v for v in order if v in there]
 
 
-def _interval_text(value: float, low: float, high: float, unit: str) -> str:
+def _interval_text(row: pd.Series, unit: str) -> str:
+    value, low, high = row
     digits, sign = (1, " %") if unit == "percent" else (2, "")
     if math.isnan(value):
         return "none"
@@ -251,22 +349,14 @@ def _number_columns(fig, ax, rows: list[tuple[float, str, str]], unit: str, coun
         heading = heading.split(" (")[0]
     offset = 8.0  # points from the right edge of the axes
     for column, title in ((1, counted), (2, heading)):
-        texts = {row[0]: row[column] for row in rows if row[column]}
+        texts = {row[0]: str(row[column]) for row in rows if row[column]}
         if not texts:
             continue
-        offsets = {"xytext": (offset, 0), "textcoords": "offset points"}
-        made = [
-            ax.annotate(
-                text, (1, y), xycoords=("axes fraction", "data"), va="center_baseline",
-                fontsize=8, **offsets,
-            )
-            for y, text in texts.items()
-        ]  # fmt: skip
-        offsets["xytext"] = (offset, 3)
+        made = [note(ax, y, text, offset, fontsize=8, color=INK) for y, text in texts.items()]
         made.append(
             ax.annotate(
-                title, (1, 1), xycoords="axes fraction", va="bottom", fontsize=7.5, color=MUTED,
-                **offsets,
+                title, (1, 1), xycoords="axes fraction", xytext=(offset, 3), va="bottom",
+                textcoords="offset points", fontsize=7.5, color=MUTED,
             )
         )  # fmt: skip
         widest = max(t.get_window_extent(renderer).width for t in made)
@@ -291,6 +381,6 @@ def _log_ticks(ax, df, low: str, high: str, scale: float) -> None:
     ax.set_xscale("log")
     ax.set_xlim(smallest, largest)
     ax.set_xticks([t for t in ticks if smallest <= t <= largest])
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.10g}"))
+    ax.xaxis.set_major_formatter("{x:,.10g}")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_minor_formatter(NullFormatter())

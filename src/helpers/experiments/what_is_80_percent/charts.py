@@ -2,7 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+import seaborn as sns
+import seaborn.objects as so
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.experiments.what_is_80_percent import words as w
@@ -11,7 +13,7 @@ from helpers.protocol import error_rates, shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import numbers, plots
 from helpers.show.numbers import percent
-from helpers.show.style import GENUINE_COLOUR, IMPOSTOR_COLOUR, INK, MODEL_LINES, MUTED
+from helpers.show.style import GENUINE_COLOUR, IMPOSTOR_COLOUR, INK, MODEL_LINES, MUTED, styled
 
 SHORT = {1e-2: "100", 1e-3: "1k", 1e-4: "10k", 1e-5: "100k", 1e-6: "1M"}
 
@@ -19,6 +21,7 @@ SHORT = {1e-2: "100", 1e-3: "1k", 1e-4: "10k", 1e-5: "100k", 1e-6: "1M"}
 # ---------------------------------------------------------------- 1, the scales
 
 
+@styled()
 def plot_scales():
     """One panel a model: four scales of one threshold, and the scores of two kinds of pairs."""
     fig, axes = plots.new_figure(8.4, len(MODELS), 1)
@@ -26,10 +29,6 @@ def plot_scales():
         _scale_panel(ax, model)
     axes[-1, 0].set_xlabel("Distance between two faces (small is alike)", loc="left")
     return fig
-
-
-def _title(ax, text: str, pad: float) -> None:
-    ax.set_title(text, loc="left", pad=pad, fontsize=9, fontweight="bold")
 
 
 def _scale_panel(ax, model: str) -> None:
@@ -44,7 +43,9 @@ def _scale_panel(ax, model: str) -> None:
     shares = [np.histogram(values, edges)[0] / len(values) for values, _, _ in drawn]
     top = max(s.max() for s in shares)
     for share, (_, colour, fill) in zip(shares, drawn, strict=True):
-        ax.stairs(share / top, edges, fill=fill, color=colour, alpha=0.6 if fill else 1, lw=1.2)
+        look = {"lw": 0, "alpha": 0.6} if fill else {"lw": 1.2}
+        sns.histplot(x=edges[:-1], weights=share / top, bins=list(edges), element="step", fill=fill,
+                     color=colour, ax=ax, **look)  # fmt: skip
     if model == MODELS[0]:
         peaks = [(edges[s.argmax()], s.max() / top) for s in shares]
         plots.direct_label(ax, peaks[0][0] - 0.1, 0.8, "same person,\ntwo portraits", "#4A7396",
@@ -66,7 +67,8 @@ def _scale_panel(ax, model: str) -> None:
     ax.set_yticks([0.45, 1.3, 1.72], ["share of pairs", "1 false match in", "deepface confidence"])
     ax.tick_params(axis="y", labelsize=7.5, labelcolor=MUTED)
     ax.xaxis.set_major_locator(MaxNLocator(8))
-    _title(ax, MODEL_LABELS[model], 13)
+    ax.set_title(MODEL_LABELS[model], pad=13)
+    ax.set_ylabel("")
     ax.spines["left"].set_visible(False)
 
 
@@ -168,21 +170,23 @@ def title_scales() -> str:
 # ---------------------------------------------------------------- 2, confidence
 
 
+@styled()
 def plot_confidence():
     """deepface's confidence along the distance, a panel a model, with the logistic behind it."""
     fig, axes = plots.new_figure(2.75, 1, len(MODELS), sharey=True)
     for ax, model in zip(axes[0], MODELS, strict=True):
         table = t.confidence_curve(model)
         default = error_rates.threshold_of(model, "default")
-        ax.plot(table["distance"], table["logistic"], color=MUTED, lw=1, ls=(0, (2, 2)), zorder=2)
-        for _, part in table.groupby("side"):
-            ax.plot(part["distance"], part["confidence"], color=IMPOSTOR_COLOUR, lw=2, zorder=3)
+        behind = so.Line(color=MUTED, linewidth=1, linestyle=(2, 2))
+        plot = so.Plot(table, x="distance").add(behind, y="logistic")
+        reported = so.Line(color=IMPOSTOR_COLOUR, linewidth=2)
+        plots.draw(ax, plot.add(reported, y="confidence", group="side"))
         ax.axvline(default, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=1)
         ax.axhline(80, color="#B5B5B5", lw=0.8, zorder=0)
         at = t.distance_for(model, 80.0)
         ax.plot(at, 80, "o", color=INK, ms=4, zorder=5)
         ax.text(0.05, 0.05, f"80 at {at:.3g}", transform=ax.transAxes, fontsize=7.5)
-        _title(ax, MODEL_LABELS[model], 6)
+        ax.set_title(MODEL_LABELS[model])
         ax.set_xlim(0, 1.6 * default)
         ax.set_ylim(0, 104)
         ax.xaxis.set_major_locator(MaxNLocator(3))
@@ -234,43 +238,40 @@ def alt_confidence() -> str:
 # ---------------------------------------------------------------- 4, both errors
 
 
+@styled()
 def plot_errors():
     """Two panels: FNMR against FMR, FNIR against FPIR, a line a model."""
     fig, axes = plots.new_figure(3.6, 1, 2, sharey=True)
     left, right = axes[0]
-    for model in MODELS:
-        table = t.tradeoff(model)
-        style = MODEL_LINES[model] | {"lw": 1.6, "label": MODEL_LABELS[model]}
-        kept = table.dropna(subset="fmr")
-        left.plot(kept["fmr"], 100 * kept["fnmr"], **style)
-        some = table[table["fpir"] > 0]
-        right.plot(100 * some["fpir"], 100 * some["fnir"], **style)
-        for policy, marker in (("default", "s"), (shipped.PRIMARY, "o")):
-            at = error_rates.threshold_of(model, policy)
-            found, fmr = error_rates.errors_at(model, at), error_rates.fmr_at(model, at)
-            look = {"color": style["color"], "ms": 5, "mec": "white", "mew": 0.7, "zorder": 5}
-            left.plot(fmr["fmr"], 100 * found["fnmr"], marker, **look)
-            right.plot(100 * found["fpir"], 100 * found["fnir"], marker, **look)
-    for ax in (left, right):
-        ax.set_xscale("log")
+    curves = data_errors().assign(percent=lambda d: 100 * d["fpir"])
+    marks = t.scales().query("mark in ('default', @shipped.PRIMARY)")
+    marks = marks.assign(percent=100 * marks["fpir"])
+    at = so.Plot(marks, color="model", marker="mark").scale(
+        color={model: look["color"] for model, look in MODEL_LINES.items()},
+        marker={"default": "s", shipped.PRIMARY: "o"},
+    )
+    dot = so.Dot({"zorder": 5}, pointsize=5.5, edgecolor="white", edgewidth=0.7)
+    for ax, x, y in ((left, "fmr", "fnmr"), (right, "percent", "fnir")):
+        plots.lines(ax, curves[curves[x] > 0], x, y, "model", MODEL_LINES, width=1.6)
+        plots.draw(ax, at.add(dot, x=marks[x], y=100 * marks[y], legend=False))
         ax.set_ylim(0, 100)
-        ax.grid(True)
-        ax.xaxis.set_minor_locator(NullLocator())
         ax.tick_params(axis="y", labelcolor=MUTED, labelsize=8)
         ax.spines["left"].set_visible(False)
+    plots.log_axis(left, "x", list(SHORT))
+    left.set_xticklabels(SHORT.values())
     left.set_xlim(3e-7, 2e-2)
-    left.xaxis.set_major_locator(FixedLocator(list(SHORT)))
-    left.xaxis.set_major_formatter(FuncFormatter(lambda v, _: SHORT.get(round(v, 7), "")))
+    plots.log_axis(right, "x", [0.2, 1, 5, 20, 100], "{:g} %")
     right.set_xlim(0.17, 115)
-    right.xaxis.set_major_locator(FixedLocator([0.2, 1, 5, 20, 100]))
-    right.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} %"))
-    left.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
-    _title(left, "One comparison", 6)
-    _title(right, "One search", 6)
+    left.yaxis.set_major_formatter(plots.PERCENT)
+    for ax, title in ((left, "One comparison"), (right, "One search")):
+        ax.grid(True)
+        ax.set_title(title)
     left.set_xlabel("FMR: one false match in ...", loc="left")
     right.set_xlabel("FPIR: members flagged", loc="left")
     left.set_ylabel("Genuine pairs missed")
-    left.legend(loc="upper right", fontsize=7.5, handlelength=2.6, frameon=False)
+    looks = {MODEL_LABELS[model]: MODEL_LINES[model] for model in MODELS}
+    left.legend(handles=plots.handles(looks, lw=1.6), loc="upper right", fontsize=7.5,
+                handlelength=2.6)  # fmt: skip
     return fig
 
 
@@ -316,37 +317,29 @@ def alt_errors() -> str:
 # ---------------------------------------------------------------- 5, the published tests
 
 
+@styled()
 def plot_published():
     """FMR that reproduces each published rate: rows test x model, logarithmic axis."""
     table = t.equivalents()
-    tests = list(dict.fromkeys(table["label"]))
-    fig, axes = plots.new_figure(0.95 + 0.235 * (len(table) + 1.4 * len(tests)))
+    first = table.drop_duplicates("label").set_index("label")
+    country = first["people"].str.split().str[0]
+    place = (", " + country).where(country.isin(["US", "UK"]), "")
+    counts = [f"{k:.0f} of {n:,.0f}" for k, n in first[["flagged", "searched"]].to_numpy()]
+    sections = table["label"].map(first["study"] + place + ": " + counts)
+    at = plots.row_positions(sections, gap=1.4)
+    fig, axes = plots.new_figure(1.28 + 0.235 * at[-1])
     ax = axes[0, 0]
-    y, ticks = 0.0, []
     left = 10 ** np.floor(np.log10(np.nanmin(table[["fmr", "range_low"]].to_numpy())))
-    for label in tests:
-        part = table[table["label"] == label]
-        rate = f"{part['flagged'].iloc[0]:.0f} of {part['searched'].iloc[0]:,.0f}"
-        country = part["people"].iloc[0].split()[0]
-        name = part["study"].iloc[0] + (f", {country}" if country in ("US", "UK") else "")
-        ticks.append((y, f"{name}: {rate}", True))
-        y += 1
-        for row in part.to_dict("records"):
-            colour = MODEL_LINES[row["model"]]["color"]
-            low = row["range_low"] if np.isfinite(row["range_low"]) else left
-            ax.plot([low, row["range_high"]], [y, y], color=colour, lw=2.2, alpha=0.55)
-            ax.plot(row["implied_fmr"], y, "D", color=colour, mfc="white", ms=4.2, zorder=2.5)
-            ax.plot(row["fmr"], y, "o", color=colour, ms=5.6, mec="white", mew=0.7, zorder=3)
-            ax.annotate(numbers.one_in(row["fmr"]), (1, y), xycoords=("axes fraction", "data"),
-                        xytext=(8, 0), textcoords="offset points", va="center_baseline",
-                        fontsize=8)  # fmt: skip
-            ticks.append((y, MODEL_LABELS[row["model"]], False))
-            y += 1
-        y += 0.4
-    ax.set_ylim(y - 0.8, -0.7)
-    ax.set_yticks([at for at, _, _ in ticks], [text for _, text, _ in ticks])
-    for tick, (_, _, bold) in zip(ax.get_yticklabels(), ticks, strict=True):
-        tick.set_fontweight("bold" if bold else "normal")
+    rows = pd.DataFrame({"y": at, "name": table["model"], "high": table["range_high"]})
+    rows["low"] = table["range_low"].fillna(left)
+    diamonds = {m: look | {"marker": "D"} for m, look in MODEL_LINES.items()}
+    plots.dots(ax, rows.assign(value=table["fmr"]), MODEL_LINES)
+    plots.dots(ax, rows[["y", "name"]].assign(value=table["implied_fmr"]), diamonds, ring=True,
+               size=4.2)  # fmt: skip
+    for y, fmr in zip(at, table["fmr"], strict=True):
+        plots.note(ax, y, numbers.one_in(fmr), 8, fontsize=8, color=INK)
+    ax.set_ylim(at[-1] + 0.6, -0.7)
+    plots.name_rows(ax, at, table["model"].map(MODEL_LABELS), sections)
     ax.set_xscale("log")
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"1 in {1 / v:,.0f}"))

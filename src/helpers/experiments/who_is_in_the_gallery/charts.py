@@ -3,60 +3,65 @@
 import numpy as np
 import seaborn as sns
 from matplotlib.colors import LogNorm
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from helpers.faces.pipelines import MODEL_LABELS
-from helpers.show.plots import new_figure
-from helpers.show.style import INK, MUTED, style
+from helpers.show.plots import PERCENT, dots, log_axis, new_figure
+from helpers.show.style import INK, MUTED, styled
 
 MARKS = ((-0.16, "#001A80"), (0.16, "#A03F14"))  # offset in the row and colour of the two series
 PER = 100_000  # comparisons, the unit of the heatmap
 
 
+@styled()
 def plot_two_ratios(df, series, rows, ticks=(0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)):
     """Ratios on a log scale, a panel for each model, two marks a row; the line is a ratio of 1.
 
     df: model, row, series, ratio, low, high. series: the names of the filled and of the open
     marks. rows: the rows top to bottom. Intervals that leave the axes end in an arrow.
     """
-    fig, axes = _panels(df, rows)
+    limits = (ticks[0] / 1.2, ticks[-1] * 1.2)
+    fig, axes = _panels(df.assign(value=df["ratio"]), series, rows, limits)
     shown = [t for t in ticks if t in (0.1, 1, 10, 100)]
     for ax in axes[0]:
-        ax.set_xscale("log")
-        ax.set_xlim(ticks[0] / 1.2, ticks[-1] * 1.2)
-        ax.set_xticks(shown)
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        log_axis(ax, "x", shown)
+        ax.set_xlim(*limits)
         ax.set_xticks([t for t in ticks if t not in shown], minor=True)
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.grid(axis="x", which="both")
         ax.axvline(1, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-    _marks(axes, df, "ratio", series, rows)
     axes[0, 0].set_xlabel("Ratio (logarithmic)", loc="left")
     return fig
 
 
+@styled()
 def plot_two_rates(df, series, rows):
     """Rates in per cent on one scale, a panel for each model, two marks a row.
 
     df: model, row, series, fpir, low, high (shares); the rest as in `plot_two_ratios`.
     """
-    df = df.assign(**{k: 100 * df[k] for k in ("fpir", "low", "high")})
-    fig, axes = _panels(df, rows)
+    df = df.assign(value=100 * df["fpir"], low=100 * df["low"], high=100 * df["high"])
+    fig, axes = _panels(df, series, rows, (0, 100))
     for ax in axes[0]:
         ax.set_xlim(0, 100)
         ax.xaxis.set_major_locator(MaxNLocator(2))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} %"))
+        ax.xaxis.set_major_formatter(PERCENT)
         ax.grid(axis="x")
-    _marks(axes, df, "fpir", series, rows)
     axes[0, 0].set_xlabel("Expected FPIR", loc="left")
     return fig
 
 
-def _panels(df, rows):
-    style()
+def _panels(df, series, rows, limits):
+    """A panel a model with two marks in each row: dots above, rings below."""
     models = list(dict.fromkeys(df["model"]))
     fig, axes = new_figure(1.25 + 0.3 * len(rows), 1, len(models), sharex=True, sharey=True)
+    df = df[df["row"].isin(rows)]
     for ax, model in zip(axes[0], models, strict=True):
+        for name, (shift, colour) in zip(series, MARKS, strict=True):
+            part = df[(df["model"] == model) & (df["series"] == name)]
+            part = part.assign(y=part["row"].map(rows.index) + shift, name=name)
+            size = 4.6 if shift > 0 else 5.8  # a ring has its line around it
+            dots(ax, part, {name: {"color": colour}}, limits, ring=shift > 0, size=size, width=1.8)
         ax.set_title(MODEL_LABELS[model], pad=7)
         ax.spines["left"].set_visible(False)
         ax.set_ylim(len(rows) - 0.4, -0.6)
@@ -64,39 +69,13 @@ def _panels(df, rows):
     return fig, axes
 
 
-def _marks(axes, df, value, series, rows) -> None:
-    """Two marks with their intervals in each row of each panel."""
-    models = list(dict.fromkeys(df["model"]))
-    styles = {name: (at, colour) for name, (at, colour) in zip(series, MARKS, strict=True)}
-    for ax, model in zip(axes[0], models, strict=True):
-        part = df[df["model"] == model].set_index(["row", "series"])
-        for y, row in enumerate(rows):
-            for name, (at, colour) in styles.items():
-                if (row, name) in part.index:
-                    middle, low, high = part.loc[(row, name), [value, "low", "high"]]
-                    fill = colour if at < 0 else "white"
-                    _mark(ax, y + at, middle, low, high, colour, fill)
-
-
-def _mark(ax, y, value, low, high, colour, fill) -> None:
-    if not np.isfinite(value):
-        return
-    first, last = ax.get_xlim()
-    ax.plot(np.clip([low, high], first, last), [y, y], color=colour, lw=1.8, alpha=0.5, zorder=2)
-    for outside, at, shape in ((low < first, first, "<"), (high > last, last, ">")):
-        if outside:
-            ax.plot(at, y, shape, color=colour, ms=4, mew=0, clip_on=False, zorder=2)
-    if first <= value <= last:
-        ax.plot(value, y, "o", ms=4.6, color=colour, mfc=fill, mew=1.2, clip_on=False, zorder=3)
-
-
+@styled()
 def plot_heat(df, groups, races, own):
     """FMR of groups of members against labels of the gallery, a panel for each model.
 
     df: model, group, race, errors, fmr, low, high (shares). Cells say the false matches in PER
     comparisons and the interval; a darker cell has more. own: group -> label, drawn with a frame.
     """
-    style()
     models = list(dict.fromkeys(df["model"]))
     fig, axes = new_figure(0.4 + len(models) * (0.55 + 0.25 * len(groups)), len(models), 1)
     some = df[df["fmr"] > 0]["fmr"]

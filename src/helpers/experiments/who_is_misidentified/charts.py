@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+import seaborn.objects as so
 from matplotlib.figure import Figure
 
 from helpers.experiments.who_is_misidentified import tables as who
@@ -87,6 +88,7 @@ def gaps() -> pd.DataFrame:
     return table.assign(section=table["gap"], label=label.where(table["terms"] != "", "unadjusted"))
 
 
+@style.styled()
 def plot_panels(
     df: pd.DataFrame,
     estimate: str,
@@ -100,76 +102,63 @@ def plot_panels(
     """Dots with intervals (low, high), a panel a model, rows of `label` under headings `section`.
 
     unit: "percent" (drawn on a square-root scale, which parts small rates) or "ratio". tally: a
-    column written at the right of each panel. hollow: a second estimate, as a ring. An interval
-    that leaves the limits ends at them.
+    column written at the right of each panel. hollow: a second estimate, as a ring.
     """
     first = df[df["model"] == df["model"].iloc[0]]
-    heading = first["section"].ne(first["section"].shift()).to_numpy()
-    at = np.arange(len(first)) + 1.35 * heading.cumsum() - 1.35
+    at = plots.row_positions(first["section"], gap=1.35)
     models = list(dict.fromkeys(df["model"]))
     scale = 100 if unit == "percent" else 1
-    fig, axes = plots.new_figure(1.0 + 0.185 * at[-1], 1, len(models), sharex=True, sharey=True)
+    fig, axes = plots.new_figure(0.815 + 0.185 * at[-1], 1, len(models), sharex=True, sharey=True)
+    ends = (scale * limits[0], scale * limits[1])
     for ax, model in zip(axes[0], models, strict=True):
-        ax.set_title(MODEL_LABELS[model], fontsize=9, weight="bold", loc="left", pad=7)
+        part = df[df["model"] == model].assign(y=at)
+        names = part.get("group", pd.Series("", part.index))
+        if hollow:
+            rings = pd.DataFrame({"y": at, "value": scale * part[hollow], "name": names})
+            plots.dots(ax, rings, ring=True, size=5.2)
+        values = {c: scale * part[c] for c in ("low", "high")} | {"value": scale * part[estimate]}
+        plots.dots(ax, part.assign(name=names, **values), limits=ends, size=4.8, width=2)
+        ax.set_title(MODEL_LABELS[model], pad=7)
         if unit == "percent":
             ax.set_xscale("function", functions=(np.sqrt, np.square))
             ax.set_xticks([0, 10, 40, 100])
-        ax.set_xlim(*(scale * np.array(limits)))
-        for y, row in zip(at, df[df["model"] == model].to_dict("records"), strict=True):
-            name = row.get("group", "")
-            colour = style.colour_of(name)
-            marker = style.GROUP_MARKERS.get(name, "o")
-            if not np.isnan(row["low"]):
-                ends = np.clip(np.multiply(scale, [row["low"], row["high"]]), *ax.get_xlim())
-                ax.plot(ends, [y, y], color=colour, lw=2, alpha=0.5, zorder=2)
-            if hollow:
-                ax.plot(scale * row[hollow], y, marker, ms=5.2, mfc="white", mec=colour, zorder=3)
-            ax.plot(scale * row[estimate], y, marker, color=colour, ms=4.8, mec="white", mew=0.6,
-                    clip_on=False, zorder=4)  # fmt: skip
-            if tally:
-                ax.annotate(f"{row[tally]:,}", (1, y), xycoords=("axes fraction", "data"),
-                            xytext=(5, 0), textcoords="offset points", va="center_baseline",
-                            fontsize=7.5, color=style.MUTED)  # fmt: skip
+        ax.xaxis.set_major_formatter(plots.PERCENT if unit == "percent" else "{x:g}")
+        ax.set_xlim(*ends)
+        if tally:
+            for y, number in zip(at, part[tally], strict=True):
+                plots.note(ax, y, f"{number:,}", 5)
         if reference is not None:
             ax.axvline(scale * reference, color=style.MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
         ax.grid(axis="x")
         ax.spines["left"].set_visible(False)
-        ax.set_ylim(at[-1] + 0.6, -1.7)
-        sign = " %" if unit == "percent" else ""
-        ax.xaxis.set_major_formatter(lambda v, _, sign=sign: f"{v:.10g}{sign}")
-    ticks = [*zip(at, first["label"], strict=True)]
-    ticks += zip(at[heading] - 1.05, first["section"][heading], strict=True)
-    ax = axes[0, 0]
-    ax.set_yticks(*zip(*sorted(ticks), strict=True))
-    for tick in ax.get_yticklabels():
-        tick.set_fontsize(8)
-        tick.set_fontweight("bold" if tick.get_text() in set(first["section"]) else "normal")
+        ax.set_ylim(at[-1] + 0.6, -0.7)
+    plots.name_rows(axes[0, 0], at, first["label"], first["section"])
+    axes[0, 0].tick_params(axis="y", labelsize=8)
     return fig
 
 
+@style.styled()
 def plot_thresholds(table: pd.DataFrame) -> Figure:
     """FPIR ratio against the number flagged, a panel a gap and model; table: `who.by_threshold`."""
     names = list(dict.fromkeys(table["gap"]))
     fig, axes = plots.new_figure(4.1, len(names), len(PRIMARY_MODELS), sharex=True, sharey=True)
+    table = table.assign(low=table["low"].clip(lower=0.2), high=table["high"].clip(upper=50))
     for row, gap in zip(axes, names, strict=True):
         for ax, model in zip(row, PRIMARY_MODELS, strict=True):
             part = table[(table["gap"] == gap) & (table["model"] == model)]
-            x = part["flagged"]
-            ax.fill_between(x, part["low"].clip(lower=0.2), part["high"].clip(upper=50),
-                            color="#7FA8C9", alpha=0.45, lw=0)  # fmt: skip
-            ax.plot(x, part["ratio"], color=style.INK, lw=1.5)
-            ax.set_xscale("log")
-            ax.set_yscale("log")
+            plot = so.Plot(part, x="flagged").add(
+                so.Band(color="#7FA8C9", alpha=0.45), ymin="low", ymax="high"
+            )
+            plots.draw(ax, plot.add(so.Line(color=style.INK, linewidth=1.5), y="ratio"))
+            plots.log_axis(ax, "x", [*COUNTS, 132, 264])
+            plots.log_axis(ax, "y", [0.5, 1, 2, 5, 10, 20])
             ax.set_ylim(0.3, 25)
             ax.axhline(1, color=style.MUTED, lw=0.9, ls=(0, (4, 3)))
             for count in COUNTS:
                 ax.axvline(count, color=style.GRID, lw=0.9, zorder=0)
-            ax.set_xticks([*COUNTS, 132, 264], [*map(str, COUNTS), "132", "264"])
-            ax.set_yticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
-            ax.minorticks_off()
             ax.tick_params(axis="y", labelcolor=style.MUTED, labelsize=8)
             if gap == names[0]:
-                ax.set_title(MODEL_LABELS[model], fontsize=9, weight="bold", loc="left", pad=7)
+                ax.set_title(MODEL_LABELS[model], pad=7)
         row[0].set_ylabel(gap.replace(" / ", " /\n"))
     axes[-1, 0].set_xlabel("Members flagged (log scale; strict to loose threshold)", loc="left")
     return fig
