@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.faces import networks
+
 LARGEST = 640  # pixels: deepface scales what is larger, border included, down to that
 THRESHOLD, OVERLAP = 0.9, 0.3  # of deepface, of OpenCV's FaceDetectorYN
 STRIDES = (8, 16, 32)
@@ -26,23 +28,33 @@ MOST = 5000  # boxes, OpenCV's default
 
 
 def load(path: Path):
-    """An onnxruntime session of YuNet, on one thread, for inputs of any size.
+    """An onnxruntime session of YuNet, on one thread: input "pixels", (rows, columns, 3) uint8 BGR.
 
-    The official file declares an input of 640 x 640; only this declaration is taken out.
+    The official file declares an input of 640 x 640; this declaration is taken out, and the graph
+    begins with the change from pixels to planes, which OpenCV does slowly.
     """
     import onnx
-    import onnxruntime
 
     model = onnx.load(path)
-    for value in (*model.graph.input, *model.graph.output):
+    graph = model.graph
+    for value in (*graph.input, *graph.output):
         for dimension in value.type.tensor_type.shape.dim:
             dimension.Clear()
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    name = graph.input[0].name
+    pixels = onnx.helper.make_tensor_value_info(
+        "pixels", onnx.TensorProto.UINT8, ["rows", "columns", 3]
     )
+    graph.input.remove(graph.input[0])
+    graph.input.insert(0, pixels)
+    first = [
+        onnx.helper.make_node("Transpose", ["pixels"], ["pixels/planes"], perm=[2, 0, 1]),
+        onnx.helper.make_node("Cast", ["pixels/planes"], ["pixels/float"], to=1),
+        onnx.helper.make_node("Unsqueeze", ["pixels/float"], [name], axes=[0]),
+    ]
+    nodes = [*first, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return networks.session(model.SerializeToString())
 
 
 def find(session, image: np.ndarray) -> list[tuple]:
@@ -60,7 +72,7 @@ def find(session, image: np.ndarray) -> list[tuple]:
     height, width = (math.ceil(n / GRID) * GRID for n in image.shape[:2])
     below, beside = height - image.shape[0], width - image.shape[1]
     padded = cv2.copyMakeBorder(image, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-    outputs = session.run(None, {"input": cv2.dnn.blobFromImage(padded)})
+    outputs = session.run(None, {"pixels": padded})
     faces = []
     for face in _decode(outputs, height, width):
         x, y, w, h = (round(float(v)) for v in face[:4] / ratio)
@@ -102,7 +114,7 @@ def _found(session, bordered, shape, top, left):
     import cv2
 
     part, first_row, first_column, ratio = _seen(bordered, shape, top, left)
-    outputs = session.run(None, {"input": cv2.dnn.blobFromImage(part)})
+    outputs = session.run(None, {"pixels": part})
     faces = _decode(outputs, *part.shape[:2])
     faces[:, [0, 4, 6]] += first_column
     faces[:, [1, 5, 7]] += first_row
