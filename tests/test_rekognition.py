@@ -460,7 +460,7 @@ def test_bad_input_costs_nothing(amazon, sides, tmp_path):
     assert "holds face metadata" in refuse(gallery="faces.parquet")
     assert "is not a folder" in refuse(probes=tmp_path / "nowhere")
     assert "--labels is for your own probes" in refuse("--labels", "x.csv", probes="congress")
-    assert "Amazon has its own" in refuse("--model", "SFace")
+    assert "Amazon has its own" in refuse("--model", "sface-native")
     assert not amazon.calls
     found = CliRunner().invoke(app, ["run", "--engine", "azure"])
     assert found.exit_code == 2 and "--engine is open or rekognition" in found.output
@@ -492,17 +492,19 @@ def test_the_local_service_and_the_open_engine_agree(mirror, tmp_path, monkeypat
 
     monkeypatch.setattr(rekognition, "make_client", watched)
     both = ("--probes", str(probes), "--gallery", str(gallery), "--json")
-    with server.running("--model", "SFace", "--rate", "4") as url:
+    with server.running("--model", "sface-native", "--rate", "4") as url:
         local = type("Local", (), {"url": url})()
         theirs = {p: call(local, *both, "--threshold", p) for p in ("default", "count:3", "60")}
     assert "ThrottlingException" in codes
-    said = CliRunner().invoke(app, ["run", *both, "--model", "SFace", "--workers", "1"]).stdout
+    said = (
+        CliRunner().invoke(app, ["run", *both, "--model", "sface-native", "--workers", "1"]).stdout
+    )
     ours = json.loads(said[said.index("{\n") :])["summary"]
     s = theirs["default"]["summary"]
     for key in ("falsely_matched", "searched", "gallery_faces", "pairs_at_threshold"):
         assert s[key] == ours[key], key
     assert s["failures_to_enrol"] == ours["failures_to_enrol"] == 1
-    assert s["engine"].startswith("Amazon Rekognition, face model SFace/yunet")
+    assert s["engine"].startswith("Amazon Rekognition, face model sface-native/yunet")
     assert theirs["count:3"]["summary"]["falsely_matched"] == 3
     assert theirs["60"]["summary"]["falsely_matched"] >= s["falsely_matched"] >= 1
 

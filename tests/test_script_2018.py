@@ -60,7 +60,7 @@ def part_of(source, out, keep):
 
 def test_a_stranger_runs_it_twice(tmp_path):
     """In another folder with a part of the gallery, as a process; the table is what it must be."""
-    model = "SFace"
+    model = "sface-native"
     gallery = part_of(DATA / "galleries" / "legislators.csv",
                       tmp_path / "data" / "galleries" / "legislators.csv",
                       slice(0, None, 23))  # fmt: skip
@@ -94,16 +94,16 @@ def test_a_stranger_runs_it_twice(tmp_path):
 
 def test_the_service_answers_as_notebook_02_does():
     """At 80 %, the library's default: the same members, with the similarity of their score."""
-    found = s.imported("Facenet")
-    expected = s.from_scores("Facenet")
+    found = s.imported("facenet-native")
+    expected = s.from_scores("facenet-native")
     assert found["member_id"].equals(expected["member_id"])
     assert found["enrolled"].equals(expected["enrolled"]) and (~found["enrolled"]).sum() == 2
     assert (s.flagged(found, 80) == s.flagged(expected, 80)).all()
     assert s.flagged(found, 80).sum() == shipped.result(
-        "legislators", "Facenet", "default", "any"
+        "legislators", "facenet-native", "default", "any"
     ).summary["falsely_matched"]  # fmt: skip
     assert np.nanmax(np.abs(found["similarity"] - expected["similarity"])) < 1e-4
-    table = s.agreement({"Facenet": found})
+    table = s.agreement({"facenet-native": found})
     assert table["differ"].item() == 0 and table["furthest"].item() < 1e-4
 
 
@@ -134,10 +134,10 @@ def test_counts_are_the_distances_of_the_scale(results):
 def test_a_disagreement_is_seen_and_said(results):
     assert s.agreement(results)["differ"].eq(0).all()
     assert "the very members" in s.answer(results)
-    other = results["SFace"].copy()
+    other = results["sface-native"].copy()
     first = other["similarity"].first_valid_index()
     other.loc[first, "similarity"] = np.nan
-    wrong = results | {"SFace": other}
+    wrong = results | {"sface-native": other}
     assert s.agreement(wrong)["differ"].to_list() == [0, 1, 0]
     assert "but not those" in s.answer(wrong)
     assert "one of them is wrong" in s.words_agreement(wrong, {95: results[s.MODEL]})
@@ -184,8 +184,8 @@ def test_words_have_their_numbers(results):
 
 
 def test_the_curves_go_through_the_table():
-    curves = s.curves(("SFace",)).set_index("similarity")
-    for row in similarity.table(("SFace",)).to_dict("records"):
+    curves = s.curves(("sface-native",)).set_index("similarity")
+    for row in similarity.table(("sface-native",)).to_dict("records"):
         assert curves.loc[row["similarity"], "fmr"] == pytest.approx(row["fmr"])
         assert curves.loc[row["similarity"], "fnmr"] == pytest.approx(row["fnmr"])
     assert curves["fmr"].is_monotonic_decreasing and curves["fnmr"].is_monotonic_increasing

@@ -287,7 +287,7 @@ def test_clients_that_index_and_search_at_once(url, name, ids):
 
 
 def test_faces_of_two_models_are_never_compared(tmp_path, ids):
-    other = shipping.faces_path("probes", "SFace")
+    other = shipping.faces_path("probes", "sface-native")
     options = ("--model", MODEL, "--bucket", f"other={other}")
     with server.running(*options, store=tmp_path) as address:
         amazon = boto.client(address)
@@ -302,7 +302,7 @@ def test_faces_of_two_models_are_never_compared(tmp_path, ids):
                 SourceImage=boto.held("other", ids[0]),
                 TargetImage=boto.held("probes", ids[0]),
             )
-    with server.running("--model", "SFace", store=tmp_path) as address:
+    with server.running("--model", "sface-native", store=tmp_path) as address:
         amazon = boto.client(address)
         assert amazon.describe_collection(CollectionId="c")["FaceCount"] == 1
         with refused("InvalidParameterException"):

@@ -40,7 +40,9 @@ app = typer.Typer(
     help="An open replication of the 2018 audit of face recognition on the US Congress. "
     "Scores are distances: small is alike.",
 )
-Model = Annotated[str, typer.Option(help="dlib-native, Dlib, SFace, Facenet, any deepface name")]
+Model = Annotated[
+    str, typer.Option(help="dlib-native, sface-native, facenet-native, or a name of deepface's")
+]
 Detector = Annotated[str, typer.Option(help="yunet, dlib, or any detector of deepface")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for each core")]
 DATASETS = ("rosters", "probes", "second-portraits", "delegates", "legislators", "utkface")
@@ -161,7 +163,7 @@ def run(
 
     Members against the galleries that ship need no images:
 
-      congress-test run --gallery utkface --model SFace --threshold count:28
+      congress-test run --gallery utkface --model sface-native --threshold count:28
 
     With your own photographs (a folder each, and a CSV of labels if you have one):
 
@@ -265,7 +267,9 @@ def serve(
     store: Annotated[Path, typer.Option(help="Folder of the collections; made if missing")] = Path(
         "collections"
     ),
-    model: Annotated[str, typer.Option(help="dlib-native, Dlib, SFace or Facenet")] = "dlib-native",
+    model: Annotated[
+        str, typer.Option(help="dlib-native, sface-native or facenet-native")
+    ] = "dlib-native",
     host: Annotated[
         str, typer.Option(help="Any but a loopback address needs CONGRESS_TEST_TOKEN")
     ] = "127.0.0.1",

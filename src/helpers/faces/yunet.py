@@ -111,7 +111,6 @@ def _with_border(image):
 
 def _found(session, bordered, shape, top, left):
     """Box, (left eye, right eye) and score of each face, in whole pixels of the bordered image."""
-    import cv2
 
     part, first_row, first_column, ratio = _seen(bordered, shape, top, left)
     outputs = session.run(None, {"pixels": part})

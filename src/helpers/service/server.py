@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from helpers.errors import UserError
-from helpers.faces.pipelines import MODELS
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import ROOT
 from helpers.protocol import shipping
 from helpers.service.operations import Service, answer
@@ -180,8 +180,11 @@ def serve(
         import waitress
     except ImportError as error:
         raise UserError("the service needs more: pip install 'congress-test[service]'") from error
-    if model not in MODELS:
-        raise UserError(f"the service has a similarity scale for {', '.join(MODELS)}, not {model}")
+    if model not in PRIMARY_MODELS:
+        raise UserError(
+            f"the service serves {', '.join(PRIMARY_MODELS)}, each network fed as its publisher "
+            f"feeds it, not {model}"
+        )
     token = os.environ.get(TOKEN)
     if not is_loopback(host) and not token:
         raise UserError(

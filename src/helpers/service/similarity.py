@@ -1,9 +1,9 @@
 """Similarity in percent: one documented scale for each model, from its comparison scores.
 
-A scale is three points joined by straight lines: 100 % is distance 0; 80 % is the library's default
-threshold, as 80 was Amazon Rekognition's default; 99 %, which Amazon recommended in reply, is the
-threshold calibrated to the strictest FMR on offer, 1 in 1,000,000. Beyond the default the line
-goes on to 0 %.
+A scale is three points joined by straight lines: 100 % is distance 0; 80 % is the publisher's
+default threshold, as 80 was Amazon Rekognition's default; 99 %, which Amazon recommended in reply,
+is the threshold calibrated to the strictest FMR on offer, 1 in 1,000,000. Beyond the default the
+line goes on to 0 %.
 
 It is not a probability, not a share of anything, and not Amazon's scale: 80 here and 80 there have
 nothing in common but that nobody has to ask for them. What a percentage means is in `table`.
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.faces.pipelines import MODELS
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import calibration, error_rates, shipping
 
 DECIMALS = 4  # as fine as the scores: no two of them get one similarity
@@ -30,9 +30,9 @@ def points(model: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
     Raises UserError for a model without calibrated thresholds.
     """
-    if model not in MODELS:
+    if model not in PRIMARY_MODELS:
         raise UserError(
-            f"no similarity scale is defined for {model!r}; there are {', '.join(MODELS)}"
+            f"no similarity scale is defined for {model!r}; there are {', '.join(PRIMARY_MODELS)}"
         )
     config = shipping.configuration(model)
     default, strict = config.default_threshold, calibration.threshold(config, STRICT_FMR)
@@ -51,7 +51,7 @@ def to_distance(model: str, percent):
     return np.interp(percent, similarities[::-1], distances[::-1])
 
 
-def table(models=MODELS) -> pd.DataFrame:
+def table(models=PRIMARY_MODELS) -> pd.DataFrame:
     """What a similarity means: false matches and misses, a row a model and percentage.
 
     Columns: model, similarity (of SHOWN), distance; errors, comparisons, fmr, low, high, offered
