@@ -23,6 +23,7 @@ from helpers.show import figures
 from helpers.site import citation
 from helpers.site import pages as site_pages
 from helpers.site import pdf as printing
+from helpers.site.openings import ANSWERED, opening
 
 SITE = ROOT / "site"
 SOURCE = ROOT / "build" / "site-source"
@@ -35,7 +36,6 @@ DOCUMENTS = {
     "contributing": ("CONTRIBUTING.md", None),
     "changelog": ("CHANGELOG.md", None),
 }
-ANSWERED = "02-the-congress-test"  # the notebook whose answer is on the landing page
 LINKED = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -108,8 +108,8 @@ def prepare(source: Path = SOURCE) -> None:
     entries = {e["id"]: e for e in figures.read_index()}
     paths = sorted(NOTEBOOKS.glob("[0-9][0-9]-*.ipynb"))
     notebooks = {p.stem: nbformat.read(p, as_version=4) for p in paths}
-    openings = {name: site_pages.opening(nb) for name, nb in notebooks.items()}
-    titles = {name: title for name, (title, _) in openings.items()}
+    openings = {name: opening(nb) for name, nb in notebooks.items()}
+    titles = {name: found.title for name, found in openings.items()}
     missing = sorted({e["notebook"] for e in entries.values()} - set(titles))
     problems = figures.index_problems() + [f"there is no notebook {name}" for name in missing]
     problems += register_problems()
@@ -154,12 +154,10 @@ def prepare(source: Path = SOURCE) -> None:
     (source / "figure-ids.md").write_text(page, "utf-8")
 
     values = {
-        "answer": lambda: site_pages.answer(notebooks[ANSWERED]),
+        "answer": lambda: site_pages.answer(openings[ANSWERED]),
         "headline": lambda id: site_pages.picture(entries[id], "figures/", f"figures/{id}.html"),
         "caption": lambda id: site_pages.escape(entries[id]["caption"]),
         "reading-order": lambda: site_pages.reading_order(openings),
-        "questions": lambda: site_pages.questions(openings),
-        "at-the-default": site_pages.at_the_default,
         "toctree": lambda: "\n".join(
             f"{name[:2]} · {title} <notebooks/{name}>" for name, title in titles.items()
         ),

@@ -15,8 +15,7 @@ import pandas as pd
 
 from helpers.faces.pipelines import MODEL_LABELS
 from helpers.paths import DATA, FIGURES, ROOT
-from helpers.site import citation
-from helpers.sources.groups import GROUPS
+from helpers.site import citation, openings
 
 KINDS = {"svg": "SVG", "pdf": "PDF", "png": "PNG", "csv": "CSV", "tex": "LaTeX"}
 MOST_ROWS = 200  # of a data table on a page; the CSV has all
@@ -84,12 +83,12 @@ def scrolling(table: str, label: str) -> str:
 # ---------------------------------------------------------------- notebooks
 
 
-def opening(nb) -> tuple[str, str]:
-    """Title and question of a notebook, from its first cell."""
-    first = nb.cells[0].source
-    title = re.search(r"^# (.+)$", first, re.M)[1].strip()  # type: ignore[index]
-    question = re.search(r"^\*\*(.+?)\*\*\s*$", first, re.M | re.S)
-    return title, question[1].strip() if question else ""
+FIGURE_LINK = re.compile(r"\]\(\.\./figures/((?:fig|tab)-[\w-]+)\.csv\)")
+
+
+def to_pages(text: str, up: str = "../") -> str:
+    """A notebook's links to the data of figures and tables -> to their pages."""
+    return FIGURE_LINK.sub(rf"]({up}figures/\1.md)", text)
 
 
 def notebook_page(path: Path, entries: dict[str, dict]):
@@ -100,7 +99,9 @@ def notebook_page(path: Path, entries: dict[str, dict]):
     nb = nbformat.read(path, as_version=4)
     nb.cells = _joined(nb.cells)
     for cell in nb.cells:
-        if cell.cell_type == "code":
+        if cell.cell_type == "markdown":
+            cell.source = to_pages(cell.source)
+        else:
             cell.metadata["tags"] = ["hide-input"]
             for output in cell.outputs:
                 if "data" in output:
@@ -144,13 +145,8 @@ def _show(output, entries: dict[str, dict]) -> None:
         label = entry["title"] if entry else "Table"
         output["data"] = {"text/html": scrolling(data["text/html"], label)}
     elif "text/markdown" in data:
-        output["data"] = {
-            "text/markdown": re.sub(
-                r"\[Data\]\(\.\./figures/([\w-]+)\.csv\)",
-                r"[Data, downloads, how to cite](../figures/\1.md)",
-                data["text/markdown"],
-            )
-        }
+        words = data["text/markdown"].replace("[Data](", "[Data, downloads, how to cite](")
+        output["data"] = {"text/markdown": to_pages(words)}
 
 
 # ---------------------------------------------------------------- figures and tables
@@ -251,57 +247,19 @@ def made_by(id: str, commits: dict[str, tuple[str, str]]) -> str:
 # ---------------------------------------------------------------- the landing page and others
 
 
-def reading_order(notebooks: dict[str, tuple[str, str]]) -> str:
-    """The notebooks with their questions as a Markdown list."""
+def reading_order(notebooks: dict[str, openings.Opening]) -> str:
+    """The notebooks' questions, each with the first sentence of its answer, as a Markdown list."""
     lines = [
-        f"1. [{escape(title)}](notebooks/{name}.ipynb)<br>{escape(question)}"
-        for name, (title, question) in notebooks.items()
+        f"1. [{escape(found.title)}](notebooks/{name}.ipynb)<br>{found.lead}"
+        for name, found in notebooks.items()
     ]
     return "{.reading-order}\n" + "\n".join(lines)
 
 
-# What people ask, and the notebook whose first paragraph answers it.
-QUESTIONS = {
-    "What does 80 % mean?": "03-what-is-80-percent",
-    "What differs between groups?": "04-who-is-misidentified",
-    "What changes with the gallery?": "05-who-is-in-the-gallery",
-    "What changes with the size of the gallery?": "06-how-big-is-the-gallery",
-    "Do other models say something else?": "07-which-model",
-    "Does a bad photograph matter?": "08-how-good-is-the-photo",
-    "What does an officer get to see?": "09-what-the-officer-sees",
-    "May I turn the knobs myself?": "10-explore",
-    "May I run the script of 2018?": "11-the-2018-script",
-    "And software that guesses gender?": "12-what-gender-does-it-see",
-}
-
-
-def questions(notebooks: dict[str, tuple[str, str]]) -> str:
-    """What people ask, each with the page that answers it, as a Markdown list."""
-    links = {q: f"notebooks/{name}.ipynb" for q, name in QUESTIONS.items() if name in notebooks}
-    links = {"Who is falsely matched?": "figures/tab-02-members.md"} | links
-    links |= {"What happens with my own photographs?": "rerun.md"}
-    return "\n".join(f"* [{question}]({link})" for question, link in links.items())
-
-
-def answer(nb) -> str:
-    """The answer of an executed notebook, its first output in words, a paragraph a sentence."""
-    shown = (output.get("data", {}) for cell in nb.cells for output in cell.get("outputs", []))
-    words = next(data["text/markdown"] for data in shown if "text/markdown" in data)
-    return words.replace("** **", "**\n\n**").replace("** ", "**\n\n")
-
-
-def at_the_default() -> str:
-    """FPIR at the library defaults by group, adult strangers, as an HTML table."""
-    table = pd.read_csv(FIGURES / "tab-06-groups-default.csv")
-    whole = table.columns[-1]  # the whole gallery is not drawn, so its counts are whole numbers
-    table[whole] = table[whole].str.replace(".0 of ", " of ", regex=False)
-    order = ["Members of colour", "Members of colour, not Asian", *GROUPS]
-    shown = table.pivot(index="Group", columns="Model", values=whole)
-    shown = shown.loc[order, list(dict.fromkeys(table["Model"]))]
-    shown = shown.rename_axis(index="Recorded group", columns=None).reset_index()
-    return scrolling(
-        shown.to_html(index=False, border=0, justify="left"), "At the default, by group"
-    )
+def answer(found: openings.Opening) -> str:
+    """The answer of a notebook, its links as the landing page has them."""
+    text = to_pages(found.answer, "")
+    return re.sub(r"\]\((\d\d-[\w-]+\.ipynb)", r"](notebooks/\1", text)
 
 
 def register_page(register: pd.DataFrame, current: set[str]) -> str:
