@@ -25,7 +25,7 @@ import synthetic
 from helpers.rebuild import comparison
 
 COMMANDS = ("fetch", "enrol", "search", "run", "reproduce", "verify", "rebuild", "cite")
-COMMANDS += ("serve", "import", "export", "similarity")
+COMMANDS += ("serve", "import", "export", "similarity", "validate")
 NOT_FOR_WHAT_SHIPS = ("deepface", "onnx", "onnxruntime", "cv2", "dlib", "matplotlib", "h5py")
 
 

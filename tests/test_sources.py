@@ -390,8 +390,8 @@ def test_a_missing_source_is_an_error_for_the_user(utkface):
 # the manifests that ship
 
 COUNTS = {
-    "probes": 529, "second-portraits": 263, "same-photographs": 142, "delegates": 6,
-    "legislators": 5831, "rosters": 6, "utkface": 23317,
+    "probes": 529, "second-portraits": 263, "same-photographs": 142, "returning": 23,
+    "delegates": 6, "legislators": 5831, "rosters": 6, "utkface": 23317,
 }  # fmt: skip
 
 
@@ -408,7 +408,8 @@ def test_manifests_hold_each_file_once_and_no_name_of_a_private_person(dataset):
 
 @pytest.mark.mirror
 @pytest.mark.parametrize(
-    "dataset", ["rosters", "probes", "second-portraits", "same-photographs", "delegates"]
+    "dataset",
+    ["rosters", "probes", "second-portraits", "same-photographs", "returning", "delegates"],
 )
 def test_every_file_of_the_mirror_is_the_one_in_the_manifest(mirror, dataset):
     files = fetch.local_files(dataset)

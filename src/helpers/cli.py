@@ -45,7 +45,8 @@ Model = Annotated[
 ]
 Detector = Annotated[str, typer.Option(help="yunet, dlib, or any detector of deepface")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for each core")]
-DATASETS = ("rosters", "probes", "second-portraits", "delegates", "legislators", "utkface")
+DATASETS = ("rosters", "probes", "second-portraits", "returning", "delegates")
+DATASETS += ("legislators", "utkface")
 
 
 @app.command()
@@ -195,6 +196,51 @@ def run(
         typer.echo(json.dumps(congress_test.as_json(result), indent=1, allow_nan=False))
     else:
         typer.echo(report.report(result, f"{probes} searched in {gallery}") + more)
+
+
+@app.command()
+def validate(
+    model: Annotated[
+        str | None, typer.Option(help="One pipeline, any deepface name; default: all that ship")
+    ] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="CSV with the columns a and b: two files of a person a row")
+    ] = None,
+    images: Annotated[Path | None, typer.Option(help="The folder of the files in PAIRS")] = None,
+    csv_out: Annotated[Path | None, typer.Option("--csv", help="Write all numbers")] = None,
+    workers: Workers = None,
+) -> None:
+    """Ask whether a pipeline can tell people apart at all: the gate before any other result.
+
+    Genuine pairs are two portraits of one person: members' second portraits, and the new
+    portraits of returning members. Impostor pairs are portraits of different people. A pipeline
+    that accepts less than 90 % of genuine pairs where one impostor pair in 1,000 passes carries no
+    conclusion about people. What ships needs no image:
+
+      congress-test validate
+
+    Another pipeline (enrols the members' portraits, so it needs them: congress-test fetch):
+
+      congress-test validate --model ArcFace
+
+    Your own photographs (two each of 125 people make the 30,000 impostor pairs that it takes).
+    With a third column, same (1 or 0), only the pairs listed are compared:
+
+      congress-test validate --pairs pairs.csv --images photos/ --model SFace
+    """
+    from helpers.protocol import own_pairs, validity
+    from helpers.show import validity as shown
+
+    if (pairs is None) != (images is None):
+        raise UserError("--pairs and --images go together: a CSV of file names, and their folder")
+    progress = sys.stderr.isatty()
+    if pairs and images:
+        table = own_pairs.gate(pairs, images, model or "dlib-native", workers, progress)
+    else:
+        table = validity.gate(model, workers, progress)
+    if csv_out:
+        table.to_csv(csv_out, index=False, float_format="%.6g")
+    typer.echo(shown.text(table))
 
 
 @app.command()

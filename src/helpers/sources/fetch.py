@@ -31,6 +31,7 @@ DATASETS = (
     "probes",
     "second-portraits",
     "same-photographs",
+    "returning",
     "delegates",
     "legislators",
     "utkface",
