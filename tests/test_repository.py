@@ -504,3 +504,9 @@ def test_with_a_mirror_a_skip_fails_the_run(tmp_path):
 
     assert status() == 0
     assert status(CONGRESS_TEST_MIRROR=str(tmp_path)) == 1
+
+
+def test_no_merge_was_left_half_done():
+    left = re.compile(r"^(<{7}|>{7}) ", re.M)
+    assert len(texts()) > 100
+    assert [name for name, text in texts().items() if left.search(text)] == []
