@@ -20,7 +20,7 @@ import pandas as pd
 from helpers.errors import UserError
 from helpers.paths import FIGURES, NOTEBOOKS, ROOT
 from helpers.show import figures
-from helpers.site import citation
+from helpers.site import citation, seats
 from helpers.site import pages as site_pages
 from helpers.site import pdf as printing
 from helpers.site.openings import ANSWERED, opening
@@ -155,8 +155,7 @@ def prepare(source: Path = SOURCE) -> None:
 
     values = {
         "answer": lambda: site_pages.answer(openings[ANSWERED]),
-        "headline": lambda id: site_pages.picture(entries[id], "figures/", f"figures/{id}.html"),
-        "caption": lambda id: site_pages.escape(entries[id]["caption"]),
+        "seats": seats.picture,
         "reading-order": lambda: site_pages.reading_order(openings),
         "toctree": lambda: "\n".join(
             f"{name[:2]} · {title} <notebooks/{name}>" for name, title in titles.items()

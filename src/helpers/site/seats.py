@@ -1,0 +1,44 @@
+"""The landing page's picture: every member a mark, in the same seat in each list, flagged or not.
+
+Its data are those of the figure fig-02-four-ways: list, group, seat, name (empty where it is
+withheld), flagged. A mark tells its name when it is pointed at, tapped or reached by keyboard.
+"""
+
+import html
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from helpers.paths import FIGURES
+
+ID = "fig-02-four-ways"
+
+
+def picture(folder: Path = FIGURES) -> str:
+    """The marks as HTML: a list a block, a group a row of marks, with counts in words."""
+    table = pd.read_csv(folder / f"{ID}.csv", keep_default_na=False)
+    entries = json.loads((folder / "index.json").read_text("utf-8"))
+    entry = next(e for e in entries if e["id"] == ID)
+    blocks = [_block(name, part) for name, part in table.groupby("list", sort=False)]
+    return (
+        f'<figure class="seats" aria-label="{html.escape(entry["title"])}">'
+        f"<figcaption>{html.escape(entry['title'])}</figcaption>"
+        f'<div class="lists">{"".join(blocks)}</div></figure>'
+    )
+
+
+def _block(name: str, part: pd.DataFrame) -> str:
+    rows = []
+    for group, members in part.groupby("group", sort=False):
+        marks = "".join(_mark(m) for m in members.sort_values("seat").itertuples())
+        count = f"{int(members['flagged'].sum())} of {len(members)}"
+        rows.append(f"<dt>{html.escape(group)} <span>{count}</span></dt><dd>{marks}</dd>")
+    return f"<section><h3>{html.escape(name)}</h3><dl>{''.join(rows)}</dl></section>"
+
+
+def _mark(member) -> str:
+    if not member.flagged:
+        return "<i></i>"
+    name = html.escape(member.name or "name withheld")
+    return f'<button type="button" title="{name}" aria-label="{name}"></button>'
