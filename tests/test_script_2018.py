@@ -28,14 +28,15 @@ def results():
 # ---------------------------------------------------------------- the script
 
 
-def test_readme_and_notebook_show_the_script_as_it_is():
-    assert s.source() in (ROOT / "README.md").read_text("utf-8")
+def test_page_and_notebook_show_the_script_as_it_is():
+    page = (ROOT / "docs/face-search.md").read_text("utf-8")
+    assert s.source() in page
     nb = nbformat.read(NOTEBOOKS / "11-the-2018-script.ipynb", as_version=4)
     shown = [o.data.get("text/markdown") for c in nb.cells for o in c.get("outputs", ())
              if "data" in o]  # fmt: skip
     assert s.source() in shown
     (printed,) = [o.text for c in nb.cells for o in c.get("outputs", ()) if "text" in o]
-    assert f"```text\n{printed}```" in (ROOT / "README.md").read_text("utf-8")
+    assert f"```text\n{printed}```" in page
 
 
 def test_the_script_needs_boto3_alone_and_is_short():
