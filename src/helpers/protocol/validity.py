@@ -234,7 +234,7 @@ def gate(
 
     model: one pipeline, enrolled first where that was not done; None: all whose faces ship.
     """
-    if model and not available(model):
+    if model and SETS[0] not in available(model):
         enrol(model, workers, progress)
     models = [model] if model else MODELS
     todo = [(m, dataset) for m in models for dataset in available(m)]
