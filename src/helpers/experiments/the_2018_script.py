@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import NullLocator
 
 from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.what_is_80_percent.words import each
@@ -283,33 +283,30 @@ def show_groups(results: dict) -> pd.DataFrame:
     return shown.reset_index().rename(columns={"gender": "Recorded gender", "group": "Group"})
 
 
+@style.styled()
 def plot_curves(table: pd.DataFrame) -> figures.Figure:
     """FMR and FNMR over the similarity, a panel each, a line a model."""
-    with style.styled():
-        fig, axes = plots.new_figure(3.1, 1, 2)
-        left, right = axes[0]
-        for model, part in table.groupby("model", sort=False):
-            line = style.MODEL_LINES[model]
-            left.plot(part["similarity"], part["fmr"], lw=1.6, **line)
-            right.plot(part["similarity"], 100 * part["fnmr"], lw=1.6, **line)
-            x, above = {"dlib-native": (79, 7), "SFace": (78, 13), "Facenet": (87, -11)}[model]
-            y = 100 * part.loc[part["similarity"] == x, "fnmr"].item() + above
-            plots.direct_label(right, x, y, MODEL_LABELS[model], line["color"])
-        left.set_yscale("log")
-        left.yaxis.set_major_formatter(
-            FuncFormatter(lambda v, _: f"1 in {1 / v:,.0f}" if v > 0 else "")
-        )
-        left.yaxis.set_minor_locator(NullLocator())
-        left.set_title("Strangers that match (FMR)")
-        right.set_title("Genuine pairs missed (FNMR)")
-        right.set_ylim(0, 101)
-        right.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
-        for ax in (left, right):
-            ax.set_xlim(CURVE[0], 100)
-            ax.set_xticks([80, 90, 95, 99])
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
-            ax.grid(axis="both")
-        left.set_xlabel("Similarity of this service", loc="left")
+    fig, axes = plots.new_figure(3.1, 1, 2)
+    left, right = axes[0]
+    plots.lines(left, table, "similarity", "fmr", "model", style.MODEL_LINES, scale=1, width=1.6)
+    plots.lines(right, table, "similarity", "fnmr", "model", style.MODEL_LINES, width=1.6)
+    for model, part in table.groupby("model", sort=False):
+        x, above = {"dlib-native": (79, 7), "SFace": (78, 13), "Facenet": (87, -11)}[model]
+        y = 100 * part.loc[part["similarity"] == x, "fnmr"].item() + above
+        plots.direct_label(right, x, y, MODEL_LABELS[model], style.MODEL_LINES[model]["color"])
+    left.set_yscale("log")
+    left.yaxis.set_major_formatter(lambda v, _: f"1 in {1 / v:,.0f}" if v > 0 else "")
+    left.yaxis.set_minor_locator(NullLocator())
+    left.set_title("Strangers that match (FMR)")
+    right.set_title("Genuine pairs missed (FNMR)")
+    right.set_ylim(0, 101)
+    right.yaxis.set_major_formatter(plots.PERCENT)
+    for ax in (left, right):
+        ax.set_xlim(CURVE[0], 100)
+        ax.set_xticks([80, 90, 95, 99])
+        ax.xaxis.set_major_formatter(plots.PERCENT)
+        ax.grid(axis="both")
+    left.set_xlabel("Similarity of this service", loc="left")
     return fig
 
 

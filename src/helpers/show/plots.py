@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 import seaborn.objects as so
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
@@ -97,8 +98,10 @@ def lines(
     looks: value of `by` -> color, ls and marker, as in MODEL_LINES; values without one are left
     out. `y` and the columns `spread` are drawn times `scale`: shares as per cent.
     """
-    columns = [y, *(spread or ())]
-    df = df[df[by].isin(list(looks))].assign(**{c: scale * df[c] for c in columns})
+    df = df[df[by].isin(list(looks))]
+    names = df[by].astype(str)  # seaborn would make numbers of numbers
+    looks = {str(name): look for name, look in looks.items()}
+    df = df.assign(**{by: names}, **{c: scale * df[c] for c in (y, *(spread or ()))})
     plot = so.Plot(df, x=x, color=by).scale(
         color={name: look["color"] for name, look in looks.items()},
         linestyle={name: look.get("ls", "-") for name, look in looks.items()},
@@ -112,7 +115,7 @@ def lines(
     draw(ax, plot.add(mark, y=y, linestyle=by, marker=by, legend=False))
 
 
-def handles(looks: dict, **options) -> list[Line2D]:
+def handles(looks: dict, **options) -> list[Artist]:
     """What a legend shows for `lines`: label -> look, as there."""
     settings = {"lw": 1.5, "ms": 4, "mec": "white", "mew": 0.5} | options
     return [Line2D([], [], label=name, **settings | look) for name, look in looks.items()]

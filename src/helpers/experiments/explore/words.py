@@ -2,14 +2,13 @@
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
 
 from helpers.experiments.explore.make import NAMED
 from helpers.experiments.explore.tables import OPENING, state
 from helpers.experiments.explore.widget import GALLERY_LABELS
 from helpers.faces.pipelines import MODEL_LABELS, MODELS
 from helpers.show import numbers
-from helpers.show.plots import direct_label, new_figure
+from helpers.show.plots import PERCENT, direct_label, lines, log_axis, new_figure
 from helpers.show.style import styled
 
 SMALL_GALLERY = 1000
@@ -44,33 +43,27 @@ def words_models() -> str:
     )
 
 
+@styled()
 def plot_curves(found: pd.DataFrame) -> Figure:
     """FPIR against the share of single comparisons at the threshold, a line a size."""
     colours = ["#5C8FB8", "#2F5F8A", "#1A1A1A"]
-    with styled():
-        fig, axes = new_figure(4.6, 2, 2, sharex=True, sharey=True)
-        for ax, model in zip(axes.ravel(), MODELS, strict=True):
-            part = found[found["model"] == model]
-            sizes = sorted(part["size"].unique())
-            for size, colour in zip(sizes, colours, strict=True):
-                line = part[part["size"] == size]
-                ax.fill_between(
-                    line["per_million"], 100 * line["low"], 100 * line["high"], color=colour,
-                    alpha=0.18, lw=0,
-                )  # fmt: skip
-                ax.plot(line["per_million"], 100 * line["fpir"], color=colour, lw=1.6)
-            for size, colour, y in zip(sizes, colours, (64, 79, 94), strict=True):
-                direct_label(ax, 0.35, y, f"{size:,} faces", colour)
-            ax.set_title(MODEL_LABELS[model])
-            ax.set_xscale("log")
-            ax.set_xlim(0.3, 1e5)
-            ax.set_ylim(0, 101)
-            ax.set_xticks([1, 10, 100, 1000, 10_000])
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-            ax.xaxis.set_minor_locator(NullLocator())
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
-            ax.grid(axis="both")
-        axes[1, 0].set_xlabel("Of a million single comparisons, at the threshold", loc="left")
+    fig, axes = new_figure(4.6, 2, 2, sharex=True, sharey=True)
+    for ax, model in zip(axes.ravel(), MODELS, strict=True):
+        part = found[found["model"] == model]
+        looks = {
+            size: {"color": colour}
+            for size, colour in zip(sorted(part["size"].unique()), colours, strict=True)
+        }
+        lines(ax, part, "per_million", "fpir", "size", looks, spread=("low", "high"), width=1.6)
+        for (size, look), y in zip(looks.items(), (64, 79, 94), strict=True):
+            direct_label(ax, 0.35, y, f"{size:,} faces", look["color"])
+        ax.set_title(MODEL_LABELS[model])
+        log_axis(ax, "x", [1, 10, 100, 1000, 10_000], "{:,}")
+        ax.set_xlim(0.3, 1e5)
+        ax.set_ylim(0, 101)
+        ax.yaxis.set_major_formatter(PERCENT)
+        ax.grid(axis="both")
+    axes[1, 0].set_xlabel("Of a million single comparisons, at the threshold", loc="left")
     return fig
 
 

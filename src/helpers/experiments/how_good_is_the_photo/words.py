@@ -2,8 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import seaborn.objects as so
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from helpers.experiments.how_good_is_the_photo import tables
 from helpers.experiments.how_good_is_the_photo.make import (
@@ -17,8 +19,8 @@ from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import shipping
 from helpers.show import numbers
 from helpers.show.numbers import listed, p_text, percent, signed
-from helpers.show.plots import direct_label, new_figure
-from helpers.show.style import INK, MODEL_LINES, MUTED
+from helpers.show.plots import PERCENT, direct_label, draw, handles, lines, new_figure
+from helpers.show.style import INK, MODEL_LINES, MUTED, styled
 from helpers.statistics import exact_tests, intervals
 
 KIND_LABELS = {
@@ -200,6 +202,7 @@ def misses() -> pd.DataFrame:
     return tables.overall()[columns]
 
 
+@styled()
 def plot_rates(table: pd.DataFrame, rate: str, fte: bool = False) -> Figure:
     """One panel a kind, one line a model, levels from left (as published) to right.
 
@@ -207,51 +210,39 @@ def plot_rates(table: pd.DataFrame, rate: str, fte: bool = False) -> Figure:
     per cent to nearly all, so their axis is a square root's.
     """
     fig, axes = new_figure(4.6, 2, 4, sharey=True)
-    highest = 100 * table[[f"{rate}_high", *(["fte_high"] if fte else [])]].max(axis=None)
+    spread = (f"{rate}_low", f"{rate}_high")
+    highest = 100 * table[[spread[1], *(["fte_high"] if fte else [])]].max(axis=None)
     for ax, kind in zip(axes.flat, LEVELS, strict=False):
         part = table[table["kind"].isin([UNDEGRADED, kind])]
-        for model, style in MODEL_STYLES.items():
-            line = part[part["model"] == model]
-            x = np.arange(len(line))
-            value, low, high = (100 * line[c].to_numpy() for c in _interval(rate))
-            ax.vlines(x, low, high, color=style["color"], lw=1.2, alpha=0.4)
-            ax.plot(x, value, ms=4, lw=1.4, mec="white", mew=0.5, clip_on=False, **style)
+        part = part.assign(x=part.groupby("model").cumcount())
         if fte:
-            failed = 100 * line["fte"].to_numpy()
-            ax.fill_between(x, failed, color="#C9C9C9", lw=0, zorder=0)
+            failed = part[part["model"] == part["model"].iloc[-1]]
+            area = so.Area({"zorder": 0}, color="#C9C9C9", alpha=1, edgewidth=0)
+            draw(ax, so.Plot(failed, x="x", y=100 * failed["fte"]).add(area))
+        lines(ax, part, "x", rate, "model", MODEL_STYLES, spread=spread, bars=True, width=1.4,
+              alpha=0.4)  # fmt: skip
         _kind_axis(ax, kind, highest)
         if rate == "fpir":
             ax.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
             ax.set_ylim(0, 104)
             ax.yaxis.set_major_locator(FixedLocator([0, 2, 5, 10, 20, 50, 100]))
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} %"))
+            ax.yaxis.set_major_formatter(PERCENT)
     last = axes.flat[len(LEVELS)]
     last.set_axis_off()
-    key = last.inset_axes([0, 0, 1, 1])  # a scale of its own
-    key.set_axis_off()
-    for y, (model, style) in enumerate(MODEL_STYLES.items()):
-        key.plot([0, 0.25], [-y, -y], ms=4, lw=1.4, mec="white", mew=0.5, **style)
-        key.text(0.32, -y, MODEL_LABELS[model], va="center", fontsize=8)
-    if fte:
-        key.fill_between([0, 0.25], -3.2, -2.8, color="#C9C9C9", lw=0)
-        key.text(0.32, -3, "failure to enrol", va="center", fontsize=8)
-    key.set_xlim(-0.05, 1.3)
-    key.set_ylim(-4.5, 1.5)
+    key = handles({MODEL_LABELS[model]: look for model, look in MODEL_STYLES.items()}, lw=1.4)
+    key += [Patch(color="#C9C9C9", lw=0, label="failure to enrol")] if fte else []
+    last.legend(handles=key, loc="center left", fontsize=8, labelspacing=1.2, borderaxespad=0)
     return fig
-
-
-def _interval(rate: str) -> list[str]:
-    return [rate, f"{rate}_low", f"{rate}_high"]
 
 
 def _kind_axis(ax, kind: str, highest: float, size: float = 7.5) -> None:
     labels = ["as is", *(level_label(kind, v) for v in LEVELS[kind])]
-    ax.set_title(KIND_LABELS[kind], fontsize=8.5)
+    ax.set_title(KIND_LABELS[kind], fontsize=8.5, weight="normal", loc="center")
     ax.set_xticks(range(len(labels)), labels, fontsize=size)
     ax.set_xlim(-0.35, len(labels) - 0.65)
     ax.set_ylim(0, min(100, 1.04 * highest))
     ax.yaxis.set_major_locator(MaxNLocator(4))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} %"))
+    ax.yaxis.set_major_formatter(PERCENT)
     ax.tick_params(axis="y", labelcolor=MUTED, labelsize=8)
     ax.grid(axis="y")
     ax.spines["left"].set_visible(False)
@@ -269,6 +260,7 @@ def sides() -> pd.DataFrame:
     return table
 
 
+@styled()
 def plot_sides(table: pd.DataFrame) -> Figure:
     """A row a model, a column a kind: FPIR of members of colour and of white members."""
     fig, axes = new_figure(5.0, len(PRIMARY_MODELS), len(LEVELS), sharey="row")
@@ -276,30 +268,19 @@ def plot_sides(table: pd.DataFrame) -> Figure:
         mine = table[table["model"] == model]
         highest = 100 * mine[["rate1_high", "rate0_high"]].max(axis=None)
         for ax, kind in zip(row, LEVELS, strict=True):
-            line = mine[mine["kind"].isin([UNDEGRADED, kind])]
-            x = np.arange(len(line))
-            for side, (_, colour, marker) in SIDES.items():
-                columns = [f"rate{side}", f"rate{side}_low", f"rate{side}_high"]
-                value, low, high = (100 * line[c].to_numpy() for c in columns)
-                shift = 0.08 if side == "1" else -0.08
-                ax.vlines(x + shift, low, high, color=colour, lw=1.2, alpha=0.4)
-                ax.plot(
-                    x + shift,
-                    value,
-                    marker=marker,
-                    color=colour,
-                    ms=3.4,
-                    lw=1.2,
-                    mew=0,
-                    clip_on=False,
-                )
+            line = mine[mine["kind"].isin([UNDEGRADED, kind])].reset_index()
+            for side, (name, colour, marker) in SIDES.items():
+                look = {name: {"color": colour, "marker": marker}}
+                shifted = line.assign(x=line.index + (0.08 if side == "1" else -0.08), name=name)
+                spread = (f"rate{side}_low", f"rate{side}_high")
+                lines(ax, shifted, "x", f"rate{side}", "name", look, spread=spread, bars=True,
+                      width=1.2, alpha=0.4)  # fmt: skip
             _kind_axis(ax, kind, 1.2 * highest, size=7)
-            ends = {0: "as is", len(x) - 1: level_label(kind, LEVELS[kind][-1])}
-            ax.set_xticks(
-                x, [ends.get(int(i), "") if model == PRIMARY_MODELS[-1] else "" for i in x]
-            )
+            ends = {0: "as is", len(line) - 1: level_label(kind, LEVELS[kind][-1])}
+            ends = ends if model == PRIMARY_MODELS[-1] else {}
+            ax.set_xticks(line.index, [ends.get(i, "") for i in line.index])
             if model != PRIMARY_MODELS[0]:
-                ax.set_title("")
+                ax.set_title("", loc="center")
         row[0].set_ylabel(MODEL_LABELS[model], weight="bold", color=INK)
     fig.align_ylabels(axes[:, 0])
     for y, (name, colour, _) in zip((0.98, 0.87), SIDES.values(), strict=True):

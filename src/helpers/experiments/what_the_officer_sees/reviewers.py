@@ -10,14 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
 
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
 from helpers.experiments.what_the_officer_sees.tables import THOUSAND
 from helpers.experiments.what_the_officer_sees.words import LIST, STRICT, span, span_percent
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.show.numbers import percent
-from helpers.show.plots import new_figure
+from helpers.show.plots import PERCENT, handles, lines, log_axis, new_figure
 from helpers.show.style import INK, styled
 from helpers.sources import published
 
@@ -222,46 +221,34 @@ def curves() -> pd.DataFrame:
     return table[["scenario", "model", "share", "right_share_best", "right_share_worst"]]
 
 
+@styled()
 def plot_base_rate(table: pd.DataFrame) -> Figure:
     """Of the persons named, the share that is right, by the share enrolled; a panel a model."""
-    drawn = {
-        "Nobody checks: the first is taken": ("nobody checks", "#A03F14", "-"),
-        "Users of such software": ("users", "#7A7A7A", "-"),
-        "Facial examiners": ("examiners", INK, "-"),
-        "Facial examiners, strict rule": ("examiners, strict", "#1A3A8A", (0, (4, 1.5))),
+    looks = {
+        "Nobody checks: the first is taken": {"color": "#A03F14"},
+        "Users of such software": {"color": "#7A7A7A"},
+        "Facial examiners": {"color": INK},
+        "Facial examiners, strict rule": {"color": "#1A3A8A", "ls": (0, (4, 1.5))},
     }
-    with styled():
-        fig, axes = new_figure(3.1, 1, len(PRIMARY_MODELS), sharey=True)
-        for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
-            part = table[table["model"] == model]
-            for scenario, (_, colour, dash) in drawn.items():
-                line = part[part["scenario"] == scenario]
-                ax.fill_between(
-                    100 * line["share"], 100 * line["right_share_worst"],
-                    100 * line["right_share_best"], color=colour, alpha=0.15, lw=0,
-                )  # fmt: skip
-                ax.plot(
-                    100 * line["share"], 100 * line["right_share_best"], color=colour, ls=dash,
-                    lw=1.6,
-                )  # fmt: skip
-            ax.set_title(MODEL_LABELS[model])
-            ax.set_xscale("log")
-            ax.set_xlim(1, 100)
-            ax.set_ylim(0, 102)
-            ax.set_xticks([1, 10, 100])
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g} %"))
-            ax.xaxis.set_minor_locator(NullLocator())
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
-            ax.grid(axis="both")
-        handles = [
-            axes[0, 0].plot([], [], color=colour, ls=dash, lw=1.6, label=name)[0]
-            for name, colour, dash in drawn.values()
-        ]
-        axes[0, 0].set_xlabel("Searches whose person is in the gallery (logarithmic)", loc="left")
-        axes[0, 2].legend(
-            handles=handles, loc="upper left", bbox_to_anchor=(0, 0.95), fontsize=7.2,
-            handlelength=1.3, borderaxespad=0.1,
-        )  # fmt: skip
+    names = ["nobody checks", "users", "examiners", "examiners, strict"]
+    spread = ("right_share_worst", "right_share_best")
+    fig, axes = new_figure(3.1, 1, len(PRIMARY_MODELS), sharey=True)
+    table = table.assign(percent=100 * table["share"])
+    for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
+        part = table[table["model"] == model]
+        lines(ax, part, "percent", spread[1], "scenario", looks, spread=spread, width=1.6,
+              alpha=0.15)  # fmt: skip
+        ax.set_title(MODEL_LABELS[model])
+        log_axis(ax, "x", [1, 10, 100], "{:g} %")
+        ax.set_xlim(1, 100)
+        ax.set_ylim(0, 102)
+        ax.yaxis.set_major_formatter(PERCENT)
+        ax.grid(axis="both")
+    axes[0, 0].set_xlabel("Searches whose person is in the gallery (logarithmic)", loc="left")
+    axes[0, 2].legend(
+        handles=handles(dict(zip(names, looks.values(), strict=True)), lw=1.6), loc="upper left",
+        bbox_to_anchor=(0, 0.95), fontsize=7.2, handlelength=1.3, borderaxespad=0.1,
+    )  # fmt: skip
     return fig
 
 

@@ -6,14 +6,13 @@ from functools import cache
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
 
 from helpers.experiments.what_the_officer_sees import tables as c
 from helpers.experiments.what_the_officer_sees.tables import LISTS, RULES, THOUSAND
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.show import numbers
 from helpers.show.numbers import listed, number, percent
-from helpers.show.plots import direct_label, new_figure
+from helpers.show.plots import PERCENT, direct_label, lines, log_axis, new_figure
 from helpers.show.style import GALLERY_LABELS, INK, MODEL_LINES, styled
 from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
@@ -238,29 +237,27 @@ def _places(row) -> str:
 # ---------------------------------------------------------------- enrolled
 
 
+@styled()
 def plot_ranks(table: pd.DataFrame) -> Figure:
     """Share of the enrolled people returned at each rank or better, a line a model."""
-    with styled():
-        fig, axes = new_figure(3.2)
-        ax = axes[0, 0]
-        for model, part in table.groupby("model", sort=False):
-            x = [*part["rank"], c.hubs()["faces"].max()]
-            steps = {k: [*(100 * part[k]), 100 * part[k].iloc[-1]] for k in ("rate", "low", "high")}
-            colour = MODEL_LINES[model]["color"]
-            ax.fill_between(
-                x, steps["low"], steps["high"], step="post", color=colour, alpha=0.13, lw=0
-            )
-            ax.step(x, steps["rate"], where="post", lw=1.8, **MODEL_LINES[model])
-            direct_label(ax, 1.08, steps["rate"][0] - 2.7, MODEL_LABELS[model], INK)
-        ax.set_xscale("log")
-        ax.set_xlim(1, c.hubs()["faces"].max())
-        ax.set_ylim(50, 100.5)
-        ax.set_xticks([1, 5, 10, 50, 100, 1000, 10000])
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
-        ax.grid(axis="both")
-        ax.set_xlabel("Length of the list (logarithmic)", loc="left")
+    faces = c.hubs()["faces"].max()
+    fig, axes = new_figure(3.2)
+    ax = axes[0, 0]
+    # corners, because seaborn's bands have no steps
+    ends = table.groupby("model").tail(1).assign(rank=faces)
+    steps = pd.concat([table, ends], ignore_index=True)
+    before = steps.assign(rank=steps.groupby("model")["rank"].shift(-1)).dropna(subset="rank")
+    steps = pd.concat([steps, before]).sort_index(kind="stable").reset_index()
+    lines(ax, steps, "rank", "rate", "model", MODEL_LINES, spread=("low", "high"), width=1.8,
+          alpha=0.13)  # fmt: skip
+    for model, part in table.groupby("model", sort=False):
+        direct_label(ax, 1.08, 100 * part["rate"].iloc[0] - 2.7, MODEL_LABELS[model], INK)
+    log_axis(ax, "x", [1, 5, 10, 50, 100, 1000, 10000], "{:,}")
+    ax.set_xlim(1, faces)
+    ax.set_ylim(50, 100.5)
+    ax.yaxis.set_major_formatter(PERCENT)
+    ax.grid(axis="both")
+    ax.set_xlabel("Length of the list (logarithmic)", loc="left")
     return fig
 
 
@@ -396,50 +393,43 @@ def words_groups() -> str:
 # ---------------------------------------------------------------- rules
 
 
+@styled()
 def plot_tradeoff(table: pd.DataFrame) -> Figure:
     """Innocent people per thousand searches against people found, a panel a model."""
-    biggest = LISTS[-1]
-    with styled():
-        fig, axes = new_figure(3.0, 1, len(PRIMARY_MODELS), sharey=True)
-        for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
-            part = table[table["model"] == model]
-            none = part[part["rule"] == "none"]
-            cut = part[(part["rule"] != "none") & (part["list_size"] == biggest)]
-            for points, colour, marker in ((none, "#A03F14", "o"), (cut, "#1A3A5A", "s")):
-                shown = points[points["mean"] > 0]
-                x, y = shown["mean"], 100 * (1 - shown["fnir"])
-                bars = 100 * np.abs([shown["fnir_high"] - shown["fnir"],
-                                     shown["fnir"] - shown["fnir_low"]])  # fmt: skip
-                ax.errorbar(
-                    x, y, yerr=bars, color=colour, marker=marker, ms=4.2, lw=1.2, elinewidth=0.8
-                )
-            sides = {5: (2, "right"), 10: (-2, "left")}  # these two stand close
-            for _, r in none.iterrows():
+    looks = {
+        "none": {"color": "#A03F14", "marker": "o"},
+        "cut": {"color": "#1A3A5A", "marker": "s"},
+    }
+    series = table["rule"].where(table["rule"] == "none", "cut")
+    found = 1 - table[["fnir", "fnir_low", "fnir_high"]]
+    table = table.assign(series=series, **found)
+    table = table[(table["rule"] == "none") | (table["list_size"] == LISTS[-1])]
+    sides = {5: (2, "right"), 10: (-2, "left")}  # these two stand close
+    fig, axes = new_figure(3.0, 1, len(PRIMARY_MODELS), sharey=True)
+    for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
+        part = table[(table["model"] == model) & (table["mean"] > 0)]
+        spread = ("fnir_high", "fnir_low")
+        lines(ax, part, "mean", "fnir", "series", looks, spread=spread, bars=True, width=1.2,
+              size=5.2, alpha=1)  # fmt: skip
+        for r in part.to_dict("records"):
+            shift, side, y, lift = 0, "center", 100 * r["fnir_high"], -10
+            text = RULES[r["rule"]].replace("library ", "").replace("FMR ", "")
+            if r["rule"] == "none":
                 shift, side = sides.get(r["list_size"], (0, "center"))
-                ax.annotate(
-                    f"{r['list_size']}", (r["mean"], 100), xytext=(shift, 4),
-                    textcoords="offset points", ha=side, fontsize=7.5, color="#A03F14",
-                    weight="bold",
-                )  # fmt: skip
-            for _, r in cut[cut["mean"] > 0].iterrows():
-                ax.annotate(
-                    RULES[r["rule"]].replace("library ", "").replace("FMR ", ""),
-                    (r["mean"], 100 * (1 - r["fnir_high"])), xytext=(0, -10),
-                    textcoords="offset points", ha="center", fontsize=7.5, color="#1A3A5A",
-                    weight="bold",
-                )  # fmt: skip
-            ax.set_title(MODEL_LABELS[model])
-            ax.set_xscale("log")
-            ax.set_xlim(3, 100_000)
-            ax.set_ylim(0, 112)
-            ax.set_yticks([0, 25, 50, 75, 100])
-            ax.set_xticks([10, 100, 1000, 10_000])
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-            ax.xaxis.set_minor_locator(NullLocator())
-            ax.tick_params(axis="x", labelsize=7.5)
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:.0f} %"))
-            ax.grid(axis="both")
-        axes[0, 0].set_xlabel("Innocent people per thousand searches (logarithmic)", loc="left")
+                y, lift, text = 100, 4, r["list_size"]
+            ax.annotate(
+                text, (r["mean"], y), xytext=(shift, lift), textcoords="offset points", ha=side,
+                fontsize=7.5, color=looks[r["series"]]["color"], weight="bold",
+            )  # fmt: skip
+        ax.set_title(MODEL_LABELS[model])
+        log_axis(ax, "x", [10, 100, 1000, 10_000], "{:,}")
+        ax.set_xlim(3, 100_000)
+        ax.set_ylim(0, 112)
+        ax.set_yticks([0, 25, 50, 75, 100])
+        ax.tick_params(axis="x", labelsize=7.5)
+        ax.yaxis.set_major_formatter(PERCENT)
+        ax.grid(axis="both")
+    axes[0, 0].set_xlabel("Innocent people per thousand searches (logarithmic)", loc="left")
     return fig
 
 

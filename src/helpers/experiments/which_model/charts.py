@@ -1,10 +1,11 @@
 """The pictures of notebook 07: specification curves, and what each choice does."""
 
 import numpy as np
+import seaborn.objects as so
 
 from helpers.faces.pipelines import MODEL_LABELS
 from helpers.show.numbers import percent
-from helpers.show.plots import new_figure
+from helpers.show.plots import draw, log_axis, new_figure, note
 from helpers.show.style import GRID, INK, MUTED, styled
 
 BAND = "#9DB4C8"
@@ -49,7 +50,7 @@ def plot_curve(table, panels, reference, log):
     """Sorted estimates with intervals above, the choices as marks below.
 
     table: rows in the order drawn, counted (bool) in one block each; panels: columns estimate, low,
-    high and a name.
+    high and a name. By hand, because seaborn makes a path of each of a thousand strokes.
     """
     gap = 0 if table["counted"].all() else 0.03 * len(table)
     x = np.arange(len(table)) + np.where(table["counted"], 0, gap)
@@ -82,9 +83,7 @@ def plot_curve(table, panels, reference, log):
                 level = np.column_stack([middle, middle, middle])
                 ax.plot(across.ravel(), level.ravel(), color=colour, lw=1.3)
             if log:
-                ax.set_yscale("log")
-                ax.set_yticks([0.1, 0.3, 1, 3, 10, 30], ["0.1", "0.3", "1", "3", "10", "30"])
-                ax.minorticks_off()
+                log_axis(ax, "y", [0.1, 0.3, 1, 3, 10, 30])
             else:
                 ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:.0f} %")
             ax.set_ylim(*limits)
@@ -107,9 +106,7 @@ def plot_curve(table, panels, reference, log):
                 _runs(ax, x, here & (table["counted"].to_numpy() == side), at, colour)
             middle = table.loc[here & table["counted"], panels[0][0]].median()
             text = "" if np.isnan(middle) else f"{middle:.1f}" if log else percent(middle, 0)
-            ax.annotate(text, (1, at), xycoords=("axes fraction", "data"), xytext=(6, 0),
-                        textcoords="offset points", va="center_baseline", fontsize=7.5,
-                        color=MUTED)  # fmt: skip
+            note(ax, at, text)
         ax.annotate("median", (1, 1), xycoords="axes fraction", xytext=(6, 2), fontsize=7.5,
                     textcoords="offset points", va="bottom", color=MUTED)  # fmt: skip
         ax.set_yticks(y, [label for _, _, label in options], fontsize=7.5)
@@ -137,32 +134,28 @@ def _segments(ax, x, low, high, colour, width) -> None:
     ax.plot(np.repeat(x, 3), rows.ravel(), color=colour, lw=width)
 
 
+@styled()
 def plot_moves(table):
     """How far each choice moves the ratio when all others stay: `specification.moves` drawn."""
-    with styled():
-        fig, axes = new_figure(0.9 + 0.24 * len(table))
-        ax = axes[0, 0]
-        for y, row in enumerate(table.itertuples()):
-            ax.plot([row.factor, row.factor_90], [y, y], color=BAND, lw=2.2)
-            ax.plot(row.factor, y, "o", color=INK, ms=5.6, mec="white", mew=0.7)
-            names = "–" if np.isnan(row.shared) else percent(row.shared, 0)
-            for offset, text in ((8, percent(row.flips / row.pairs, 0)), (62, names)):
-                ax.annotate(
-                    text, (1, y), xycoords=("axes fraction", "data"), xytext=(offset, 0),
-                    textcoords="offset points", va="center_baseline", fontsize=8,
-                )  # fmt: skip
-        for offset, text in ((8, "flips"), (62, "names shared")):
-            ax.annotate(text, (1, 1), xycoords="axes fraction", xytext=(offset, 3), va="bottom",
-                        textcoords="offset points", fontsize=7.5, color=MUTED)  # fmt: skip
-        ax.set_xscale("log")
-        ticks = [1, 1.5, 2, 3, 5, 10]
-        ax.set_xlim(0.97, max(3.2, 1.1 * table["factor_90"].max()))
-        ax.set_xticks([v for v in ticks if v <= ax.get_xlim()[1]])
-        ax.xaxis.set_major_formatter(lambda v, _: f"{v:g}")
-        ax.minorticks_off()
-        ax.set_yticks(range(len(table)), table["choice"].map(AXIS_NAMES))
-        ax.set_ylim(len(table) - 0.4, -0.6)
-        ax.grid(axis="x")
-        ax.spines["left"].set_visible(False)
-        ax.set_xlabel("larger ratio / smaller ratio", loc="left")
+    fig, axes = new_figure(0.9 + 0.24 * len(table))
+    ax = axes[0, 0]
+    bar = so.Range({"zorder": 1}, color=BAND, linewidth=2.2)
+    dot = so.Dot(color=INK, pointsize=5.6, edgecolor="white", edgewidth=0.7)
+    plot = so.Plot(table.assign(name=table["choice"].map(AXIS_NAMES)), y="name")
+    plot = plot.add(bar, orient="y", xmin="factor", xmax="factor_90").add(dot, x="factor")
+    draw(ax, plot)
+    for y, row in enumerate(table.itertuples()):
+        names = "–" if np.isnan(row.shared) else percent(row.shared, 0)
+        for offset, text in ((8, percent(row.flips / row.pairs, 0)), (62, names)):
+            note(ax, y, text, offset, fontsize=8, color=INK)
+    for offset, text in ((8, "flips"), (62, "names shared")):
+        ax.annotate(text, (1, 1), xycoords="axes fraction", xytext=(offset, 3), va="bottom",
+                    textcoords="offset points", fontsize=7.5, color=MUTED)  # fmt: skip
+    right = max(3.2, 1.1 * table["factor_90"].max())
+    log_axis(ax, "x", [v for v in (1, 1.5, 2, 3, 5, 10) if v <= right])
+    ax.set_xlim(0.97, right)
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.grid(axis="x")
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel("larger ratio / smaller ratio", loc="left")
     return fig
