@@ -233,17 +233,40 @@ def test_the_score_of_two_faces_depends_on_nothing_else(metric, d):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("lengths", [(1e-30, 1e-20), (1e-14, 1e14), (1e16, 1e30), (1e45, 1e60)])
+@pytest.mark.parametrize(
+    "lengths", [(1e-44, 1e-40), (1e-14, 1e14), (1e8, 1e30), (1e17, 1.00000001e17), (1e45, 1e60)]
+)
 def test_what_float32_cannot_hold_is_found_without_it(metric, lengths):
     rng = np.random.default_rng(5)
-    b = rng.normal(size=(60, 16)) * np.geomspace(*lengths, 60)[:, None]
+    b = rng.normal(size=(60, 16))
+    b *= (np.geomspace(*lengths, 60) / np.linalg.norm(b, axis=1))[:, None]
     gallery = make([f"{i:02d}" for i in range(60)], b, metric)
-    probes = make(["a", "b", "c"], b[[0, 30, 59]], metric)
+    probes = make(["a", "b", "c", "d"], [*b[[0, 30, 59]], np.eye(16)[0]], metric)
     every = np.concatenate([s for _, s in collection.score_blocks(probes, gallery)])
-    for threshold, top in ((None, 3), (0.3, None), (lengths[1], 7)):
+    for threshold, top in ((None, 3), (None, 20), (float(np.median(every)), None)):
         found = collection.search(probes, gallery, threshold, top)
         assert len(found)
         assert_same(found, product_search(every, probes, gallery, threshold, top, False))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("block", [8_000, 300])
+def test_many_equal_scores_at_the_last_place(monkeypatch, metric, block):
+    """Thirty faces a step of a score: who is last of the best is decided by roundings and ids."""
+    rng = np.random.default_rng(9)
+    monkeypatch.setattr(exact, "BLOCK", block)
+    score = rng.uniform(0.5, 0.51, size=(3000, 1))
+    aside = rng.normal(size=(3000, 15))
+    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    b = np.hstack([1 - score, np.sqrt(1 - (1 - score) ** 2) * aside])
+    if metric == "euclidean":
+        b = np.hstack([np.ones((3000, 1)), score * aside])
+    gallery = make(rng.permutation([f"{i:04d}" for i in range(3000)]), b, metric)
+    probes = make("ab", [np.eye(16)[0], np.eye(16)[0] * 1.00001], metric)
+    every = np.concatenate([s for _, s in collection.score_blocks(probes, gallery)])
+    for top in (1, 50, 333):
+        found = collection.search(probes, gallery, top=top)
+        assert_same(found, product_search(every, probes, gallery, None, top, False))
 
 
 def test_the_error_of_a_product_in_float32_is_within_its_bound():

@@ -189,7 +189,8 @@ def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
             # one more than asked for: one may be no candidate
             last = np.partition(rough, top, axis=1)[:, top : top + 1].astype(np.float64)
             # a score may be rounded up by half a step
-            limit = np.fmin(limit, meaning.limit(sum(meaning.read(last)) + HALF))
+            score, error = meaning.read(last)
+            limit = np.fmin(limit, meaning.limit(score + error + HALF))
         at = np.flatnonzero(~(rough > limit))
         probe, face = np.divmod(at, rough.shape[1])
         face += start
@@ -242,5 +243,5 @@ def _best(kept, place: np.ndarray, top):
 
 
 def _short(key: np.ndarray, steps: float = 1) -> np.ndarray:
-    """Numbers, whole ones over `steps`, as short whole ones, which are sorted faster, if they fit."""
+    """Whole numbers over `steps`, as short whole ones if they fit: those are sorted faster."""
     return np.rint(key * steps).astype(np.uint16) if key.max(initial=0) * steps < 2**16 - 1 else key

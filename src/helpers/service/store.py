@@ -429,11 +429,11 @@ def _grown(index: _Index, faces: list[dict], description: dict) -> _Index:
     start, stop = index.size, index.size + len(faces)
     if stop > len(index.squared):
         capacity = max(stop, 2 * start, 64)
-        grown = np.zeros((capacity, vectors.shape[1]), np.float32), np.zeros(capacity)
-        for new, old in zip(grown, (index.vectors, index.squared), strict=True):
-            if start:
-                new[:start] = old[:start]
-        index = index._replace(vectors=grown[0], squared=grown[1])
+        longer = np.zeros((capacity, vectors.shape[1]), np.float32)
+        squared = np.zeros(capacity)
+        if start:
+            longer[:start], squared[:start] = index.vectors[:start], index.squared[:start]
+        index = index._replace(vectors=longer, squared=squared)
     index.vectors[start:stop] = vectors
     index.squared[start:stop] = exact.squared_lengths(vectors)
     index.faces.extend(faces)
