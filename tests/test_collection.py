@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.errors import UserError
-from helpers.faces import collection, enrolment
+from helpers.faces import collection, enrolment, exact
 
 METRICS = ("cosine", "euclidean")
 MEMORY = """
@@ -100,7 +100,7 @@ def test_search_is_the_naive_search(probes, gallery, metric, threshold, top, exc
     b = make(gallery, gallery.values(), metric)
     expected = naive_search(a, b, threshold, top, exclude)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collection, "BLOCK", block)
+        patch.setattr(exact, "BLOCK", block)
         assert_same(collection.search(a, b, threshold, top, exclude), expected)
         # the order of the gallery does not matter
         shuffled = list(gallery.items())
@@ -123,18 +123,229 @@ def test_search_of_any_numbers_is_within_a_rounding(seed, metric, top):
     assert found.groupby("probe_id")["score"].is_monotonic_increasing.all()
 
 
+# ---- the float64 product that search was made of before, which has to find the same
+
+
+def product_scores(probes, gallery):
+    """Scores (n, m), not rounded, by one product of float64, and how far they may be off."""
+    a, b = probes.embeddings, gallery.embeddings
+    eps = 1e-15 * a.shape[1]
+    if probes.metric == "cosine":
+        a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+        return 1 - a @ b.T, np.full((len(a), len(b)), eps)
+    lengths = [np.linalg.norm(x, axis=1) for x in (a, b)]
+    squared = (lengths[0] ** 2)[:, None] + lengths[1] ** 2 - 2 * a @ b.T
+    error = eps * np.add.outer(*lengths) ** 2
+    middle = np.sqrt(np.maximum(squared, 0))
+    return middle, np.sqrt(np.maximum(squared, 0) + error) - np.sqrt(np.maximum(squared - error, 0))
+
+
+def product_search(scores, probes, gallery, threshold, top, exclude_same_id):
+    """Candidates of rounded scores (n, m), as `search` returns them."""
+    rows = []
+    for at, probe_id in enumerate(probes.ids):
+        found = pd.DataFrame({"gallery_id": gallery.ids, "score": scores[at]})
+        if exclude_same_id:
+            found = found[found["gallery_id"] != probe_id]
+        if threshold is not None:
+            found = found[found["score"] <= threshold + 1e-9]
+        found = found.sort_values(["score", "gallery_id"]).head(top or len(found))
+        rows.append(found.assign(probe_id=probe_id, rank=np.arange(len(found)) + 1))
+    return pd.concat(rows)[["probe_id", "gallery_id", "score", "rank"]]
+
+
+@st.composite
+def hard_collections(draw):
+    """Probes and a gallery with ties, near ties, lengths of all sizes, and a threshold on a score.
+
+    Many faces lie within 1e-7 of the threshold or of where a score is rounded up.
+    """
+    metric = draw(st.sampled_from(METRICS))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    d, n, m = draw(st.sampled_from([2, 3, 128])), draw(st.integers(1, 5)), draw(st.integers(1, 40))
+    size = draw(st.sampled_from([1e-30, 1e-3, 1.0, 1.0, 1e3] + [1e20] * (metric == "cosine")))
+    a = rng.normal(size=(n, d))
+    a /= np.linalg.norm(a, axis=1, keepdims=True)
+    # each face at a chosen score of a probe: a step of the fourth decimal, or the middle of two
+    wanted = rng.choice([0.0, 0.1234, 0.12345, 0.5, 0.50005, 0.7], m)
+    wanted += rng.choice([0, 0, 1e-7, -1e-7, 1e-9, 3e-8], m)
+    near = a[rng.integers(n, size=m)]
+    aside = rng.normal(size=(m, d))
+    aside -= (aside * near).sum(axis=1, keepdims=True) * near
+    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    if metric == "cosine":
+        cos = 1 - wanted[:, None]
+        b = cos * near + np.sqrt(np.maximum(1 - cos**2, 0)) * aside
+        a, b = a * size, b * size ** rng.choice([-1.0, 0.0, 1.0], m)[:, None]
+    else:
+        b = near * size + wanted[:, None] * aside
+        a = a * size
+    b[rng.random(m) < 0.3] = b[0]  # the same face several times
+    # half of the galleries hold what float32 can hold, as enrolled faces do
+    if draw(st.booleans()):
+        a, b = (x.astype(np.float32).astype(np.float64) for x in (a, b))
+    ids = rng.permutation([f"{i:02d}" for i in range(m)])
+    threshold = draw(
+        st.none() | st.sampled_from([0.0, 0.1234, 0.1235, 0.5, 0.5001, 0.7, 5.0, -1.0])
+    )
+    return make([f"{i:02d}" for i in range(n)], a, metric), make(ids, b, metric), threshold
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    hard=hard_collections(),
+    top=st.none() | st.integers(1, 45),
+    exclude=st.booleans(),
+    block=st.sampled_from([1, 7, 60, 10**6]),
+)
+def test_search_is_the_float64_product(hard, top, exclude, block):
+    a, b, threshold = hard
+    scores, error = product_scores(a, b)
+    rounded = np.round(np.maximum(scores, 0), 4) + 0.0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exact, "BLOCK", block)
+        patch.setattr(collection, "BLOCK", block)
+        found = collection.search(a, b, threshold, top, exclude)
+        every = np.concatenate([s for _, s in collection.score_blocks(a, b)])
+    # where the product's own last digits decide how a score is rounded, either may be right
+    unsure = np.abs(np.maximum(scores, 0) * 1e4 % 1 - 0.5) < 2e4 * error + 1e-9
+    assert (every == rounded)[~unsure].all()
+    assert np.abs(every - rounded).max() < 1.01e-4 + error.max()
+    # and then one is right everywhere: in all scores and in any search
+    assert_same(found, product_search(every, a, b, threshold, top, exclude))
+    if not unsure.any():
+        assert_same(found, product_search(rounded, a, b, threshold, top, exclude))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("d", [1, 3, 128])
+def test_the_score_of_two_faces_depends_on_nothing_else(metric, d):
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=(7, d)), rng.normal(size=(50, d))
+    b[::5] = a[0]
+    a, b = (exact.normalised(x, metric) for x in (a, b))
+    together = exact.distances(a, b, metric)
+    for i in range(len(a)):
+        for j in range(len(b)):
+            one, other = a[i : i + 1], b[j : j + 1]
+            assert exact.pair_scores(one, other, metric)[0] == together[i, j]
+            assert exact.distances(one, other, metric)[0, 0] == together[i, j]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "lengths", [(1e-44, 1e-40), (1e-14, 1e14), (1e8, 1e30), (1e17, 1.00000001e17), (1e45, 1e60)]
+)
+def test_what_float32_cannot_hold_is_found_without_it(metric, lengths):
+    rng = np.random.default_rng(5)
+    b = rng.normal(size=(60, 16))
+    b *= (np.geomspace(*lengths, 60) / np.linalg.norm(b, axis=1))[:, None]
+    gallery = make([f"{i:02d}" for i in range(60)], b, metric)
+    probes = make(["a", "b", "c", "d"], [*b[[0, 30, 59]], np.eye(16)[0]], metric)
+    every = np.concatenate([s for _, s in collection.score_blocks(probes, gallery)])
+    for threshold, top in ((None, 3), (None, 20), (float(np.median(every)), None)):
+        found = collection.search(probes, gallery, threshold, top)
+        assert len(found)
+        assert_same(found, product_search(every, probes, gallery, threshold, top, False))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("block", [8_000, 300])
+def test_many_equal_scores_at_the_last_place(monkeypatch, metric, block):
+    """Thirty faces a step of a score: who is last of the best is decided by roundings and ids."""
+    rng = np.random.default_rng(9)
+    monkeypatch.setattr(exact, "BLOCK", block)
+    score = rng.uniform(0.5, 0.51, size=(3000, 1))
+    aside = rng.normal(size=(3000, 15))
+    aside /= np.linalg.norm(aside, axis=1, keepdims=True)
+    b = np.hstack([1 - score, np.sqrt(1 - (1 - score) ** 2) * aside])
+    if metric == "euclidean":
+        b = np.hstack([np.ones((3000, 1)), score * aside])
+    gallery = make(rng.permutation([f"{i:04d}" for i in range(3000)]), b, metric)
+    probes = make("ab", [np.eye(16)[0], np.eye(16)[0] * 1.00001], metric)
+    every = np.concatenate([s for _, s in collection.score_blocks(probes, gallery)])
+    for top in (1, 50, 333):
+        found = collection.search(probes, gallery, top=top)
+        assert_same(found, product_search(every, probes, gallery, None, top, False))
+
+
+def test_the_error_of_a_product_in_float32_is_within_its_bound():
+    """And not far within: a bound that is too large would only cost time, one too small faces."""
+    rng = np.random.default_rng(6)
+    for metric in METRICS:
+        a = exact.normalised(rng.uniform(0.5, 1, size=(40, 128)), metric)
+        b = rng.uniform(0.5, 1, size=(500, 128))
+        ready = collection.prepare(make([f"{i:03d}" for i in range(500)], b, metric))
+        rough = np.empty(40 * 500, np.float32)
+        rough = exact._rough(-a.astype(np.float32), ready, slice(None), rough).astype(float)
+        meaning = exact._meaning(a, np.sqrt(ready.squared.max()), metric, np.float32)
+        score, error = meaning.read(rough)
+        b = exact.normalised(b, metric)
+        true = 1 - a @ b.T if metric == "cosine" else np.linalg.norm(a[:, None] - b, axis=2)
+        assert (np.abs(score - true) <= error).all()
+        assert (np.abs(score - true) >= error / 1000).any()
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_size_of_a_block_changes_nothing(monkeypatch, metric):
     rng = np.random.default_rng(1)
     a = make([f"p{i:02d}" for i in range(31)], rng.normal(size=(31, 128)), metric)
     b = make([f"g{i:03d}" for i in range(200)], rng.normal(size=(200, 128)), metric)
     whole = collection.search(a, b, top=5)
+    every = np.concatenate([s for _, s in collection.score_blocks(a, b)])
     for block in (1, 199, 200, 201, 1234):
+        monkeypatch.setattr(exact, "BLOCK", block)
         monkeypatch.setattr(collection, "BLOCK", block)
-        assert max(len(s) for _, s in collection.score_blocks(a, b)) == max(1, block // 200)
-        other = collection.search(a, b, top=5)
-        assert np.abs(other["score"] - whole["score"]).max() < 1.01e-4
-        assert (other["gallery_id"] == whole["gallery_id"]).mean() > 0.99
+        blocks = [s for _, s in collection.score_blocks(a, b)]
+        assert max(len(s) for s in blocks) == max(1, block // 200)
+        assert np.array_equal(np.concatenate(blocks), every)
+        assert_same(collection.search(a, b, top=5), whole)
+
+
+# ---- a gallery prepared once
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_gallery_is_prepared_once_for_many_searches(metric):
+    rng = np.random.default_rng(7)
+    ids = [f"{i:03d}" for i in range(300)]
+    gallery = make(rng.permutation(ids), rng.normal(size=(300, 16)), metric)
+    ready = collection.prepare(gallery)
+    for i in (0, 150, 299):
+        probe = collection.subset(gallery, [ids[i]])
+        for exclude in (False, True):
+            found = collection.search(probe, ready, top=4, exclude_same_id=exclude)
+            assert_same(found, collection.search(probe, gallery, None, 4, exclude))
+            assert (ids[i] in set(found["gallery_id"])) is not exclude
+    with pytest.raises(UserError, match="enrolled differently"):
+        collection.search(make("a", [np.ones(16)], metric, model="Big"), ready)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_gallery_may_stay_in_its_file(tmp_path, monkeypatch, metric):
+    rng = np.random.default_rng(8)
+    vectors = rng.normal(size=(500, 16)).astype(np.float32)
+    vectors[100] = vectors[400]
+    np.save(tmp_path / "gallery.npy", vectors)
+    mapped = np.load(tmp_path / "gallery.npy", mmap_mode="r")
+    ids = rng.permutation([f"{i:03d}" for i in range(500)])
+    inside = make(ids, vectors, metric)
+    ready = collection.prepare(inside._replace(embeddings=mapped))
+    assert np.shares_memory(ready.screen, mapped) and np.shares_memory(ready.embeddings, mapped)
+    probes = make("abc", vectors[[0, 100, 200]], metric)
+    monkeypatch.setattr(exact, "BLOCK", 100)
+    assert_same(collection.search(probes, ready, top=7), collection.search(probes, inside, top=7))
+
+
+def test_what_cannot_be_prepared():
+    gallery = make("abc", np.eye(3))
+    for wrong in (0.0, np.nan, np.inf):
+        embeddings = np.eye(3)
+        embeddings[1] = wrong
+        with pytest.raises(UserError, match="the embedding of 'b' is zero or not finite"):
+            collection.prepare(gallery._replace(embeddings=embeddings))
+    with pytest.raises(UserError, match="an id occurs twice"):
+        collection.prepare(gallery._replace(ids=np.array(["c", "a", "c"])))
 
 
 def test_a_threshold_includes_its_own_score():

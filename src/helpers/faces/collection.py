@@ -1,7 +1,7 @@
 """A collection of face metadata and exact 1:N search: every probe against every gallery face.
 
 Scores are distances (small is alike), rounded to 4 decimals; a candidate is a gallery face at or
-below the threshold. Nothing is approximated and nothing is indexed: one matrix product in blocks.
+below the threshold. Nothing is approximated and nothing is indexed (`helpers.faces.exact`).
 """
 
 from pathlib import Path
@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.faces import enrolment
-from helpers.statistics.rates import reach
+from helpers.faces import enrolment, exact
+from helpers.faces.exact import DECIMALS as DECIMALS
+from helpers.faces.exact import Prepared
 
-DECIMALS = 4
 BLOCK = 1_000_000  # scores held at a time, 8 MB
 
 
@@ -64,7 +64,7 @@ def subset(collection: Collection, ids) -> Collection:
     return collection._replace(ids=collection.ids[keep], embeddings=collection.embeddings[keep])
 
 
-def check_comparable(probes: Collection, gallery: Collection) -> None:
+def check_comparable(probes: Collection, gallery: Collection | Prepared) -> None:
     """Raise UserError unless both were enrolled with one configuration and the same weights."""
     if len(probes.ids) == 0 or len(gallery.ids) == 0:
         raise UserError(f"the {'gallery' if len(probes.ids) else 'probe set'} is empty")
@@ -84,45 +84,44 @@ def difference(one: dict, other: dict) -> str:
     return ""
 
 
+def prepare(gallery: Collection) -> Prepared:
+    """Make a gallery ready for many searches, in any order of its ids.
+
+    Embeddings of float32 are not copied: a np.memmap of a file may be larger than the memory.
+    Raises UserError for embeddings that are zero or not finite, and ids that occur twice.
+    """
+    ids, embeddings = gallery.ids, gallery.embeddings
+    squared = exact.squared_lengths(embeddings)
+    bad = ~np.isfinite(squared) | ((squared == 0) & (gallery.metric == "cosine"))
+    if bad.any():
+        raise UserError(f"the embedding of {str(ids[bad][0])!r} is zero or not finite")
+    place = np.arange(len(ids))
+    if not (ids[:-1] < ids[1:]).all():
+        order = np.argsort(ids, kind="stable")
+        place[order] = np.arange(len(ids))
+        if (ids[order[:-1]] == ids[order[1:]]).any():
+            raise UserError("an id occurs twice in the gallery")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is decided without it
+        screen = np.asarray(embeddings).astype(np.float32, copy=False)
+    return Prepared(ids, place, embeddings, screen, squared, gallery.description)
+
+
 def score_blocks(probes: Collection, gallery: Collection):
     """Yield (slice of probes, scores (n probes in the slice, n gallery) float64) block by block.
 
     Memory is bounded by BLOCK scores. Raises UserError for collections that cannot be compared.
     """
     check_comparable(probes, gallery)
-    a, b = (normalised(c.embeddings, probes.metric) for c in (probes, gallery))
-    b_squared = (b * b).sum(axis=1)
+    a, b = (exact.normalised(c.embeddings, probes.metric) for c in (probes, gallery))
     step = max(1, BLOCK // len(b))
     for start in range(0, len(a), step):
         rows = slice(start, min(start + step, len(a)))
-        yield rows, distances(a[rows], b, b_squared, probes.metric)
-
-
-def normalised(embeddings: np.ndarray, metric: str) -> np.ndarray:
-    """Embeddings (n, d) as `distances` wants them: of length 1 for the metric "cosine"."""
-    if metric == "cosine":
-        return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return embeddings
-
-
-def distances(a: np.ndarray, b: np.ndarray, b_squared: np.ndarray, metric: str) -> np.ndarray:
-    """Scores (n, m), rounded, of normalised embeddings a (n, d) and b (m, d), float64.
-
-    b_squared: the squared lengths of b, (m,).
-    """
-    product = a @ b.T
-    if metric == "cosine":
-        scores = 1 - product
-    else:
-        squared = (a**2).sum(axis=1)[:, None] + b_squared - 2 * product
-        scores = np.sqrt(np.maximum(squared, 0))
-    # + 0.0 turns a rounded -0.0 into 0.0
-    return np.round(np.maximum(scores, 0), DECIMALS) + 0.0
+        yield rows, exact.distances(a[rows], b, probes.metric)
 
 
 def search(
     probes: Collection,
-    gallery: Collection,
+    gallery: Collection | Prepared,
     threshold: float | None = None,
     top: int | None = None,
     exclude_same_id: bool = False,
@@ -131,36 +130,39 @@ def search(
 
     Returned are all gallery faces at or below `threshold`, at most `top` a probe; rank 1 is the
     most alike, equal scores are ranked by gallery id. A probe that is itself in the gallery is
-    returned like any other face (score 0) unless `exclude_same_id`.
+    returned like any other face (score 0) unless `exclude_same_id`. For many searches in one
+    gallery `prepare` it once.
     Raises UserError for empty or incomparable collections, or a threshold that is no number.
     """
     if threshold is not None and not np.isfinite(threshold):
         raise UserError(f"the threshold {threshold} is no number")
     if top is not None and top < 1:
         raise UserError("top must be at least 1")
-    order = np.argsort(gallery.ids, kind="stable")
-    gallery = gallery._replace(ids=gallery.ids[order], embeddings=gallery.embeddings[order])
-    parts = []
-    for rows, scores in score_blocks(probes, gallery):
-        if exclude_same_id:
-            scores[probes.ids[rows][:, None] == gallery.ids[None, :]] = np.inf
-        limit = np.full(len(scores), np.inf if threshold is None else reach(threshold))
-        if top is not None and top < scores.shape[1]:
-            # every face as near as the top-th one stays, so that ties are decided below
-            limit = np.minimum(limit, np.partition(scores, top - 1, axis=1)[:, top - 1])
-        probe, face = np.nonzero((scores <= limit[:, None]) & np.isfinite(scores))
-        parts.append((probe + rows.start, face, scores[probe, face]))
-    probe, face, score = (np.concatenate(x) for x in zip(*parts, strict=True))
-    best_first = np.lexsort((face, score, probe))
-    probe, face, score = probe[best_first], face[best_first], score[best_first]
-    first = np.searchsorted(probe, probe)
-    rank = np.arange(len(probe)) - first + 1
-    keep = slice(None) if top is None else rank <= top
+    check_comparable(probes, gallery)
+    if isinstance(gallery, Collection):
+        gallery = prepare(gallery)
+    own = _own_rows(probes.ids, gallery) if exclude_same_id else None
+    probe, face, score = exact.nearest(probes.embeddings, gallery, threshold, top, own)
     return pd.DataFrame(
         {
-            "probe_id": probes.ids[probe[keep]].astype(str),
-            "gallery_id": gallery.ids[face[keep]].astype(str),
-            "score": score[keep],
-            "rank": rank[keep],
+            "probe_id": _texts(probes.ids, probe),
+            "gallery_id": _texts(gallery.ids, face),
+            "score": score,
+            "rank": np.arange(len(probe)) - np.searchsorted(probe, probe) + 1,
         }
     )
+
+
+def _own_rows(ids: np.ndarray, gallery: Prepared) -> np.ndarray:
+    """The rows of the faces with the given ids in a gallery, -1 for those it lacks."""
+    order = np.argsort(gallery.place)
+    at = np.searchsorted(gallery.ids, ids, sorter=order)
+    row = order[np.minimum(at, len(order) - 1)]
+    return np.where(gallery.ids[row] == ids, row, -1)
+
+
+def _texts(ids: np.ndarray, at: np.ndarray):
+    """The ids at some places, of which many are the same: each is made a text once."""
+    used = np.zeros(len(ids), dtype=bool)
+    used[at] = True
+    return pd.array(ids[used].astype(str), dtype="str").take(np.cumsum(used)[at] - 1)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.errors import UserError
-from helpers.faces import collection, enrolment, pipelines
+from helpers.faces import collection, enrolment, exact, pipelines
 from helpers.protocol import shipping
 from helpers.service import similarity, wire
 from helpers.service.protocol import ServiceError, invalid
@@ -436,10 +436,10 @@ def compare_faces(service: Service, request: dict) -> dict:
     metric = first.description["configuration"]["metric"]
     compared = [f for f in second.faces if not wire._reasons(f.row, quality_filter)]
     one, many = (
-        collection.normalised(np.stack([f.embed() for f in faces]).astype(np.float64), metric)
+        exact.normalised(np.stack([f.embed() for f in faces]), metric)
         for faces in ([source], compared)
     )
-    scores = collection.distances(one, many, (many * many).sum(axis=1), metric)[0]
+    scores = exact.distances(one, many, metric)[0]
     matches, others = [], []
     for seen, percent in zip(compared, similarity.from_distance(model, scores), strict=True):
         if percent >= threshold:

@@ -24,14 +24,12 @@ import numpy as np
 import pyarrow as pa
 
 from helpers.errors import UserError
-from helpers.faces import collection, enrolment
-from helpers.statistics.rates import reach
+from helpers.faces import collection, enrolment, exact
 
 FILE = "faces.sqlite"
 VERSION = 1  # of the tables, in the file's own user_version
 MOST_FACES = 1_000_000  # in one collection; some GB of memory
 MOST_COLLECTIONS = 1_000
-ROUGH = 1e-3  # of float32 and of rounding, as a share of squared lengths; generous
 METADATA = tuple(c for c in enrolment.COLUMNS if c != "embedding")
 TYPES = {"string": "TEXT", "int32": "INTEGER", "float": "REAL"}
 
@@ -89,9 +87,9 @@ class _Index(NamedTuple):
 
     faces: list[dict]  # in the order of their numbers
     position: dict[str, int]  # of a face_id
-    vectors: np.ndarray  # (capacity, d) float32, normalised
-    squared: np.ndarray  # (capacity,) float32, squared lengths
-    metric: str
+    vectors: np.ndarray  # (capacity, d) float32, embeddings
+    squared: np.ndarray  # (capacity,) float64, squared lengths
+    description: dict
     size: int  # how many of them
 
 
@@ -221,7 +219,7 @@ class FaceStore:
             # only now: what is found is on the disk
             new = [face for face, is_new in stored if is_new]
             if new:
-                self._indexes[name] = _grown(index, new, description["configuration"]["metric"])
+                self._indexes[name] = _grown(index, new, description)
         return [face for face, _ in stored]
 
     def _add_one(self, db, name, row, external, image_id) -> tuple[dict, bool]:
@@ -326,29 +324,15 @@ class FaceStore:
         index = self._snapshot(name)
         if index.size == 0:
             return []
-        probe = collection.normalised(np.asarray(embedding, dtype=np.float64)[None], index.metric)
-        # first squared distances of all, in float32 and in half the time, then those that may be
-        # near enough exactly; of vectors of length 1 they are twice the cosine distances
-        squared = index.squared[: index.size]
-        length = float(probe[0] @ probe[0])
-        rough = length + squared - 2 * (index.vectors[: index.size] @ probe[0].astype(np.float32))
-        slack = ROUGH * (length + float(squared.max()))
-        if (left_out := index.position.get(leave_out or "", index.size)) < index.size:
-            rough[left_out] = np.nan  # at or below no limit
-        near = np.flatnonzero(
-            rough <= (2 * limit if index.metric == "cosine" else limit**2) + slack
+        vectors = index.vectors[: index.size]
+        numbers = np.arange(index.size)
+        gallery = exact.Prepared(
+            numbers, numbers, vectors, vectors, index.squared[: index.size], index.description
         )
-        if len(near) > top:
-            last = np.partition(rough[near], top - 1)[top - 1]
-            near = near[rough[near] <= last + 2 * slack]
-        if len(near) == 0:
-            return []
-        vectors = _vectors([index.faces[i] for i in near], index.metric)
-        scores = collection.distances(
-            probe, vectors, (vectors * vectors).sum(axis=1), index.metric
-        )[0]
-        best = np.argsort(scores, kind="stable")[:top]
-        return [(index.faces[near[i]], float(scores[i])) for i in best if scores[i] <= reach(limit)]
+        own = np.array([index.position.get(leave_out or "", -1)])
+        probe = np.asarray(embedding, dtype=np.float64)[None]
+        _, near, scores = exact.nearest(probe, gallery, limit, top, own)
+        return [(index.faces[i], float(score)) for i, score in zip(near, scores, strict=True)]
 
     def _snapshot(self, name: str) -> _Index:
         # no lock where the index is there: a search must not wait for somebody's disk
@@ -362,10 +346,9 @@ class FaceStore:
                 rows = self._database.execute(
                     "SELECT * FROM faces WHERE collection = ? ORDER BY number", (name,)
                 )
-                index = _Index([], {}, np.zeros((0, 0)), np.zeros(0), "", 0)
+                index = _Index([], {}, np.zeros((0, 0)), np.zeros(0), {}, 0)
                 if faces := [_face(row) for row in rows]:
-                    metric = self.description(name)["configuration"]["metric"]  # type: ignore[index]
-                    index = _grown(index, faces, metric)
+                    index = _grown(index, faces, self.description(name) or {})
                 self._indexes[name] = index
             return self._indexes[name]
 
@@ -440,26 +423,19 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _vectors(faces: list[dict], metric: str) -> np.ndarray:
-    """The normalised embeddings (n, d) float64 of stored faces."""
-    vectors = np.stack([face["embedding"] for face in faces]).astype(np.float64)
-    return collection.normalised(vectors, metric)
-
-
-def _grown(index: _Index, faces: list[dict], metric: str) -> _Index:
+def _grown(index: _Index, faces: list[dict], description: dict) -> _Index:
     """The index with more faces at its end; those who search in the old one are not disturbed."""
-    vectors = _vectors(faces, metric)
+    vectors = np.stack([face["embedding"] for face in faces])
     start, stop = index.size, index.size + len(faces)
     if stop > len(index.squared):
         capacity = max(stop, 2 * start, 64)
-        shapes = (capacity, vectors.shape[1]), capacity
-        grown = [np.zeros(shape, dtype=np.float32) for shape in shapes]
-        for new, old in zip(grown, (index.vectors, index.squared), strict=True):
-            if start:
-                new[:start] = old[:start]
-        index = index._replace(vectors=grown[0], squared=grown[1])
+        longer = np.zeros((capacity, vectors.shape[1]), np.float32)
+        squared = np.zeros(capacity)
+        if start:
+            longer[:start], squared[:start] = index.vectors[:start], index.squared[:start]
+        index = index._replace(vectors=longer, squared=squared)
     index.vectors[start:stop] = vectors
-    index.squared[start:stop] = (vectors * vectors).sum(axis=1)
+    index.squared[start:stop] = exact.squared_lengths(vectors)
     index.faces.extend(faces)
     index.position.update({f["face_id"]: i for i, f in enumerate(faces, start)})
-    return index._replace(metric=metric, size=stop)
+    return index._replace(description=description, size=stop)

@@ -1,0 +1,247 @@
+"""The score of two faces, and all pairs that are near enough: float32 screens, float64 decides.
+
+The score of two faces is what `pair_scores` makes of them, whatever else is searched, in whatever
+blocks, by whatever BLAS. A matrix product is faster, and decides wherever its error cannot matter.
+
+That error: a sum of d products of numbers rounded to a unit u is wrong, in any order, by at most
+gamma = d u / (1 - d u) times the sum of their absolute values (Higham, Accuracy and Stability of
+Numerical Algorithms, 2nd ed., section 3.1), which is at most the product of the two lengths
+(Cauchy-Schwarz). 8 is added to d, for the roundings of what goes in and of what is done after.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from helpers.statistics.rates import reach
+
+DECIMALS = 4
+STEPS = 10.0**DECIMALS  # in a score of 1
+HALF = 0.51 / STEPS  # half a step, and a little more
+BLOCK = 1_000_000  # scores held at a time
+ROWS = 4_096  # embeddings converted at a time
+LENGTHS = (1e-15, 1e15)  # of embeddings whose products float32 can hold
+
+
+class Prepared(NamedTuple):
+    """A gallery made ready for many searches by `collection.prepare`.
+
+    ids (n,) str; place (n,) int, that of each id among all of them sorted; embeddings (n, d), as
+    given; screen (n, d), the same as float32; squared (n,) float64, squared lengths; description.
+    """
+
+    ids: np.ndarray
+    place: np.ndarray
+    embeddings: np.ndarray
+    screen: np.ndarray
+    squared: np.ndarray
+    description: dict
+
+    @property
+    def metric(self) -> str:
+        return self.description["configuration"]["metric"]
+
+
+class _Meaning(NamedTuple):
+    """What rough scores say: the score, or its square, is offset + slope * rough, +- error.
+
+    offset, error: (n, 1), one a probe.
+    """
+
+    offset: np.ndarray
+    slope: float
+    error: np.ndarray
+    is_square: bool
+
+    def of(self, probe: np.ndarray) -> "_Meaning":
+        """For pairs in a row, of the given probes."""
+        return self._replace(offset=self.offset[probe, 0], error=self.error[probe, 0])
+
+    def read(self, rough: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of rough ones, and how far they may be off: of a table by row, else each."""
+        score = self.slope * rough
+        score += self.offset
+        np.maximum(score, 0, out=score)
+        if not self.is_square:
+            return score, self.error
+        np.sqrt(score, out=score)
+        least = score.min(axis=1, keepdims=True) if score.ndim == 2 else score
+        # |sqrt(x + e) - sqrt(x)| is at most |e| / sqrt(x), and sqrt(2 |e|) where x is below |e|
+        return score, 1.5 * self.error / np.maximum(least, np.sqrt(self.error))
+
+    def limit(self, score: np.ndarray) -> np.ndarray:
+        """What no rough score exceeds, float32, of a pair whose rounded score is at most that."""
+        most = np.maximum(score + HALF, 0)
+        most = ((most**2 if self.is_square else most) + self.error - self.offset) / self.slope
+        return np.nextafter(most.astype(np.float32), np.float32(np.inf))
+
+
+def _meaning(a: np.ndarray, longest: float, metric: str, precision) -> _Meaning:
+    """Of rough scores of probes a (n, d), normalised, computed in the given precision.
+
+    Those are minus the product (cosine), or half of |b|^2 less the product. longest: the largest
+    |b|. The error of `pair_scores` itself is in it.
+    """
+    gamma = 0.0
+    for each in (precision, np.float64):
+        wrong = (a.shape[1] + 8) * float(np.finfo(each).eps) / 2
+        gamma += wrong / (1 - wrong)
+    if metric == "cosine":
+        one = np.ones((len(a), 1))
+        return _Meaning(one, 1.0, gamma * one, False)
+    squared = (a * a).sum(axis=1, keepdims=True)
+    return _Meaning(squared, 2.0, gamma * (np.sqrt(squared) + longest) ** 2, True)
+
+
+def normalised(embeddings: np.ndarray, metric: str) -> np.ndarray:
+    """Embeddings (n, d) as scores want them: float64, of length 1 for the metric "cosine"."""
+    embeddings = np.asarray(embeddings, dtype=np.float64)
+    if metric == "cosine":
+        return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    return embeddings
+
+
+def squared_lengths(embeddings: np.ndarray) -> np.ndarray:
+    """Squared lengths (n,) float64 of embeddings (n, d) of any kind, a few rows at a time."""
+    squared = np.zeros(len(embeddings))
+    for start in range(0, len(embeddings), ROWS):
+        rows = np.asarray(embeddings[start : start + ROWS], dtype=np.float64)
+        squared[start : start + ROWS] = (rows * rows).sum(axis=1)
+    return squared
+
+
+def pair_scores(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:
+    """Scores (n,), rounded, of normalised embeddings a (n, d) and b (n, d), row by row.
+
+    numpy adds the numbers of a row in an order of its own, the same whatever the other rows are.
+    """
+    if metric == "cosine":
+        return _rounded(1 - (a * b).sum(axis=1))
+    return _rounded(np.sqrt(((a - b) ** 2).sum(axis=1)))
+
+
+def _rounded(scores: np.ndarray) -> np.ndarray:
+    return np.rint(np.maximum(scores, 0) * STEPS) / STEPS
+
+
+def _decided(rough: np.ndarray, meaning: _Meaning, pairs) -> np.ndarray:
+    """Scores, rounded, of rough scores: of a table, or of pairs in a row.
+
+    pairs: of some of them, by their place in the flattened array -> a, b as `pair_scores` has them,
+    and the metric.
+    """
+    score, error = meaning.read(rough)
+    score *= STEPS
+    rounded = np.rint(score)
+    score -= rounded
+    np.abs(score, out=score)
+    # nearer than the error to the middle of two roundings, or NaN
+    unsure = np.flatnonzero(~(score < 0.5 - STEPS * error))
+    rounded /= STEPS
+    for start in range(0, len(unsure), ROWS):
+        some = unsure[start : start + ROWS]
+        rounded.flat[some] = pair_scores(*pairs(some))
+    return rounded
+
+
+def distances(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:
+    """Scores (n, m), rounded, of normalised embeddings a (n, d) and b (m, d), float64."""
+    rough = -a @ b.T
+    if metric != "cosine":
+        rough += (b * b).sum(axis=1) / 2
+    meaning = _meaning(a, np.linalg.norm(b, axis=1).max(), metric, np.float64)
+    return _decided(rough, meaning, lambda at: (a[at // len(b)], b[at % len(b)], metric))
+
+
+def nearest(vectors: np.ndarray, gallery: Prepared, threshold=None, top=None, own=None):
+    """Search embeddings (n, d) in a gallery -> row of the probe, row of the face, score; 3 arrays.
+
+    Candidates as of `collection.search`, best first, probe by probe. own: for each probe the row of
+    a face that is no candidate of it, or -1.
+    """
+    own = np.full(len(vectors), -1) if own is None else own
+    step = min(len(vectors), math.isqrt(BLOCK))
+    parts = []
+    for start in range(0, len(vectors), step):
+        rows = slice(start, start + step)
+        # NaN and infinity are meant: they stand for what float32 cannot judge
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            a = normalised(vectors[rows], gallery.metric)
+            probe, face, score = _nearest(a, gallery, threshold, top, own[rows])
+        parts.append((probe + start, face, score))
+    return tuple(np.concatenate(x) for x in zip(*parts, strict=True))
+
+
+def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
+    """`nearest` for a block of probes, normalised."""
+    longest = math.sqrt(gallery.squared.max(where=gallery.squared < LENGTHS[1] ** 2, initial=0))
+    meaning = _meaning(a, longest, gallery.metric, np.float32)
+    reached = np.full((len(a), 1), np.inf if threshold is None else reach(threshold))
+    limit = meaning.limit(reached)
+    minus, width = -a.astype(np.float32), max(1, BLOCK // len(a))
+    minus[~((a * a).sum(axis=1) < LENGTHS[1] ** 2)] = np.nan
+    memory = np.empty(len(a) * min(width, len(gallery.ids)), dtype=np.float32)
+    kept, count = [], 0
+    for start in range(0, len(gallery.ids), width):
+        rough = _rough(minus, gallery, slice(start, start + width), memory)
+        if top is not None and start == 0 and top < rough.shape[1]:
+            # one more than asked for: one may be no candidate
+            last = np.partition(rough, top, axis=1)[:, top : top + 1].astype(np.float64)
+            # a score may be rounded up by half a step
+            score, error = meaning.read(last)
+            limit = np.fmin(limit, meaning.limit(score + error + HALF))
+        at = np.flatnonzero(~(rough > limit))
+        probe, face = np.divmod(at, rough.shape[1])
+        face += start
+        score = _exact(rough.ravel()[at], meaning, probe, face, a, gallery)
+        keep = (score <= reached[probe, 0]) & np.isfinite(score) & (face != own[probe])
+        kept.append((probe[keep], face[keep], score[keep]))
+        count += len(kept[-1][0])
+        if top is not None and count > 2 * top * len(a):
+            kept = [_best(kept, gallery.place, top)]
+            count = len(kept[0][0])
+            probe, _, score = kept[0]
+            full = np.flatnonzero(np.bincount(probe, minlength=len(a)) == top)
+            worst = score[np.searchsorted(probe, full, side="right") - 1, None]
+            reached[full] = np.minimum(reached[full], worst)
+            limit = np.fmin(limit, meaning.limit(reached))
+    return _best(kept, gallery.place, top)
+
+
+def _rough(minus: np.ndarray, gallery: Prepared, span: slice, memory: np.ndarray) -> np.ndarray:
+    """Rough scores (n, faces of the span) float32, in memory; NaN where float32 cannot judge."""
+    squared = gallery.squared[span]
+    rough = memory[: len(minus) * len(squared)].reshape(len(minus), -1)
+    np.matmul(minus, gallery.screen[span].T, out=rough)
+    fits = (squared > LENGTHS[0] ** 2) & (squared < LENGTHS[1] ** 2)
+    if gallery.metric == "cosine":
+        rough *= np.where(fits, 1 / np.sqrt(squared), np.nan).astype(np.float32)
+    else:
+        rough += np.where(squared < LENGTHS[1] ** 2, squared / 2, np.nan).astype(np.float32)
+    return rough
+
+
+def _exact(rough, meaning, probe, face, a, gallery) -> np.ndarray:
+    """Scores of pairs, of their rough scores."""
+
+    def pairs(at):
+        b = normalised(gallery.embeddings[face[at]], gallery.metric)
+        return a[probe[at]], b, gallery.metric
+
+    return _decided(rough.astype(np.float64), meaning.of(probe), pairs)
+
+
+def _best(kept, place: np.ndarray, top):
+    """Candidates in their order, the best `top` of each probe."""
+    probe, face, score = (np.concatenate(x) for x in zip(*kept, strict=True))
+    order = np.lexsort((_short(place[face]), _short(score, STEPS), _short(probe)))
+    if top is not None:
+        ordered = probe[order]
+        order = order[np.arange(len(order)) - np.searchsorted(ordered, ordered) < top]
+    return probe[order], face[order], score[order]
+
+
+def _short(key: np.ndarray, steps: float = 1) -> np.ndarray:
+    """Whole numbers over `steps`, as short whole ones if they fit: those are sorted faster."""
+    return np.rint(key * steps).astype(np.uint16) if key.max(initial=0) * steps < 2**16 - 1 else key
