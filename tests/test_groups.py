@@ -76,3 +76,21 @@ def test_codes_of_the_roster_become_groups():
     plain = members[members["ethnicity"] != "Asian"]
     assert (plain["ethnicity"].map(expected) == plain["group"]).all()
     assert np.isin(members.loc[members["ethnicity"] == "Asian", "group"], groups.ASIAN).all()
+
+
+def test_newcomers_have_two_more_groups_and_both_are_of_colour():
+    more = [*SIX, "Middle Eastern", "Multiple"]
+    assert list(groups.LATER_GROUPS) == more and list(groups.GROUPS) == SIX
+    assert groups.of_colour(more).tolist() == [False] + [True] * 7
+    assert groups.not_asian(more[-2:]).all() and not groups.asian(more[-2:]).any()
+    assert groups.in_order(["Zulu", "Multiple", "Black", "Middle Eastern"]) == [
+        "Black", "Middle Eastern", "Multiple", "Zulu",
+    ]  # fmt: skip
+    given = pd.Series(["middle-eastern-american", "multi-racial-american", "Middle eastern"])
+    assert groups.recorded(given).tolist() == ["Middle Eastern", "Multiple", "Middle Eastern"]
+    assert set(groups.ETHNICITIES.values()).isdisjoint(more[-2:])
+
+
+def test_pooled_with_the_115th_middle_eastern_is_white():
+    given = ["White", "Middle Eastern", "Multiple", "Black"]
+    assert groups.as_in_115(given).tolist() == ["White", "White", "Multiple", "Black"]

@@ -391,7 +391,8 @@ def test_a_missing_source_is_an_error_for_the_user(utkface):
 
 COUNTS = {
     "probes": 529, "second-portraits": 263, "same-photographs": 142, "returning": 23,
-    "delegates": 6, "legislators": 5831, "rosters": 6, "utkface": 23317,
+    "delegates": 6, "legislators": 5831, "rosters": 9, "utkface": 23317,
+    "newcomers": 169, "newcomers-second-portraits": 104, "newcomers-same-photographs": 16,
 }  # fmt: skip
 
 
@@ -407,10 +408,7 @@ def test_manifests_hold_each_file_once_and_no_name_of_a_private_person(dataset):
 
 
 @pytest.mark.mirror
-@pytest.mark.parametrize(
-    "dataset",
-    ["rosters", "probes", "second-portraits", "same-photographs", "returning", "delegates"],
-)
+@pytest.mark.parametrize("dataset", [d for d in COUNTS if d not in ("legislators", "utkface")])
 def test_every_file_of_the_mirror_is_the_one_in_the_manifest(mirror, dataset):
     files = fetch.local_files(dataset)
     assert len(files) == COUNTS[dataset] and all(p.is_file() for p in files.path)

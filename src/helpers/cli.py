@@ -46,7 +46,7 @@ Model = Annotated[
 Detector = Annotated[str, typer.Option(help="yunet, dlib, or any detector of deepface")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for each core")]
 DATASETS = ("rosters", "probes", "second-portraits", "returning", "delegates")
-DATASETS += ("legislators", "utkface")
+DATASETS += ("legislators", "newcomers", "newcomers-second-portraits", "utkface")
 
 
 @app.command()

@@ -34,6 +34,9 @@ DATASETS = (
     "returning",
     "delegates",
     "legislators",
+    "newcomers",
+    "newcomers-second-portraits",
+    "newcomers-same-photographs",
     "utkface",
     "rosters",
 )

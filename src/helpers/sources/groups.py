@@ -12,6 +12,12 @@ import pandas as pd
 WHITE = "White"
 # recorded groups of members of Congress, in the order in which they are shown everywhere
 GROUPS = ("White", "Black", "Hispanic", "East Asian", "South Asian", "Native and Pacific")
+# two more of the newcomers of the 116th and 117th Congress, whose second source records them;
+# decided before any newcomer was searched: both are of colour, as every group but White is. The
+# roster of the 115th has neither: it counts people of Middle Eastern heritage as White and has
+# one heritage a person, so where both rosters are pooled see `as_in_115`
+MIDDLE_EASTERN, MULTIPLE = "Middle Eastern", "Multiple"
+LATER_GROUPS = (*GROUPS, MIDDLE_EASTERN, MULTIPLE)
 OF_COLOUR = tuple(group for group in GROUPS if group != WHITE)
 ASIAN = ("East Asian", "South Asian")
 # as tables and figures name the two sums of groups
@@ -38,13 +44,20 @@ ETHNICITIES = {
     "native-american": "Native American",
     "pacific-islander": "Pacific Islander",
 }
+# and those it uses for newcomers only
+LATER_ETHNICITIES = ETHNICITIES | {
+    "middle-eastern-american": MIDDLE_EASTERN,
+    "multi-racial-american": MULTIPLE,
+}
 GROUP_OF_ETHNICITY = {
     "Native American": "Native and Pacific",
     "Pacific Islander": "Native and Pacific",
 }
 
 # labels of a user's file that can be told white or of colour, as they are shown
-KNOWN = (*GROUPS, *RACES[2:], *(e for e in ETHNICITIES.values() if e not in GROUPS))
+KNOWN = (
+    *LATER_GROUPS, *RACES[2:], *(e for e in ETHNICITIES.values() if e not in GROUPS)
+)  # fmt: skip
 
 
 def of_colour(group) -> np.ndarray:
@@ -77,10 +90,19 @@ def masks(group) -> dict[str, np.ndarray]:
     return each | {COLOUR: of_colour(group), NOT_ASIAN: not_asian(group)}
 
 
+def as_in_115(group) -> np.ndarray:
+    """Recorded groups as the roster of the 115th would count them: Middle Eastern is White.
+
+    "Multiple" stays a label of its own: of colour, and no part. For pooling both rosters.
+    """
+    group = np.asarray(group, dtype=object)
+    return np.where(group == MIDDLE_EASTERN, WHITE, group)
+
+
 def in_order(labels) -> list[str]:
-    """The labels that occur, each once: those of GROUPS in their order, then others by name."""
+    """The labels that occur, each once: LATER_GROUPS in order, then others by name."""
     present = set(labels)
-    return [g for g in GROUPS if g in present] + sorted(present - set(GROUPS))
+    return [g for g in LATER_GROUPS if g in present] + sorted(present - set(LATER_GROUPS))
 
 
 def recorded(labels: pd.Series) -> pd.Series:
@@ -92,7 +114,8 @@ def recorded(labels: pd.Series) -> pd.Series:
     """
     known = {_folded(label): label for label in (*KNOWN, NOT_RECORDED)}
     known |= {
-        _folded(code): GROUP_OF_ETHNICITY.get(label, label) for code, label in ETHNICITIES.items()
+        _folded(code): GROUP_OF_ETHNICITY.get(label, label)
+        for code, label in LATER_ETHNICITIES.items()
     }
     known |= {_folded(label): group for label, group in GROUP_OF_ETHNICITY.items()}
 

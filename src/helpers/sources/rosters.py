@@ -130,8 +130,8 @@ def _raw(identifier):
     return json.loads(files[identifier].read_text(encoding="utf-8"))
 
 
-def _snapshot(chamber, identifier):
-    """A published roster in our columns; names and ids still as published."""
+def snapshot(chamber: str, identifier: str) -> pd.DataFrame:
+    """A published roster in our columns; names, ids and codes still as published."""
     url = load_manifest("rosters").set_index("id").url[identifier]
     folder = url.rsplit("/data/", 1)[0] + "/images/headshots/512x512/"
     raw = pd.DataFrame(_raw(identifier)).dropna(subset="name")  # a vacant seat has no name
@@ -147,6 +147,7 @@ def _snapshot(chamber, identifier):
             "gender": raw.gender,
             "ethnicity": raw.ethnicity,
             "date_of_birth": raw.date_of_birth,
+            "entered_office": raw.entered_office,
             "portrait_url": folder + raw.photo_url.fillna("").str.rsplit("/", n=1).str[-1],
             "source": identifier,
         }
@@ -155,7 +156,7 @@ def _snapshot(chamber, identifier):
 
 def _chamber(chamber, corrections):
     """The earlier snapshot with stale seats replaced from the later one, or left vacant."""
-    early, late = (_snapshot(chamber, i) for i in SNAPSHOTS[chamber])
+    early, late = (snapshot(chamber, i) for i in SNAPSHOTS[chamber])
     for fix in corrections[corrections.field.eq("member_id")].itertuples():
         early.loc[early.name.eq(fix.name) & early.member_id.eq(""), "member_id"] = fix.corrected
     seats = corrections[corrections.field.eq("seat")]
@@ -259,7 +260,7 @@ def cross_check(members: pd.DataFrame) -> pd.DataFrame:
     (family name, gender, date of birth, and the term of 26 July 2018) and voteview (birth year).
     """
     found = []
-    late = pd.concat([_snapshot(c, ids[1]) for c, ids in SNAPSHOTS.items()])
+    late = pd.concat([snapshot(c, ids[1]) for c, ids in SNAPSHOTS.items()])
     late = late.replace({"ethnicity": ETHNICITIES}).set_index(["chamber", "member_id"])
     current = load_congress_legislators().set_index("member_id")
     voteview = load_voteview().set_index("icpsr")
