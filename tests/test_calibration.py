@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from helpers.errors import UserError
-from helpers.faces import same_person
 from helpers.faces.collection import score_blocks
 from helpers.protocol import calibration
 
@@ -17,6 +16,7 @@ import synthetic
 
 from helpers.statistics import intervals
 
+MARGIN = pd.Series({1: 0.094, 2: 0.065, 3: 0.055})
 CELLS = [(g, r) for g in ("female", "male") for r in ("Asian", "Black")]
 
 
@@ -39,9 +39,8 @@ def world(rng, n_legislators, n_gallery, model="SFace", d=256):
 @pytest.fixture(scope="module")
 def calibrated():
     former, gallery, clusters, labels = world(np.random.default_rng(21), 500, 900)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(same_person.MARGIN_ALONE, "SFace", 1.0)  # nobody stands apart
-        tables = calibration.calibrate(former, gallery, clusters, labels)
+    nobody = pd.Series({1: 1.0, 2: 1.0, 3: 1.0})  # stands apart
+    tables = calibration.calibrate(former, gallery, clusters, labels, nobody)
     return former, gallery, clusters, labels, *tables
 
 
@@ -78,7 +77,7 @@ def test_the_fmr_by_label_adds_up(calibrated):
 
 def test_a_target_with_fewer_than_30_errors_is_not_offered():
     former, gallery, clusters, labels = world(np.random.default_rng(22), 60, 100)
-    thresholds, groups = calibration.calibrate(former, gallery, clusters, labels)
+    thresholds, groups = calibration.calibrate(former, gallery, clusters, labels, MARGIN)
     assert thresholds.empty and groups.empty  # 6,000 pairs hold 6 errors at 1 in 1,000
 
 
@@ -86,7 +85,7 @@ def test_a_legislator_who_is_in_the_gallery_takes_no_part():
     rng = np.random.default_rng(23)
     former, gallery, clusters, labels = world(rng, 500, 900)
     gallery.embeddings[700] = synthetic.near(rng, former.embeddings[3:4], 0.05)[0]
-    thresholds, _ = calibration.calibrate(former, gallery, clusters, labels)
+    thresholds, _ = calibration.calibrate(former, gallery, clusters, labels, MARGIN)
     assert (thresholds["left_out_as_same_person"] >= 1).all()
     left_out = thresholds["left_out_as_same_person"].iloc[0]
     assert (thresholds["legislators"] == 500 - left_out).all()
@@ -98,7 +97,7 @@ def test_the_interval_allows_for_faces_that_match_many():
     former, gallery, clusters, labels = world(rng, 500, 900)
     for i in range(20):
         gallery.embeddings[500 + i] = former.embeddings[14 * i : 14 * i + 14].mean(axis=0)
-    row = calibration.calibrate(former, gallery, clusters, labels)[0].iloc[0]
+    row = calibration.calibrate(former, gallery, clusters, labels, MARGIN)[0].iloc[0]
     low, high = intervals.wilson(row["errors"], row["comparisons"])
     assert row["high"] - row["low"] > 1.5 * (high - low)
 

@@ -11,6 +11,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from helpers.errors import UserError
+from helpers.faces.same_person import CONTESTED, SAME
 from helpers.protocol import congress_test, shipping
 from helpers.protocol.scores import Scores
 from helpers.statistics import rates
@@ -34,7 +35,7 @@ def people(n=12, labels=True) -> pd.DataFrame:
     return table
 
 
-def scores(best, failed=(), p90=0.1, any_=None, p90_best=None, removed=2) -> Scores:
+def scores(best, failed=(), p90=0.1, any_=None, p90_best=None, removed=2, strict=None) -> Scores:
     """Scores with the given best impostor scores of M000, M001, ...; `failed` did not enrol."""
     best = np.asarray(best, dtype=float)
     table = pd.DataFrame(
@@ -42,11 +43,14 @@ def scores(best, failed=(), p90=0.1, any_=None, p90_best=None, removed=2) -> Sco
             "probe_id": [f"M{i:03d}" for i in range(len(best))],
             "any": best if any_ is None else any_,
             "rule": best,
+            "strict": best if strict is None else strict,
             "p90": best if p90_best is None else p90_best,
             "portrait": "first",
         }
     )
-    second = table.assign(portrait="second", any=0.0, rule=0.0, p90=0.0)  # must never count
+    second = table.assign(
+        portrait="second", any=0.0, rule=0.0, strict=9.0, p90=0.0
+    )  # must never count
     table = pd.concat([table, second])
     table = table[~table["probe_id"].isin(failed)]
     same = pd.DataFrame({"probe_id": ["M000", "M001"], "cluster": ["a", "b"]})
@@ -57,7 +61,7 @@ def scores(best, failed=(), p90=0.1, any_=None, p90_best=None, removed=2) -> Sco
         faces=10,
         removed=removed,
         upto=0.5,
-        same_person=same.assign(same_person=[True, False]),
+        same_person=same.assign(decision=[SAME, CONTESTED]),
         description=synthetic.describe() | {"genuine_p90": p90},
     )
 
@@ -78,6 +82,7 @@ def test_flags_and_denominators():
     assert s["pairs_at_threshold"] == 5 and s["comparisons"] == 12 * 10
     assert s["implied_fmr"] == 5 / 120
     assert s["same_person_pairs"] == 1 and s["gallery_faces_left_out"] == 2
+    assert s["contested_pairs"] == 1
 
 
 def test_a_failure_to_enrol_is_searched_and_never_matched():
@@ -121,6 +126,20 @@ def test_bounds_with_and_without_probable_same_persons():
     fixed = congress_test.run(people(), given, "count:3").summary
     assert fixed["threshold"] == 0.30
     assert fixed["falsely_matched_none_left_out"] == (any_ <= 0.30 + 1e-9).sum()
+
+
+def test_bounds_without_contested_identities():
+    strict = np.array(BEST) + np.where(np.arange(12) % 2, 0.2, 0)
+    given = scores(BEST, strict=strict)
+    result = congress_test.run(people(), given, "0.35")
+    s = result.summary
+    assert s["falsely_matched"] == 5 and s["falsely_matched_contested_left_out"] == 3
+    assert s["names_withheld"] == 2  # M001 and M003
+    variant = congress_test.run(people(), given, "0.35", variant="strict").summary
+    assert variant["falsely_matched"] == 3 and variant["names_withheld"] == 2
+    # only the people in the table count
+    some = people().iloc[2:].reset_index(drop=True)
+    assert congress_test.run(some, given, "0.35").summary["names_withheld"] == 1
 
 
 def test_without_genuine_scores_there_is_no_such_bound():

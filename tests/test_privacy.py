@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from helpers.faces import collection, pipelines
+from helpers.faces import collection, pipelines, same_person
 from helpers.faces.collection import Collection
 from helpers.paths import DATA, FIGURES, NOTEBOOKS, ROOT
 from helpers.protocol import scores, shipping
@@ -41,13 +41,17 @@ COLUMNS = {
         "classifier", "gender", "race", "age_band", "guess", "confidence", "faces",
     ],
     "scores/same-person.csv": [
-        "probe_id", "cluster", "models", "second_portrait", "same_person", "decided_by",
+        "probe_id", "cluster", "k", "pipelines", "second_portrait", "decision", "same_person",
+        "decided_by",
     ],
+    "scores/same-person-near.csv": ["pipeline", "pairs", "share", "reached", "near"],
+    "scores/same-person-margins.csv": ["pipeline", "percentile", "k", "margin", "searches"],
+    "scores/same-person-errors.csv": ["k", "searches", "same_person", "contested"],
     "scores/utkface-enrolment.csv": [
         "gender", "race", "age_band", "images", "failures", "face_size", "sharpness", "brightness",
     ],
-    "best.csv": ["probe_id", "any", "rule", "p90", "portrait"],
-    "candidates.parquet": ["probe_id", "gallery_id", "cluster", "score", "rank"],
+    "best.csv": ["probe_id", "any", "rule", "strict", "p90", "portrait"],
+    "candidates.parquet": ["probe_id", "gallery_id", "cluster", "contested", "score", "rank"],
     "counts.parquet": ["probe_id", "threshold", "stratum", "faces"],
     "histogram.parquet": ["score", "pairs"],
     "strata.csv": ["stratum", "faces"],
@@ -216,7 +220,7 @@ class World:
         # faces in general, from half of the former legislators: none of those attacked below
         self.belief = attack.prior(attack.vectors(take(former, slice(0, None, 2))), self.metric)
         own = pd.Series(self.gallery.ids, index=self.gallery.ids)
-        nobody = pd.DataFrame({"cluster": [], "same_person": []})
+        nobody = pd.DataFrame(columns=same_person.DECISIONS)
         keep = shipping.KEEP_PROBES * len(public) // len(order)
         self.ships = scores.compute(
             self.probes, None, self.gallery, own, nobody, keep, scores.PER_FACE

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from helpers.errors import UserError
+from helpers.faces.same_person import CONTESTED, SAME
 from helpers.protocol import scores as store
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -48,7 +49,7 @@ def world(request, monkeypatch):
         {
             "probe_id": ["M000", "M001"],
             "cluster": ["u00004", "u00008"],
-            "same_person": [True, False],
+            "decision": [SAME, CONTESTED],
         }
     )
     return probes, second, gallery, clusters, same
@@ -58,7 +59,8 @@ def test_best_scores_candidates_and_counts_are_those_of_a_naive_search(world):
     probes, second, gallery, clusters, same = world
     found = store.compute(probes, second, gallery, clusters, same, keep_probes=8)
     kept = ~np.isin(gallery.ids, ["u00004", "u00005", "u00006"])  # the whole cluster goes
-    assert found.faces == 27 and found.removed == 3
+    sure = ~np.isin(gallery.ids, ["u00008", "u00009"])
+    assert found.faces == 27 and found.removed == 3  # a contested identity stays in the count
     genuine = np.diag(naive(probes, second)[:9])
     p90 = round(float(np.percentile(genuine, 90)), 4)
     assert found.description["genuine_p90"] == pytest.approx(p90, abs=1e-9)
@@ -67,6 +69,7 @@ def test_best_scores_candidates_and_counts_are_those_of_a_naive_search(world):
         mine = found.best[found.best["portrait"] == portrait].set_index("probe_id").loc[side.ids]
         np.testing.assert_allclose(mine["any"], table.min(axis=1), atol=UPTO)
         np.testing.assert_allclose(mine["rule"], table[:, kept].min(axis=1), atol=UPTO)
+        np.testing.assert_allclose(mine["strict"], table[:, kept & sure].min(axis=1), atol=UPTO)
         beyond = np.where(table > p90 + 1e-9, table, np.inf).min(axis=1)
         np.testing.assert_allclose(mine["p90"], beyond, atol=UPTO)
     table = naive(probes, gallery)
@@ -80,6 +83,8 @@ def test_best_scores_candidates_and_counts_are_those_of_a_naive_search(world):
     assert {(p, g, round(s, 4)) for p, g, s in mine} == expected
     assert (found.candidates["cluster"] == found.candidates["gallery_id"].map(clusters)).all()
     assert found.candidates.groupby("probe_id")["rank"].min().eq(1).all()
+    doubtful = found.candidates["gallery_id"].isin(["u00008", "u00009"])
+    assert (found.candidates["contested"] == doubtful).all()
 
 
 def test_the_histogram_holds_every_comparison(world):
@@ -98,7 +103,9 @@ def test_the_histogram_holds_every_comparison(world):
 def test_distances_beyond_the_last_bin_are_counted_there():
     far = synthetic.collection(["a"], [[9.0, 0.0]], "dlib-native")
     origin = synthetic.collection(["b", "c"], [[0.001, 0.0], [8.9, 0.0]], "dlib-native")
-    _, histogram = store.best_and_histogram(far, origin, np.array([True, True]), 0.0)
+    _, histogram = store.best_and_histogram(
+        far, origin, np.array([True, True]), np.array([True, True]), 0.0
+    )
     assert histogram["pairs"].to_list() == [1, 1] and histogram["score"].to_list() == [0.1, 2.5]
 
 
@@ -130,10 +137,31 @@ def test_keeping_more_probes_than_there_are_keeps_all(world):
 
 def test_a_gallery_of_nothing_but_the_people_searched_is_refused(world):
     probes, _, _, _, _ = world
-    same = pd.DataFrame({"probe_id": probes.ids, "cluster": probes.ids, "same_person": True})
+    same = pd.DataFrame({"probe_id": probes.ids, "cluster": probes.ids, "decision": SAME})
     clusters = pd.Series(probes.ids, index=probes.ids)
     with pytest.raises(UserError, match="every gallery face was left out"):
         store.compute(probes, None, probes, clusters, same, keep_probes=5)
+
+
+def test_names_are_withheld_where_every_match_is_contested(world):
+    """Of members with a candidate at the threshold, exactly those with contested ones alone."""
+    probes, second, gallery, *_ = world
+    table = naive(probes, gallery)
+    nearest = gallery.ids[table.argsort(axis=1)[:, :2]]  # first and second face of each probe
+    doubtful = [nearest[0, 0], nearest[1, 0], nearest[1, 1]]
+    own = pd.Series(gallery.ids, index=gallery.ids)
+    rows = pd.DataFrame({"probe_id": "M000", "cluster": doubtful, "decision": CONTESTED})
+    found = store.compute(probes, second, gallery, own, rows, keep_probes=12)
+    assert found.removed == 0
+    some = 0
+    for threshold in np.sort(table[:2].ravel())[[0, 1, 3, 8, 20]]:
+        at = found.candidates[found.candidates["score"] <= threshold + 1e-9]
+        alone = at.groupby("probe_id")["contested"].all()
+        expected = set(alone.index[alone])
+        assert store.withheld(found, probes.ids, threshold) == expected
+        assert store.withheld(found, ["M005"], threshold) == expected & {"M005"}
+        some += len(expected)
+    assert some
 
 
 def test_nobody_with_a_second_portrait(world):

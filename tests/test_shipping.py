@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.faces import pipelines
-from helpers.faces.collection import load_collection, subset
+from helpers.errors import UserError
+from helpers.faces import pipelines, same_person
+from helpers.faces.collection import load_collection, search, subset
 from helpers.protocol import calibration, scores, shipping
 from helpers.sources import rosters
 
@@ -38,20 +39,23 @@ def labels() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
-    """A folder of face metadata: M000 is in the gallery twice, everybody else is not."""
+    """A folder of face metadata: M000 is in the gallery twice, everybody else is not.
+
+    Each pipeline sees strangers in its own way, so that they agree by chance only.
+    """
     folder = tmp_path_factory.mktemp("faces")
     rng = np.random.default_rng(31)
-    who, private = synthetic.people(rng, 30, D), synthetic.people(rng, 240, D)
-    private[10] = synthetic.near(rng, who[:1], 0.03)[0]
-    private[20] = synthetic.near(rng, private[10:11], 0.002)[0]
-    sides = {
-        "probes": (MEMBERS, who),
-        "second-portraits": (MEMBERS[:20], synthetic.near(rng, who[:20], 0.1)),
-        "delegates": (DELEGATES, synthetic.people(rng, 3, D)),
-        "legislators": (FORMER, synthetic.people(rng, 200, D)),
-        "utkface": (PRIVATE, private),
-    }
     for model in pipelines.PRIMARY_MODELS:
+        who, private = synthetic.people(rng, 30, D), synthetic.people(rng, 240, D)
+        private[10] = synthetic.near(rng, who[:1], 0.03)[0]
+        private[20] = synthetic.near(rng, private[10:11], 0.002)[0]
+        sides = {
+            "probes": (MEMBERS, who),
+            "second-portraits": (MEMBERS[:20], synthetic.near(rng, who[:20], 0.1)),
+            "delegates": (DELEGATES, synthetic.people(rng, 3, D)),
+            "legislators": (FORMER, synthetic.people(rng, 200, D)),
+            "utkface": (PRIVATE, private),
+        }
         for dataset, (ids, embeddings) in sides.items():
             ids, embeddings = list(ids), embeddings
             if dataset == "utkface":  # one image in which no face was found
@@ -98,7 +102,9 @@ def test_every_file_is_there(shipped):
     of_model = {"best.csv", "candidates.parquet", "counts.parquet", "histogram.parquet",
                 "strata.csv", "summary.json"}  # fmt: skip
     expected = {f"scores/utkface-{m}/{f}" for m in pipelines.PRIMARY_MODELS for f in of_model}
-    expected |= {"scores/same-person.csv", "scores/utkface-enrolment.csv"}
+    of_rule = ("", "-near", "-margins", "-errors")
+    expected |= {f"scores/same-person{part}.csv" for part in of_rule}
+    expected |= {"scores/utkface-enrolment.csv"}
     expected |= {"calibration/thresholds.csv", "calibration/by-group.csv"}
     assert set(contents(shipped)) == expected
 
@@ -106,8 +112,9 @@ def test_every_file_is_there(shipped):
 def test_the_planted_member_and_every_near_duplicate_are_left_out(shipped):
     same = pd.read_csv(shipped / "scores" / "same-person.csv")
     row = same[same["same_person"]]
-    assert row[["probe_id", "cluster"]].to_numpy().tolist() == [["M000", PRIVATE[10]]]
+    assert row[["probe_id", "cluster", "k"]].to_numpy().tolist() == [["M000", PRIVATE[10], 1]]
     assert (same["decided_by"] == "rule").all()
+    assert list(same.columns) == [*same_person.DECISIONS, "decided_by"]
     for model in pipelines.PRIMARY_MODELS:
         found = scores.load_scores(f"utkface-{model}")
         assert found.removed == 2
@@ -129,7 +136,8 @@ def test_only_adults_with_labels_are_in_the_gallery(shipped, faces):
         side = load_collection(faces / f"probes-{model}.parquet")
         gallery = subset(load_collection(faces / f"utkface-{model}.parquet"), adults)
         gallery = subset(gallery, set(gallery.ids) - {PRIVATE[10], PRIVATE[20]})
-        best, _ = scores.best_and_histogram(side, gallery, np.ones(len(gallery.ids), bool), 0.0)
+        every = np.ones(len(gallery.ids), bool)
+        best, _ = scores.best_and_histogram(side, gallery, every, every, 0.0)
         mine = found.best[found.best["portrait"] == "first"].set_index("probe_id")["rule"]
         np.testing.assert_allclose(mine[MEMBERS], best.set_index("probe_id")["rule"][MEMBERS])
 
@@ -177,14 +185,66 @@ def test_nothing_measured_is_told_of_few_faces(shipped):
 def test_what_a_person_decided_stays(shipped, faces, tmp_path, monkeypatch):
     path = shipped / "scores" / "same-person.csv"
     table = pd.read_csv(path)
-    table.loc[table["same_person"], ["same_person", "decided_by"]] = [False, "A. Reader"]
+    other = table.index[table["decision"] == "contested"][0]
+    table.loc[table["same_person"], ["decision", "decided_by"]] = ["different", "A. Reader"]
+    table.loc[other, ["decision", "decided_by"]] = ["same person", "A. Reader"]
     table.to_csv(path, index=False)
     ship(faces, shipped, monkeypatch, tmp_path / "cache")
     again = pd.read_csv(path)
-    assert again[again["decided_by"] == "A. Reader"]["probe_id"].to_list() == ["M000"]
-    assert not again["same_person"].any() and not again.duplicated(["probe_id", "cluster"]).any()
+    by_hand = again[again["decided_by"] == "A. Reader"].set_index("probe_id")["same_person"]
+    assert by_hand.to_dict() == {"M000": False, table.loc[other, "probe_id"]: True}
+    assert again["same_person"].sum() == 1 and not again.duplicated(["probe_id", "cluster"]).any()
     for model in pipelines.PRIMARY_MODELS:
-        assert scores.load_scores(f"utkface-{model}").removed == 0
+        found = scores.load_scores(f"utkface-{model}")
+        left_out = again.loc[again["same_person"], "cluster"].item()
+        assert found.removed == 1 and left_out not in set(found.candidates["gallery_id"])
+
+
+def test_a_decision_that_is_none_is_refused(shipped, faces, tmp_path, monkeypatch):
+    path = shipped / "scores" / "same-person.csv"
+    table = pd.read_csv(path)
+    table.loc[0, ["decision", "decided_by"]] = ["Different", "A. Reader"]
+    table.to_csv(path, index=False)
+    with pytest.raises(UserError, match="'Different'; write same person, contested, different"):
+        ship(faces, shipped, monkeypatch, tmp_path / "cache")
+
+
+def test_the_rule_is_measured_among_former_legislators(shipped, faces):
+    """Distances and errors that ship are those of members among people who are none of them."""
+    margins = pd.read_csv(shipped / "scores" / same_person.MARGINS)
+    near = pd.read_csv(shipped / "scores" / same_person.NEAR).set_index("pipeline")
+    assert list(margins["pipeline"].unique()) == list(near.index) == list(pipelines.PRIMARY_MODELS)
+    seen = {}
+    for model, limits in same_person.by_pipeline(margins, 95).items():
+        members, second, former = (
+            load_collection(faces / f"{side}-{model}.parquet")
+            for side in ("probes", "second-portraits", "legislators")
+        )
+        found, again = (search(side, former, top=same_person.DEPTH) for side in (members, second))
+        own = pd.Series(FORMER, index=FORMER)
+        seen[model] = same_person.evidence(found, again, own, limits)
+        of_k = seen[model].groupby("k")["gap"]
+        np.testing.assert_allclose(limits, of_k.quantile(0.95), atol=1e-4)
+        assert near.loc[model, "near"] == same_person.near_limit(members, former)["near"]
+    errors = pd.read_csv(shipped / "scores" / "same-person-errors.csv")
+    pd.testing.assert_frame_equal(errors, same_person.errors(seen))
+    assert errors["contested"].sum() > 0
+
+
+def test_contested_identities_stay_in_the_count_and_are_marked(shipped):
+    same = pd.read_csv(shipped / "scores" / "same-person.csv")
+    doubtful = set(same.loc[same["decision"] == "contested", "cluster"])
+    marked = 0
+    for model in pipelines.PRIMARY_MODELS:
+        found = scores.load_scores(f"utkface-{model}")
+        near = found.candidates
+        assert (near["contested"] == near["cluster"].isin(doubtful)).all()
+        first = found.best[found.best["portrait"] == "first"].set_index("probe_id")
+        nearest = near[~near["contested"]].groupby("probe_id")["score"].min()
+        within = first.index[first["strict"] <= found.upto].difference(DELEGATES)
+        assert (first.loc[within, "strict"] == nearest[within]).all()
+        marked += near["contested"].sum()
+    assert marked
 
 
 def test_where_face_metadata_lie(tmp_path, monkeypatch):

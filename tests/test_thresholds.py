@@ -130,9 +130,10 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     one["u59"] = "u58"  # one identity twice
     monkeypatch.setattr(make.same_person, "identity_clusters", lambda _: one)
     found = pd.DataFrame({"probe_id": ["v1"]})
+    alone = same_person.load_margins(same_person.ALONE)
     monkeypatch.setattr(
         make.same_person, "same_person_alone",
-        lambda near, clusters, margin: found if margin == same_person.MARGIN_ALONE["SFace"]
+        lambda near, clusters, margin: found if margin.equals(alone["SFace"])
         else found.iloc[:0],
     )  # fmt: skip
     make.make(tmp_path)

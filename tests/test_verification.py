@@ -434,7 +434,7 @@ def test_emptied_candidates_are_caught(project):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("column", ["any", "rule", "p90"])
+@pytest.mark.parametrize("column", ["any", "rule", "strict", "p90"])
 @pytest.mark.parametrize("portrait", ["first", "second"])
 def test_a_best_score_that_is_too_far_is_caught(project, column, portrait):
     folder = project / "data" / "scores" / "utkface-SFace"

@@ -1,7 +1,15 @@
 """Who is who in a gallery without names: near-duplicates, and members who may be in it themselves.
 
-Both rules look at scores alone, never at recorded groups, and their parameters were fixed before
-any total by group was computed.
+The rule (section 4 of the design). For a member, take the smallest k of 1, 2, 3 for which the k
+nearest identity clusters stand apart from the next one by the margin that 5 % of searches among
+known strangers exceed (the margin for that k). They are probably the member when this holds in at
+least two of the primary pipelines with the same clusters, and each of them lies among the k first
+for the member's second portrait where there is one. What stands apart otherwise, or comes first for
+both portraits in two pipelines without standing apart, is contested: it stays in the count, and no
+name is published for a match that rests on it.
+
+The rule looks at scores alone, never at recorded groups. Its distances are data, made by `ship`
+from the shipped face metadata of members and former legislators, before any total by group.
 """
 
 import numpy as np
@@ -10,34 +18,110 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from helpers.faces.collection import Collection, score_blocks
+from helpers.paths import DATA
 
-# Two gallery faces are one identity when at least two models put them this near: far below what
-# different people reach by chance, so other photographs of one person mostly stay apart.
-NEAR = {"dlib-native": 0.22, "SFace": 0.22, "Facenet": 0.06, "Dlib": 0.012}
+FOLDER = DATA / "scores"
+NEAR, MARGINS = "same-person-near.csv", "same-person-margins.csv"
+
+# Two gallery faces are one identity when at least two pipelines put them within half the distance
+# that this share of pairs of different people reach: so other photographs of one person mostly stay
+# apart, and different people do, too.
+NEAR_SHARE = 1e-5
 NEAR_VOTES = 2
-# A candidate stands apart when the next identity is farther by this much: the 95th percentile of
-# the same gap when the members are searched among former legislators, where none of them is.
-MARGIN = {"dlib-native": 0.058, "SFace": 0.063, "Facenet": 0.093}
-AGREE = 2  # models that must see the same identity stand apart
-# With one model alone: the 99.5th percentile.
-MARGIN_ALONE = {"dlib-native": 0.090, "SFace": 0.094, "Facenet": 0.172, "Dlib": 0.018}
+MOST = 3  # identity clusters that may be one member
+AGREE = 2  # pipelines that must see the same clusters stand apart
+PERCENTILE, ALONE = 95, 99.5  # of the gaps among known strangers; ALONE: with one pipeline only
 # In a smaller gallery the next identity is farther by chance, and the margins mean nothing.
 SMALLEST_GALLERY = 1000
 DEPTH = 50  # candidates a probe that are looked at for the next identity
 
+SAME, CONTESTED, DIFFERENT = "same person", "contested", "different"
+DECISIONS = ["probe_id", "cluster", "k", "pipelines", "second_portrait", "decision", "same_person"]
 
-def identity_clusters(collections: list[Collection], votes: int = NEAR_VOTES) -> pd.Series:
-    """Identity clusters of one gallery enrolled with several models: gallery id -> cluster id.
 
-    Faces are linked when at least `votes` of the models put them within NEAR; a cluster is a
-    connected component, named by the smallest id in it. Only faces that every model enrolled can
-    get all votes; a face that a model failed on is judged by the others.
+# ---- the distances, from people who are known to be different
+
+
+def near_limit(members: Collection, former: Collection) -> dict:
+    """The distance within which two gallery faces are near-duplicates, in one pipeline.
+
+    Half the distance that NEAR_SHARE of the pairs of a member and a former legislator reach, for a
+    cosine distance a quarter: it is half the squared distance of templates of length 1. Returns
+    pipeline, pairs, share, reached (that distance), near.
     """
+    pairs = len(members.ids) * len(former.ids)
+    place = max(1, round(NEAR_SHARE * pairs)) - 1
+    lowest = np.empty(0)
+    for _, scores in score_blocks(members, former):
+        lowest = np.sort(np.concatenate([lowest, scores.ravel()]))[: place + 1]
+    reached = float(lowest[-1])
+    near = reached / 4 if members.metric == "cosine" else reached / 2
+    return {
+        "pipeline": members.description["configuration"]["model"],
+        "pairs": pairs,
+        "share": NEAR_SHARE,
+        "reached": reached,
+        "near": round(near, 4),
+    }
+
+
+def margins(candidates: pd.DataFrame) -> pd.DataFrame:
+    """How far the k nearest stand apart by chance: percentiles of the gaps among known strangers.
+
+    candidates: members searched among people of whom each is one id and none is a member, as from
+    `search` with `top=DEPTH`. Returns percentile, k, margin, searches.
+    """
+    gap = gaps(candidates, nobody_twice(candidates)).groupby("k")["gap"]
+    tables = [
+        pd.DataFrame({"margin": gap.quantile(p / 100).round(4), "searches": gap.size()})
+        .reset_index()
+        .assign(percentile=p)
+        for p in (PERCENTILE, ALONE)
+    ]
+    return pd.concat(tables)[["percentile", "k", "margin", "searches"]].reset_index(drop=True)
+
+
+def nobody_twice(candidates: pd.DataFrame) -> pd.Series:
+    """Clusters of a gallery in which each id is another person: gallery id -> itself."""
+    ids = candidates["gallery_id"].unique()
+    return pd.Series(ids, index=ids)
+
+
+def load_near() -> dict[str, float]:
+    """The near-duplicate distances that ship: pipeline -> distance."""
+    return pd.read_csv(FOLDER / NEAR).set_index("pipeline")["near"].to_dict()
+
+
+def load_margins(percentile: float = PERCENTILE) -> dict[str, pd.Series]:
+    """The margins that ship: pipeline -> margin by k, at PERCENTILE or ALONE."""
+    return by_pipeline(pd.read_csv(FOLDER / MARGINS), percentile)
+
+
+def by_pipeline(table: pd.DataFrame, percentile: float) -> dict[str, pd.Series]:
+    """A table of margins (pipeline, percentile, k, margin) -> pipeline -> margin by k."""
+    mine = table[table["percentile"] == percentile]
+    return {p: part.set_index("k")["margin"] for p, part in mine.groupby("pipeline", sort=False)}
+
+
+# ---- near-duplicates
+
+
+def identity_clusters(
+    collections: list[Collection], near: dict[str, float] | None = None, votes: int = NEAR_VOTES
+) -> pd.Series:
+    """Identity clusters of one gallery enrolled with several pipelines: gallery id -> cluster id.
+
+    Faces are linked when at least `votes` of the pipelines put them within `near` (pipeline ->
+    distance; what ships if None); a cluster is a connected component, named by the smallest id in
+    it. Only faces that every pipeline enrolled can get all votes; a face that a pipeline failed on
+    is judged by the others.
+    """
+    near = load_near() if near is None else near
     ids = np.array(sorted(set().union(*(c.ids for c in collections))))
     linked = coo_array((len(ids), len(ids)), dtype=np.int8).tocsr()
     for collection in collections:
         position = np.searchsorted(ids, collection.ids)
-        limit = NEAR[collection.description["configuration"]["model"]]
+        limit = near[collection.description["configuration"]["model"]]
         for rows, scores in score_blocks(collection, collection):
             a, b = np.nonzero(scores <= limit)
             a = a + rows.start
@@ -49,71 +133,121 @@ def identity_clusters(collections: list[Collection], votes: int = NEAR_VOTES) ->
     return pd.Series(first.to_numpy(), index=ids, name="cluster")
 
 
+# ---- the rule
+
+
 def gaps(candidates: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
-    """How far each probe's best candidate stands apart from the next identity.
+    """How far each probe's k nearest identity clusters stand apart from the next one.
 
-    `candidates` as from `search` with `top=DEPTH`. Returns one row a probe: probe_id, cluster,
-    score, next_score (best of any other cluster; where all candidates are of one cluster, the worst
-    of them, which understates the gap), gap = next_score - score.
+    `candidates` as from `search` with `top=DEPTH`; a face without a cluster is its own. Returns one
+    row a probe and k of 1 to MOST: probe_id, k, cluster (the k-th nearest), clusters (the k
+    nearest, a sorted tuple), score (of the k-th), next_score (of the one after it; where the
+    candidates end before, the worst of them, which understates the gap), gap = next_score - score.
     """
-    table = candidates.assign(cluster=candidates["gallery_id"].map(clusters))
-    table["cluster"] = table["cluster"].fillna(table["gallery_id"])
-    best = table[table["rank"] == 1].set_index("probe_id")
-    other = table[table["cluster"] != table["probe_id"].map(best["cluster"])]
-    next_score = other.groupby("probe_id")["score"].min()
+    cluster = candidates["gallery_id"].map(clusters).fillna(candidates["gallery_id"])
+    table = candidates.assign(cluster=cluster).sort_values(["probe_id", "rank"])
     worst = table.groupby("probe_id")["score"].max()
-    result = best[["cluster", "score"]].assign(
-        next_score=next_score.reindex(best.index).fillna(worst.reindex(best.index))
-    )
-    result["gap"] = (result["next_score"] - result["score"]).round(4)
-    return result.reset_index()
+    table = table.drop_duplicates(["probe_id", "cluster"])
+    probes = table.groupby("probe_id")
+    table = table.assign(k=probes.cumcount() + 1, next_score=probes["score"].shift(-1))
+    table["next_score"] = table["next_score"].fillna(table["probe_id"].map(worst))
+    table["gap"] = (table["next_score"] - table["score"]).round(4)
+    table = table[table["k"] <= MOST].reset_index(drop=True)
+    nearest = table.groupby("probe_id")["cluster"].agg(list)
+    table["clusters"] = [
+        tuple(sorted(nearest[probe][:k]))
+        for probe, k in zip(table["probe_id"], table["k"], strict=True)
+    ]
+    return table[["probe_id", "k", "cluster", "clusters", "score", "next_score", "gap"]]
 
 
-def stands_apart(
+def evidence(
     candidates: pd.DataFrame,
     second_candidates: pd.DataFrame | None,
     clusters: pd.Series,
-    margin: float,
+    margin: pd.Series,
 ) -> pd.DataFrame:
-    """Probes whose best candidate stands apart by at least `margin`, in one model's scores.
+    """What one pipeline says of each probe and k: the table of `gaps` with two columns more.
 
-    Returns probe_id, cluster, score, next_score, gap, second_portrait: does the same identity rank
-    first for the member's second portrait too ("yes", "no", "none" where there is none).
+    `apart`: the gap is at least the margin for that k. `second_portrait`: are the same clusters the
+    k first for the probe's second portrait ("yes", "no"; "none" where there is none).
     """
     table = gaps(candidates, clusters)
-    table = table[table["gap"] >= margin].reset_index(drop=True)
-    if second_candidates is None or second_candidates.empty:
-        return table.assign(second_portrait="none")
-    first = second_candidates[second_candidates["rank"] == 1].set_index("probe_id")["gallery_id"]
-    second = table["probe_id"].map(first)
-    agrees = second.map(clusters).fillna(second) == table["cluster"]
-    return table.assign(
-        second_portrait=np.where(second.isna(), "none", np.where(agrees, "yes", "no"))
+    table["apart"] = table["gap"] >= table["k"].map(margin)
+    table["second_portrait"] = "none"
+    if second_candidates is not None and len(second_candidates):
+        second = gaps(second_candidates, clusters).set_index(["probe_id", "k"])["clusters"]
+        keys = pd.MultiIndex.from_frame(table[["probe_id", "k"]])
+        other = second.reindex(keys).to_numpy()
+        answers = np.where(other == table["clusters"].to_numpy(), "yes", "no")
+        table["second_portrait"] = np.where(pd.isna(other), "none", answers)
+    return table
+
+
+def decide(seen: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The decisions of the rule on pairs of a member and an identity cluster.
+
+    seen: pipeline -> `evidence` with that pipeline's margins. Returns DECISIONS: k (the smallest
+    for which the cluster is among those that stand apart), pipelines in which it does (separated by
+    blanks, "" for none), second_portrait (do the k first agree: "yes" in one of these pipelines at
+    least, "no", or "none"), decision: SAME or CONTESTED, and same_person (bool).
+    """
+    every = pd.concat([table.assign(pipeline=p) for p, table in seen.items()], ignore_index=True)
+    apart = _votes(every[every["apart"]])
+    agreed = apart[(apart["votes"] >= AGREE) & (apart["second_portrait"] != "no")]
+    same = agreed.drop_duplicates("probe_id").assign(decision=SAME)  # the smallest k
+    first = _votes(every[(every["k"] == 1) & (every["second_portrait"] == "yes")])
+    first = first[first["votes"] >= AGREE].assign(pipelines="")
+    doubtful = pd.concat([apart, first]).assign(decision=CONTESTED)
+    table = pd.concat([same, doubtful]).explode("clusters")
+    table = table.rename(columns={"clusters": "cluster"})
+    table = table.drop_duplicates(["probe_id", "cluster"])
+    table["same_person"] = table["decision"] == SAME
+    return table.sort_values(["probe_id", "cluster"], ignore_index=True)[DECISIONS]
+
+
+def _votes(rows: pd.DataFrame) -> pd.DataFrame:
+    """Pipelines that name the same k clusters of a probe, smallest k and most votes first."""
+    sets = rows.groupby(["probe_id", "k", "clusters"]).agg(
+        pipelines=("pipeline", lambda names: " ".join(sorted(names))),
+        votes=("pipeline", "size"),
+        second_portrait=("second_portrait", _any_yes),
+    )
+    return sets.reset_index().sort_values(
+        ["probe_id", "k", "votes"], ascending=[True, True, False], kind="stable"
     )
 
 
-def same_person_alone(candidates, clusters, margin: float) -> pd.DataFrame:
-    """Probable same persons by one model, no second portraits: probe_id, cluster, same_person."""
-    table = stands_apart(candidates, None, clusters, margin)
-    return table.assign(same_person=True)
+def _any_yes(answers: pd.Series) -> str:
+    return next((a for a in ("yes", "no") if (answers == a).any()), "none")
 
 
-def probable_same_person(apart: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Members who are probably in the gallery themselves, by the rule of the design.
+def same_person_alone(
+    candidates: pd.DataFrame, clusters: pd.Series, margin: pd.Series
+) -> pd.DataFrame:
+    """Probable same persons by one pipeline without second portraits: DECISIONS, nobody contested.
 
-    apart: model -> result of `stands_apart` with that model's MARGIN. A member is taken to be in
-    the gallery when at least AGREE models see the same identity stand apart **and**, if the member
-    has a second portrait, it ranks first for that one too in at least one of these models. The
-    whole cluster is then left out for every model. Returns a row for each pair of a member and an
-    identity that stands apart in any model: probe_id, cluster, models, second_portrait,
-    same_person.
+    margin: the pipeline's margins by k at ALONE; the smallest k that stands apart counts.
     """
-    columns = ["probe_id", "cluster", "models", "second_portrait", "same_person"]
-    rows = []
-    every = pd.concat([t.assign(model=m) for m, t in apart.items()])
-    for (probe, cluster), part in every.groupby(["probe_id", "cluster"], sort=True):
-        seen = set(part["second_portrait"])
-        second = "yes" if "yes" in seen else "no" if "no" in seen else "none"
-        agreed = len(part) >= AGREE and second != "no"
-        rows.append((probe, cluster, " ".join(sorted(part["model"])), second, agreed))
-    return pd.DataFrame(rows, columns=columns)
+    table = evidence(candidates, None, clusters, margin)
+    table = table[table["apart"]].drop_duplicates("probe_id")  # the smallest k
+    table = table.drop(columns="cluster").explode("clusters")
+    table = table.rename(columns={"clusters": "cluster"}).reset_index(drop=True)
+    return table.assign(pipelines="", decision=SAME, same_person=True)[DECISIONS]
+
+
+def errors(seen: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Errors of the rule among known strangers, where every decision is wrong: a row a k.
+
+    seen: as for `decide`, of members searched among people who are none of them. Returns k,
+    searches, same_person (probes called the same person at that k), contested (probes with a
+    contested cluster, by the smallest k of one).
+    """
+    table = decide(seen).sort_values("k")
+    searched = set().union(*(t["probe_id"] for t in seen.values()))
+    result = pd.DataFrame({"k": range(1, MOST + 1), "searches": len(searched)})
+    for column, decision in (("same_person", SAME), ("contested", CONTESTED)):
+        of_probe = table[table["decision"] == decision].drop_duplicates("probe_id")
+        counts = of_probe["k"].value_counts()
+        result[column] = counts.reindex(result["k"], fill_value=0).to_numpy()
+    return result

@@ -57,18 +57,21 @@ def calibrate(
     gallery: collection.Collection,
     clusters: pd.Series,
     labels: pd.DataFrame,
+    margin: pd.Series,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Calibrate one configuration; return the thresholds, and their FMR by published label.
 
-    gallery: the adults of `utkface`; labels: indexed by gallery id, columns gender and race. A
-    target with fewer than 30 errors is not offered.
+    gallery: the adults of `utkface`; labels: indexed by gallery id, columns gender and race;
+    margin: by k, of the same-person rule of one pipeline. A target with fewer than 30 errors is not
+    offered.
     """
     config = legislators.description["configuration"]
     from helpers.statistics import intervals, rates
 
     near = collection.search(legislators, gallery, top=same_person.DEPTH)
-    same = same_person.same_person_alone(near, clusters, same_person.MARGIN_ALONE[config["model"]])
-    people = sorted(set(legislators.ids) - set(same["probe_id"]))
+    same = same_person.same_person_alone(near, clusters, margin)
+    left_out = set(same["probe_id"])
+    people = sorted(set(legislators.ids) - left_out)
     # one face an identity: the first by id
     of_face = clusters.reindex(gallery.ids)
     one_each = of_face[~of_face.duplicated()].index
@@ -99,7 +102,7 @@ def calibrate(
                 "high": high,
                 "legislators": len(legislators.ids),
                 "gallery_identities": len(gallery.ids),
-                "left_out_as_same_person": len(same),
+                "left_out_as_same_person": len(left_out),
             }
         )
         errors = labels.reindex(at["gallery_id"]).groupby(["gender", "race"]).size()

@@ -80,10 +80,10 @@ def gather(
             raise UserError(f"no face was found in any image of {side}")
     ids = pd.Series(gallery_faces.ids, index=gallery_faces.ids)
     second = shipping.load_dataset("second-portraits", model) if named else None
-    clusters, same = ids, pd.DataFrame(columns=["probe_id", "cluster", "same_person"])
+    clusters, same = ids, pd.DataFrame(columns=same_person.DECISIONS)
     # legislators: identities are known, no member is among them
     rule = gallery == "legislators" or (
-        model in same_person.NEAR
+        model in MODELS
         and detector == shipping.DETECTOR
         and len(ids) >= same_person.SMALLEST_GALLERY
     )
@@ -91,7 +91,8 @@ def gather(
         collection.check_comparable(probe_faces, gallery_faces)
         clusters = same_person.identity_clusters([gallery_faces])
         near = collection.search(probe_faces, gallery_faces, top=same_person.DEPTH)
-        same = same_person.same_person_alone(near, clusters, same_person.MARGIN_ALONE[model])
+        margin = same_person.load_margins(same_person.ALONE)[model]
+        same = same_person.same_person_alone(near, clusters, margin)
     found = score_store.compute(
         probe_faces, second, gallery_faces, clusters, same, shipping.KEEP_PROBES
     )
@@ -166,14 +167,14 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
 
     people: one row a person searched: member_id, and where recorded name, group, gender,
     of_colour (bool). scores: of these people against a gallery. variant: which gallery faces are
-    left out: "rule" (probable same persons), "any" (none), "p90" (every candidate inside the 90th
-    genuine percentile).
+    left out: "rule" (probable same persons), "any" (none), "strict" (probable same persons and
+    contested identities), "p90" (every candidate inside the 90th genuine percentile).
     """
     if people["member_id"].duplicated().any():
         raise UserError("a member_id occurs twice among the people")
     config = Configuration(**scores.description["configuration"])
     first = scores.best[scores.best["portrait"] == "first"].set_index("probe_id")
-    best = first[["any", "rule", "p90"]]
+    best = first[list(score_store.VARIANTS)]
     best = best.reindex(people["member_id"]).fillna(np.inf)
     threshold, origin = resolve(policy, best[variant], config)
     flags = {v: rates.at_or_below(best[v], threshold) for v in best}
@@ -204,9 +205,12 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
         "comparisons": comparisons,
         "implied_fmr": pairs / comparisons if comparisons else None,
         "same_person_rule": scores.description.get("same_person_rule", True),
-        "same_person_pairs": int(scores.same_person["same_person"].astype(bool).sum()),
+        "same_person_pairs": int((scores.same_person["decision"] == same_person.SAME).sum()),
+        "contested_pairs": int((scores.same_person["decision"] == same_person.CONTESTED).sum()),
         "gallery_faces_left_out": scores.removed,
         "falsely_matched_none_left_out": int(flags["any"].sum()),
+        "falsely_matched_contested_left_out": int(flags["strict"].sum()),
+        "names_withheld": len(score_store.withheld(scores, people["member_id"], threshold)),
         # without second portraits there are no genuine scores, and no such variant
         "falsely_matched_p90_left_out": int(flags["p90"].sum()) if p90 else None,
         "genuine_p90": p90,

@@ -109,17 +109,17 @@ def nearest_genuine() -> pd.DataFrame:
     distance below which two faces count as near-duplicates), below (pairs below it), and `votes`:
     how many pairs are below it in at least two models (the rule needs two).
     """
-    rows, below = [], []
+    rows, below, limits = [], [], same_person.load_near()
     for model in PRIMARY_MODELS:
         score = genuine(model).set_index("probe_id")["score"]
-        near = score <= same_person.NEAR[model]
+        near = score <= limits[model]
         below.append(near)
         rows.append(
             {
                 "model": model,
                 "pairs": int(np.isfinite(score).sum()),
                 "nearest": score.min(),
-                "same_photograph": same_person.NEAR[model],
+                "same_photograph": limits[model],
                 "below": int(near.sum()),
             }
         )

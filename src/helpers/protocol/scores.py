@@ -14,9 +14,11 @@ import pandas as pd
 
 from helpers.errors import UserError
 from helpers.faces.collection import DECIMALS, Collection, score_blocks, search, subset
+from helpers.faces.same_person import CONTESTED, SAME
 from helpers.paths import DATA
 from helpers.statistics.rates import at_or_below
 
+VARIANTS = ("any", "rule", "strict", "p90")  # the columns of best scores
 PER_FACE = 16  # candidates that ship for one gallery face and model, at most
 GENUINE_PERCENTILE = 90
 
@@ -26,13 +28,16 @@ class Scores(NamedTuple):
 
     best: one row an enrolled probe image: probe_id, portrait ("first", or "second" for the other
     portrait of the same person), and the best impostor score with no gallery face left out (`any`),
-    without probable same persons (`rule`), and among scores above the 90th percentile of the
-    genuine scores (`p90`); +inf where nothing is left.
-    candidates: probe_id, gallery_id, cluster, score, rank, without probable same persons, complete
-    up to `upto` but for the cap on one gallery face.
+    without probable same persons (`rule`), without contested identities either (`strict`), and
+    among scores above the 90th percentile of the genuine scores (`p90`); +inf where nothing is
+    left.
+    candidates: probe_id, gallery_id, cluster, contested (bool: is the identity contested, for
+    whomever), score, rank, without probable same persons, complete up to `upto` but for the cap on
+    one gallery face.
     histogram: score (4 decimals), pairs: the comparisons of first portraits, without probable same
     persons. faces: gallery faces without probable same persons; removed: those left out.
-    same_person: the rule's decisions. description: configuration, weights, genuine percentile.
+    same_person: the rule's decisions (`same_person.DECISIONS`). description: configuration,
+    weights, genuine percentile.
     """
 
     best: pd.DataFrame
@@ -50,34 +55,35 @@ def compute(
     second: Collection | None,
     gallery: Collection,
     clusters: pd.Series,
-    same_person: pd.DataFrame,
+    decisions: pd.DataFrame,
     keep_probes: int,
     per_face: int | None = None,
 ) -> Scores:
     """Compare every probe with every gallery face, block by block, and keep what `Scores` holds.
 
     second: the probes' second portraits, where there are any; they are searched too, and give the
-    genuine scores. keep_probes: the candidates are complete up to the score at which so many probes
-    have one. per_face: the cap on candidates of one gallery face, best first (None: no cap).
+    genuine scores. decisions: of the same-person rule. keep_probes: the candidates are complete up
+    to the score at which so many probes have one. per_face: the cap on candidates of one gallery
+    face, best first (None: no cap).
     """
     cluster = pd.Series(gallery.ids).map(clusters).fillna(pd.Series(gallery.ids)).to_numpy()
-    left_out = set(same_person.loc[same_person["same_person"].astype(bool), "cluster"])
-    kept = ~np.isin(cluster, list(left_out))
+    kept, sure = left_in(cluster, decisions)
     if not kept.any():
         raise UserError(
             "every gallery face was left out as probably one of the people searched: "
             "are probes and gallery the same people?"
         )
     p90 = genuine_p90(genuine_scores(probes, second)) if second else 0.0
-    first, histogram = best_and_histogram(probes, gallery, kept, p90)
+    first, histogram = best_and_histogram(probes, gallery, kept, sure, p90)
     best = [first.assign(portrait="first")]
     if second:
-        again, _ = best_and_histogram(second, gallery, kept, p90)
+        again, _ = best_and_histogram(second, gallery, kept, sure, p90)
         best.append(again.assign(portrait="second"))
     upto = float(np.sort(first["rule"])[min(keep_probes, len(first)) - 1])
     candidates = search(probes, subset(gallery, gallery.ids[kept]), threshold=upto)
     of_face = dict(zip(gallery.ids, cluster, strict=True))
     candidates.insert(2, "cluster", candidates["gallery_id"].map(of_face))
+    candidates.insert(3, "contested", candidates["cluster"].isin(cluster[~sure]))
     if per_face:
         nearest = candidates.groupby("gallery_id")["score"].rank(method="first")
         candidates = candidates[nearest <= per_face].reset_index(drop=True)
@@ -88,15 +94,40 @@ def compute(
         faces=int(kept.sum()),
         removed=int((~kept).sum()),
         upto=upto,
-        same_person=same_person,
+        same_person=decisions,
         description={**probes.description, "genuine_p90": p90},
     )
 
 
-def best_and_histogram(probes, gallery, kept, p90) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Best scores of each probe (probe_id, any, rule, p90), and a histogram of the kept scores.
+def left_in(cluster: np.ndarray, decisions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Which gallery faces the same-person rule leaves in, whose clusters are given (both bool).
 
-    kept: bool a gallery face; p90: scores up to it are passed over in the column p90.
+    First without probable same persons, second without contested identities either. An identity is
+    left out for everybody, not only for the member whom it may show.
+    """
+    kept, sure = (
+        ~np.isin(cluster, decisions.loc[decisions["decision"].isin(which), "cluster"].to_list())
+        for which in ([SAME], [SAME, CONTESTED])
+    )
+    return kept, sure
+
+
+def withheld(scores: Scores, members, threshold: float) -> set[str]:
+    """Members whose match at a threshold rests on contested identities alone: no name is published.
+
+    members: ids of the people searched. They are flagged under the rule, and no longer without the
+    contested identities.
+    """
+    first = scores.best[scores.best["portrait"] == "first"].set_index("probe_id")
+    flagged, strict = (at_or_below(first[v], threshold) for v in ("rule", "strict"))
+    return set(first.index[flagged & ~strict]) & set(members)
+
+
+def best_and_histogram(probes, gallery, kept, sure, p90) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Best scores of each probe (columns of `Scores.best`), and a histogram of the kept scores.
+
+    kept, sure: bool a gallery face, as from `left_in`; p90: scores up to it are passed over in the
+    column p90.
     """
     size = 1 + int(2.5 * 10**DECIMALS)  # distances beyond 2.5 share the last bin
     counts = np.zeros(size, dtype=np.int64)
@@ -112,6 +143,7 @@ def best_and_histogram(probes, gallery, kept, p90) -> tuple[pd.DataFrame, pd.Dat
                     "probe_id": probes.ids[rows].astype(str),
                     "any": scores.min(axis=1),
                     "rule": columns.min(axis=1, initial=np.inf),
+                    "strict": scores[:, sure].min(axis=1, initial=np.inf),
                     "p90": above.min(axis=1),
                 }
             )
@@ -214,6 +246,6 @@ def load_scores(name: str) -> Scores:
         best=pd.read_csv(folder / "best.csv"),
         candidates=pd.read_parquet(folder / "candidates.parquet"),
         histogram=pd.read_parquet(folder / "histogram.parquet"),
-        same_person=pd.read_csv(DATA / "scores" / "same-person.csv"),
+        same_person=pd.read_csv(DATA / "scores" / "same-person.csv", keep_default_na=False),
         **summary,
     )

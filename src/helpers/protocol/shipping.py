@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.errors import UserError
 from helpers.faces import collection, enrolment, pipelines, same_person
 from helpers.paths import DATA, cache_dir
 from helpers.protocol import scores
@@ -62,18 +63,25 @@ def ship(model_names=pipelines.MODELS, out: Path = DATA, path=faces_path) -> Non
     def load(dataset, model):
         return load_dataset(dataset, model, path)
 
+    place = out / "scores"
+    place.mkdir(parents=True, exist_ok=True)
+    near, margins = same_person_distances(model_names, load, place)
     private = {m: load("utkface", m) for m in model_names}
-    clusters = same_person.identity_clusters(
-        [private[m] for m in pipelines.PRIMARY_MODELS if m in private]
-    )
+    primary = [m for m in pipelines.PRIMARY_MODELS if m in private]
+    clusters = same_person.identity_clusters([private[m] for m in primary], near)
     labels = galleries.load_utkface().set_index("id")
     adults = labels.index[labels["adult"]]
     private = {m: collection.subset(c, adults) for m, c in private.items()}
-    same = _same_person({m: private[m] for m in pipelines.PRIMARY_MODELS}, clusters, load)
-    place = out / "scores"
-    place.mkdir(parents=True, exist_ok=True)
+    limits = same_person.by_pipeline(margins, same_person.PERCENTILE)
+    alone = same_person.by_pipeline(margins, same_person.ALONE)
+    same = _same_person({m: private[m] for m in primary}, clusters, limits, load)
     same.to_csv(place / "same-person.csv", index=False)
-    left_out = clusters.isin(same.loc[same["same_person"], "cluster"])
+    former = {m: load("legislators", m) for m in primary}
+    strangers = {
+        m: _evidence(c, pd.Series(c.ids, c.ids), limits[m], load) for m, c in former.items()
+    }
+    wrong = same_person.errors(strangers)
+    wrong.to_csv(place / "same-person-errors.csv", index=False)
     # two bands only: in finer ones some strata are so small that counts would speak of single faces
     band = np.where(labels["age"].fillna(0) < 35, "18-34", "35-75")
     strata = labels["gender"] + ", " + labels["race"] + ", " + band
@@ -83,14 +91,16 @@ def ship(model_names=pipelines.MODELS, out: Path = DATA, path=faces_path) -> Non
         found = scores.compute(
             probes, second, gallery, clusters, same, KEEP_PROBES, scores.PER_FACE
         )
-        kept = ~left_out.reindex(gallery.ids).to_numpy(dtype=bool)
+        kept, sure = scores.left_in(clusters.reindex(gallery.ids).to_numpy(), same)
         delegates, _ = scores.best_and_histogram(
-            load("delegates", model), gallery, kept, found.description["genuine_p90"]
+            load("delegates", model), gallery, kept, sure, found.description["genuine_p90"]
         )
         best = pd.concat([found.best, delegates.assign(portrait="first")], ignore_index=True)
         folder = place / f"utkface-{model}"
         scores.save_scores(found._replace(best=best), folder)
-        a, b = calibration.calibrate(load("legislators", model), gallery, clusters, labels)
+        a, b = calibration.calibrate(
+            load("legislators", model), gallery, clusters, labels, alone[model]
+        )
         thresholds.append(a)
         by_group.append(b)
         config = pipelines.Configuration(**probes.description["configuration"])
@@ -125,23 +135,54 @@ def enrolment_by_stratum(labels: pd.DataFrame, faces: pd.DataFrame) -> pd.DataFr
     return result.reset_index()
 
 
-def _same_person(private: dict, clusters: pd.Series, load) -> pd.DataFrame:
+def same_person_distances(model_names, load, place: Path) -> tuple[dict, pd.DataFrame]:
+    """Measure the distances of the same-person rule on members and former legislators.
+
+    Writes them to `place` and returns them: near-duplicate distance by pipeline, and the margins
+    (pipeline, percentile, k, margin, searches).
+    """
+    near, margins = [], []
+    for model in model_names:
+        members, former = load("probes", model), load("legislators", model)
+        near.append(same_person.near_limit(members, former))
+        found = collection.search(members, former, top=same_person.DEPTH)
+        table = same_person.margins(found)
+        table.insert(0, "pipeline", model)
+        margins.append(table)
+    limits, every = pd.DataFrame(near), pd.concat(margins, ignore_index=True)
+    limits.to_csv(place / same_person.NEAR, index=False)
+    every.to_csv(place / same_person.MARGINS, index=False)
+    return limits.set_index("pipeline")["near"].to_dict(), every
+
+
+def _evidence(gallery, clusters, margin, load) -> pd.DataFrame:
+    """What a gallery's pipeline says of the members and their second portraits."""
+    model = gallery.description["configuration"]["model"]
+    first, second = (
+        collection.search(load(side, model), gallery, top=same_person.DEPTH)
+        for side in ("probes", "second-portraits")
+    )
+    return same_person.evidence(first, second, clusters, margin)
+
+
+def _same_person(private: dict, clusters: pd.Series, margins: dict, load) -> pd.DataFrame:
     """The rule's decisions on the members and `utkface`; a person's overruling is kept.
 
-    They ship as data/scores/same-person.csv. Whoever changes `same_person` there by hand writes
+    They ship as data/scores/same-person.csv. Whoever changes a `decision` there by hand writes
     their name into `decided_by`, and the row stays as it is.
     """
-    apart = {}
-    for model, gallery in private.items():
-        candidates = collection.search(load("probes", model), gallery, top=same_person.DEPTH)
-        second = collection.search(load("second-portraits", model), gallery, top=1)
-        apart[model] = same_person.stands_apart(
-            candidates, second, clusters, same_person.MARGIN[model]
-        )
-    table = same_person.probable_same_person(apart).assign(decided_by="rule")
+    seen = {m: _evidence(gallery, clusters, margins[m], load) for m, gallery in private.items()}
+    table = same_person.decide(seen).assign(decided_by="rule")
     path = DATA / "scores" / "same-person.csv"
     if path.exists():
-        old = pd.read_csv(path)
+        old = pd.read_csv(path, keep_default_na=False)
         by_hand = old[old["decided_by"] != "rule"]
-        table = pd.concat([by_hand, table]).drop_duplicates(["probe_id", "cluster"])
+        known = (same_person.SAME, same_person.CONTESTED, same_person.DIFFERENT)
+        if len(by_hand):
+            if unknown := set(by_hand["decision"]) - set(known):
+                raise UserError(
+                    f"{path.name} holds the decision {min(unknown)!r}; write {', '.join(known)}"
+                )
+            table = pd.concat([by_hand, table]).drop_duplicates(["probe_id", "cluster"])
+            table["same_person"] = table["decision"] == same_person.SAME
     return table.sort_values(["probe_id", "cluster"], ignore_index=True)

@@ -72,7 +72,7 @@ def _compare_tables(name, shipped, again) -> dict:
             continue
         a, b = a.to_numpy(dtype=float), b.to_numpy(dtype=float)
         counts = pd.api.types.is_integer_dtype(new[column])
-        scores = column in ("any", "rule", "p90", "score", "threshold")
+        scores = column in ("any", "rule", "strict", "p90", "score", "threshold")
         relative = 0 if scores else COUNT_TOLERANCE
         near = np.isclose(
             a, b, rtol=relative, atol=SCORE_TOLERANCE if scores else 2 * counts, equal_nan=True
@@ -176,6 +176,9 @@ KEYS = {
     "counts.parquet": ["probe_id", "threshold", "stratum"],
     "strata.csv": ["stratum"],
     "same-person.csv": ["probe_id", "cluster"],
+    "same-person-errors.csv": ["k"],
+    "same-person-margins.csv": ["pipeline", "percentile", "k"],
+    "same-person-near.csv": ["pipeline"],
     "utkface-enrolment.csv": ["gender", "race", "age_band"],
     "thresholds.csv": ["model", "detector", "target_fmr"],
     "by-group.csv": ["model", "detector", "target_fmr", "gender", "race"],

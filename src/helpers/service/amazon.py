@@ -23,9 +23,10 @@ from tqdm import tqdm
 
 from helpers.errors import UserError
 from helpers.faces.pipelines import Configuration
+from helpers.faces.same_person import DECISIONS
 from helpers.protocol import congress_test
 from helpers.protocol.congress_test import Result
-from helpers.protocol.scores import Scores
+from helpers.protocol.scores import VARIANTS, Scores
 from helpers.service.journal import (
     GO_ON,
     SERVICE_ERROR,
@@ -341,17 +342,19 @@ def to_scores(job: Job, journal: Journal) -> Scores:
             found = [round(100 - percent, 4) for _, percent in answer]
             distances += found
             nearest = min(found, default=np.inf)
-            best.append((row.id, "first", nearest, nearest, np.inf))
+            best.append((row.id, "first", nearest, nearest, nearest, np.inf))
     scores, pairs = np.unique(distances, return_counts=True)
     faces = [n for i in job.gallery["external"] if isinstance(n := journal.indexed.get(i), int)]
     return Scores(
-        best=pd.DataFrame(best, columns=["probe_id", "portrait", "any", "rule", "p90"]),
-        candidates=pd.DataFrame(columns=["probe_id", "gallery_id", "cluster", "score", "rank"]),
+        best=pd.DataFrame(best, columns=["probe_id", "portrait", *VARIANTS]),
+        candidates=pd.DataFrame(
+            columns=["probe_id", "gallery_id", "cluster", "contested", "score", "rank"]
+        ),
         histogram=pd.DataFrame({"score": scores, "pairs": pairs}),
         faces=sum(faces),
         removed=0,
         upto=100.0,
-        same_person=pd.DataFrame(columns=["probe_id", "cluster", "same_person"]),
+        same_person=pd.DataFrame(columns=DECISIONS),
         description={
             "configuration": AMAZON._asdict(), "genuine_p90": 0.0, "same_person_rule": False
         },

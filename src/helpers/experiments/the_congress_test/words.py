@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.experiments.the_congress_test import tables
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.paths import DATA
 from helpers.protocol import congress_test, shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import numbers
@@ -381,19 +382,8 @@ def words_same_person() -> str:
 @cache
 def _false_decisions() -> int:
     """How many members the same-person rule finds among former legislators, where none is."""
-    from helpers.faces import collection, same_person
-    from helpers.protocol import shipping
-
-    apart = {}
-    for model in PRIMARY_MODELS:
-        gallery = shipping.load_dataset("legislators", model)
-        ids = pd.Series(gallery.ids, index=gallery.ids)
-        near = collection.search(
-            shipping.load_dataset("probes", model), gallery, top=same_person.DEPTH
-        )
-        second = collection.search(shipping.load_dataset("second-portraits", model), gallery, top=1)
-        apart[model] = same_person.stands_apart(near, second, ids, same_person.MARGIN[model])
-    return int(same_person.probable_same_person(apart)["same_person"].sum())
+    table = pd.read_csv(DATA / "scores" / "same-person-errors.csv")
+    return int(table["same_person"].sum())
 
 
 def words_legislators() -> str:

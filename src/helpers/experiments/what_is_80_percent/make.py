@@ -68,7 +68,7 @@ def make(out: Path, progress: bool = False) -> None:
         gallery = collection.subset(private.pop(model), adults)
         people = shipping.load_dataset("legislators", model)
         near = collection.search(people, gallery, top=same_person.DEPTH)
-        margin = same_person.MARGIN_ALONE[model]
+        margin = same_person.load_margins(same_person.ALONE)[model]
         same[model] = set(same_person.same_person_alone(near, clusters, margin)["probe_id"])
         of_face = clusters.reindex(gallery.ids)  # one face an identity: the first by id
         sides[model] = people, collection.subset(gallery, of_face.index[~of_face.duplicated()])

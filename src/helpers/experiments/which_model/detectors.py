@@ -220,7 +220,7 @@ def _search_all(faces, whole, clusters) -> tuple[pd.DataFrame, pd.DataFrame]:
         gallery = _collection(sets.get("utkface", whole), model, detector)
         key = dict(zip(KEYS, (name, detector, framing, model), strict=True))
         kept = ~np.isin(clusters.reindex(gallery.ids).fillna(""), same)
-        table, _ = score_store.best_and_histogram(probes, gallery, kept, 0.0)
+        table, _ = score_store.best_and_histogram(probes, gallery, kept, kept, 0.0)
         best.append(table.assign(**key))
         config = probes.description["configuration"]
         about = {k: config[k] for k in ("metric", "default_threshold")}
