@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
 from helpers.paths import FIGURES, ROOT
-from helpers.show import figures
+from helpers.show import figures, plots
 from helpers.show.layout import layout_problems
 from helpers.show.plots import new_figure, plot_dots_with_intervals, plot_rates_by_group
 from helpers.show.style import GROUP_COLOURS, GROUP_MARKERS, WIDTH
@@ -408,9 +409,9 @@ def by_model(models: list[str]) -> pd.DataFrame:
 
 
 def test_small_multiples_have_one_panel_a_model_in_order(tmp_path):
-    df = by_model(["Facenet", "dlib-native", "SFace"]).sample(frac=1, random_state=1)
+    df = by_model(["facenet-native", "dlib-native", "sface-native"]).sample(frac=1, random_state=1)
     fig = plot_rates_by_group(df, xlabel="Members falsely matched")
-    assert [ax.get_title(loc="left") for ax in fig.axes] == ["Dlib (native)", "SFace", "Facenet"]
+    assert [ax.get_title(loc="left") for ax in fig.axes] == ["Dlib", "SFace", "Facenet"]
     labels = [t.get_text() for t in fig.axes[0].get_yticklabels()]
     assert labels == list(GROUPS)
     first = [x for x, _ in markers_drawn(fig)][:6]
@@ -453,3 +454,64 @@ def test_an_unchanged_drawing_is_not_drawn_again_and_a_lost_format_is(tmp_path):
     stamp = (tmp_path / "fig-02-rates.pdf").stat().st_mtime_ns
     save_one(tmp_path)
     assert (tmp_path / "fig-02-rates.pdf").stat().st_mtime_ns == stamp
+
+
+# ---------------------------------------------------------------- drawing on the project's axes
+
+
+def two_panels():
+    fig, axes = new_figure(2, 1, 2, sharey=True)
+    return fig, axes[0]
+
+
+def test_lines_are_drawn_in_per_cent_each_in_its_look():
+    df = pd.DataFrame({"x": [1, 2, 1, 2, 1], "size": [10, 10, 500, 500, 7]})
+    df = df.assign(rate=df["x"] / 10, low=0.0, high=1.0)
+    looks = {500: {"color": "#001A80", "ls": (0, (4, 2))}, 10: {"color": "#A03F14", "marker": "s"}}
+    _, (ax, _) = two_panels()
+    plots.lines(ax, df, "x", "rate", "size", looks, spread=("low", "high"))
+    drawn = {to_hex(line.get_color()).upper(): line for line in ax.lines}
+    assert set(drawn) == {"#001A80", "#A03F14"}  # seven has no look
+    assert drawn["#A03F14"].get_ydata().tolist() == [10, 20]
+    assert [drawn[c].get_marker() for c in ("#A03F14", "#001A80")] == ["s", ""]
+    dashes = [drawn[c]._unscaled_dash_pattern for c in ("#A03F14", "#001A80")]
+    assert dashes == [(0, None), (0, (4, 2))]
+    assert len(ax.patches) == 2  # the bands
+    assert max(band.get_path().vertices[:, 1].max() for band in ax.patches) == 100
+
+
+def test_dots_leave_nothing_outside_the_limits():
+    df = pd.DataFrame(
+        {"y": [0, 1, 2], "value": [1, 5, np.nan], "low": [-9, 4, 0], "high": [2, 6, 1]}
+    )
+    _, (ax, _) = two_panels()
+    plots.dots(ax, df.assign(name="White"), limits=(0, 3))
+    (points,) = (c for c in ax.collections if isinstance(c, PathCollection))
+    assert points.get_offsets().tolist() == [[1, 0]]  # 5 lies beyond, the last is missing
+    heads = {(line.get_marker(), *line.get_xydata()[0]) for line in ax.lines}
+    assert heads == {("<", 0, 0), (">", 3, 1)}
+
+
+def test_hidden_tick_labels_stay_hidden():
+    fig, (left, right) = two_panels()
+    sections = pd.Series(["a", "b"])
+    rows = pd.DataFrame({"y": plots.row_positions(sections), "value": [1, 2], "name": "White"})
+    for ax in (left, right):
+        plots.dots(ax, rows, ring=True)
+    plots.name_rows(left, rows["y"].to_numpy(), pd.Series(["one", "two"]), sections)
+    fig.canvas.draw()
+    assert [t.get_text() for t in left.get_yticklabels()] == ["a", "one", "b", "two"]
+    assert [t.get_fontweight() for t in left.get_yticklabels()] == ["bold", "normal"] * 2
+    assert not any(t.label1.get_visible() for t in right.yaxis.get_major_ticks())
+
+
+def test_rows_stand_apart_where_a_section_begins():
+    assert plots.row_positions(pd.Series(["a", "a", "b"]), gap=1.5).tolist() == [1, 2, 4.5]
+
+
+def test_a_logarithmic_axis_has_the_ticks_that_it_is_given():
+    fig, (ax, _) = two_panels()
+    plots.log_axis(ax, "x", [1, 1000], "{:,} %")
+    fig.canvas.draw()
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["1 %", "1,000 %"]
+    assert ax.get_xscale() == "log" and ax.get_xticks(minor=True).size == 0

@@ -21,9 +21,9 @@ def a_search(seed=0, **world):
 def test_half_sample_counts_and_reproduces():
     candidates, clusters, members = a_search()
     members["group"] = np.where(members["of_colour"], "Black", "White")
-    one = half_samples.half_sample(candidates, clusters, members, "count:28", draws=100)
+    one = half_samples.half_sample(candidates, clusters, members, count=28, draws=100)
     two = half_samples.half_sample(
-        candidates.sample(frac=1, random_state=1), clusters, members, "count:28", draws=100
+        candidates.sample(frac=1, random_state=1), clusters, members, count=28, draws=100
     )
     pd.testing.assert_frame_equal(one, two)
     best = candidates.groupby("probe_id")["score"].min().sort_values()
@@ -35,7 +35,9 @@ def test_half_sample_counts_and_reproduces():
     ratio = intervals.risk_ratio(k, n, 28 - k, 529 - n)
     assert one.loc["risk ratio", "estimate"] == pytest.approx(ratio.ratio)
     assert (one["design_effect"].dropna() > 0.999).all()
-    fixed = half_samples.half_sample(candidates, clusters, members, float(best.iloc[27]), draws=100)
+    fixed = half_samples.half_sample(
+        candidates, clusters, members, threshold=float(best.iloc[27]), draws=100
+    )
     assert fixed.loc["fpir", "numerator"] == 28 and fixed.loc["fpir", "low"] < 28 / 529
 
 
@@ -91,7 +93,7 @@ def test_redrawing_both_counts_a_pair_three_times():
         rows += [(pair, f"g{pair}", 0.1), (pair, f"h{pair}", 0.9)]
     candidates = pd.DataFrame(rows, columns=["probe_id", "gallery_id", "score"])
     members = pd.DataFrame({"member_id": range(3000), "of_colour": rng.random(3000) < 0.2})
-    row = half_samples.half_sample(candidates, None, members, 0.5, draws=800).loc["fpir"]
+    row = half_samples.half_sample(candidates, None, members, threshold=0.5, draws=800).loc["fpir"]
     assert row["sd_members"] ** 2 * 150 == pytest.approx(1, rel=0.15)
     assert row["sd_gallery"] ** 2 * 150 == pytest.approx(1, rel=0.15)
     assert row["sd_both"] ** 2 * 150 == pytest.approx(3, rel=0.15)
@@ -104,7 +106,7 @@ def test_one_face_that_everybody_matches_is_seen():
     rows += [(p, f"g{p}", 0.1) for p in range(40, 45)] + [(p, "far", 0.9) for p in range(500)]
     candidates = pd.DataFrame(rows, columns=["probe_id", "gallery_id", "score"])
     members = pd.DataFrame({"member_id": range(500), "of_colour": np.arange(500) % 5 == 0})
-    row = half_samples.half_sample(candidates, None, members, 0.5, draws=500).loc["fpir"]
+    row = half_samples.half_sample(candidates, None, members, threshold=0.5, draws=500).loc["fpir"]
     low, high = intervals.wilson(45, 500)
     assert row["design_effect"] > 10
     assert row["low"] < low and row["high"] > 1.5 * high
@@ -115,24 +117,29 @@ def test_half_sample_says_what_is_wrong():
     half = half_samples.half_sample
     only_best = candidates.sort_values("score").drop_duplicates("probe_id")
     with pytest.raises(ValueError, match="next best"):
-        half(only_best, clusters, members, "count:5")
+        half(only_best, clusters, members, count=5)
     with pytest.raises(ValueError, match="too few candidates"):
-        half(candidates[candidates["probe_id"] < 12], clusters, members, "count:12", draws=50)
-    with pytest.raises(ValueError, match="no policy"):
-        half(candidates, clusters, members, "best:3")
+        half(candidates[candidates["probe_id"] < 12], clusters, members, count=12, draws=50)
+    for wrong in ({}, {"count": 5, "threshold": 0.5}):
+        with pytest.raises(ValueError, match="one of the two"):
+            half(candidates, clusters, members, **wrong)
+    with pytest.raises(ValueError, match="81 of 80 members cannot be flagged"):
+        half(candidates, clusters, members, count=81)
+    with pytest.raises(ValueError, match="finite"):
+        half(candidates, clusters, members, threshold=np.inf)
     with pytest.raises(ValueError, match="has no cluster"):
-        half(candidates, clusters.iloc[:20], members, "count:5")
+        half(candidates, clusters.iloc[:20], members, count=5)
     with pytest.raises(ValueError, match="both of them"):
-        half(candidates, clusters, members.assign(of_colour=True), "count:5")
+        half(candidates, clusters, members.assign(of_colour=True), count=5)
     with pytest.raises(ValueError, match="at least 50"):
-        half(candidates, clusters, members, "count:5", draws=10)
+        half(candidates, clusters, members, count=5, draws=10)
 
 
 def test_half_sample_with_an_empty_cell_keeps_a_bound():
     candidates, clusters, members = a_search(seed=2)
     best = candidates.groupby("probe_id")["score"].min().sort_values()
     members["of_colour"] = members["member_id"].isin(best.index[200:300])
-    found = half_samples.half_sample(candidates, clusters, members, "count:28", draws=100)
+    found = half_samples.half_sample(candidates, clusters, members, count=28, draws=100)
     assert found.loc["risk ratio", ["estimate", "low"]].tolist() == [0, 0]
     assert 0 < found.loc["risk ratio", "high"] < 1.5
     assert 0 < found.loc["fpir of colour", "high"] < 0.1
@@ -141,12 +148,12 @@ def test_half_sample_with_an_empty_cell_keeps_a_bound():
 def test_half_sample_is_fast():
     candidates, clusters, members = a_search(n=535, n_clusters=2500, nearest=90)
     start = time.process_time()
-    half_samples.half_sample(candidates, clusters, members, "count:28", draws=1000)
+    half_samples.half_sample(candidates, clusters, members, count=28, draws=1000)
     assert time.process_time() - start < 10  # about 2 s; processor time, so load does not matter
 
 
-@pytest.mark.parametrize("policy", ["count:28", "fixed"])
-def test_coverage_with_a_shared_gallery_and_unequal_probes(policy):
+@pytest.mark.parametrize("fixed", [False, True])
+def test_coverage_with_a_shared_gallery_and_unequal_probes(fixed):
     """Half-samples cover where intervals that ignore the gallery do not.
 
     Every face of this gallery has its own pull, so that few faces make most of the matches.
@@ -156,11 +163,11 @@ def test_coverage_with_a_shared_gallery_and_unequal_probes(policy):
     world = {"n": 400, "n_clusters": 300, "gallery_spread": 0.35, "probe_spread": 0.1, "shift": 3.0}
     world["gallery_share"] = 0.5
     found = made_up_searches.simulate_coverage(
-        policy, repeats=60, truth_repeats=150, draws=100, seed=8, **world
+        fixed=fixed, repeats=60, truth_repeats=150, draws=100, seed=8, **world
     )
     for name in ("risk ratio", "risk ratio within sex", "false match share", "auc"):
         assert found.loc[name, "coverage"] >= 0.85, (name, found.loc[name, "coverage"])
     assert found.loc["risk ratio", "plain"] < found.loc["risk ratio", "coverage"] - 0.05
-    if policy == "fixed":
+    if fixed:
         assert found.loc["fpir", "coverage"] >= 0.80
         assert found.loc["fpir", "plain"] < 0.70

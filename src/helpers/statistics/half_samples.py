@@ -15,7 +15,16 @@ NEAREST = 30  # clusters kept a probe: that a half gallery holds none of 30 has 
 
 
 def half_sample(
-    candidates, clusters, members, policy, *, n_clusters=None, draws=1000, seed=0, confidence=0.95
+    candidates,
+    clusters,
+    members,
+    *,
+    count=None,
+    threshold=None,
+    n_clusters=None,
+    draws=1000,
+    seed=0,
+    confidence=0.95,
 ):
     """Intervals that allow for the gallery that all members share, from half-samples of it.
 
@@ -24,7 +33,8 @@ def half_sample(
     clusters: Series, gallery id -> identity cluster; None if every face is its own cluster.
     members: one row a person searched, with member_id (= probe id), of_colour (bool) and, if
     wanted, gender (for the ratio within sex) and group (for an FPIR of each).
-    policy: "count:28" (threshold re-derived in every draw) or a fixed threshold (a number).
+    count: members flagged, at a threshold re-derived in every draw; or threshold: a fixed one
+    (a distance). Exactly one of the two.
     n_clusters: clusters in the whole gallery, of which exactly half are drawn; without it each
     cluster is in with chance 1/2.
 
@@ -32,7 +42,7 @@ def half_sample(
     match share", "risk ratio", "risk ratio within sex", "auc") with numerator, denominator,
     estimate, low, high, design_effect (variance over that of independent searches) and
     sd_members, sd_gallery, sd_both: the spread about the mean of the draws when only members,
-    only the gallery, or both are redrawn, on the working scale. Under a count policy the overall
+    only the gallery, or both are redrawn, on the working scale. With a count the overall
     FPIR is fixed and has no interval. auc is left out where a half gallery leaves more than 1 % of
     the members without a kept candidate.
 
@@ -40,7 +50,7 @@ def half_sample(
     (1 - 1/2) S^2 / (M/2) = S^2 / M about its mean, that of the whole gallery's mean: the spread
     needs no factor. But a half gallery has about half the matches. So an FPIR is followed as the
     hazard -log(1 - FPIR), which is proportional to the gallery, its spread relative to its mean;
-    the ratio on the scale of the share; and a count policy flags n (1 - sqrt(1 - k/n)), about k/2,
+    the ratio on the scale of the share; and a count k flags n (1 - sqrt(1 - k/n)), about k/2,
     in a half gallery: the same threshold on average. (With k there, the gallery's part of the
     variance would come out at half its size where false matches are separate pairs.)
 
@@ -59,14 +69,14 @@ def half_sample(
 
     >>> from helpers.statistics.made_up_searches import simulate_search
     >>> search = simulate_search(np.random.default_rng(0))
-    >>> table = half_sample(*search, "count:28", draws=100)
+    >>> table = half_sample(*search, count=28, draws=100)
     >>> int(table.at["fpir of colour", "numerator"] + table.at["fpir white", "numerator"])
     28
     >>> bool(table.at["risk ratio", "low"] < table.at["risk ratio", "high"])
     True
     """
     data = _half_data(candidates, clusters, members)
-    kind, value = _policy(policy, data["n"])
+    kind, value = _flagging(count, threshold, data["n"])
     if draws < 50:
         raise ValueError(f"{draws} draws give no usable spread: take at least 50")
     rng = np.random.default_rng(seed)
@@ -97,15 +107,17 @@ def half_sample(
     return _half_table(data, counts, sds, kind, confidence)
 
 
-def _policy(policy, n):
-    if isinstance(policy, str):
-        name, _, text = policy.partition(":")
-        if name != "count" or not text.isdigit() or not 1 <= int(text) <= n:
-            raise ValueError(f"{policy!r} is no policy: give count:28 or a threshold as a number")
-        return "count", int(text)
-    if not np.isfinite(policy):
-        raise ValueError(f"the threshold must be a finite number, not {policy}")
-    return "fixed", float(policy)
+def _flagging(count, threshold, n):
+    """("count", k) or ("fixed", threshold)."""
+    if (count is None) == (threshold is None):
+        raise ValueError("give a count of members flagged or a fixed threshold, one of the two")
+    if count is not None:
+        if not 1 <= count <= n:
+            raise ValueError(f"{count} of {n} members cannot be flagged")
+        return "count", int(count)
+    if not np.isfinite(threshold):
+        raise ValueError(f"the threshold must be a finite number, not {threshold}")
+    return "fixed", float(threshold)
 
 
 def _half_data(candidates, clusters, members):
@@ -190,7 +202,7 @@ def _half_best(data, n_clusters, draws, rng):
 
 
 def _flags(best, weights, kind, value):
-    """Who is flagged in each draw; under a count policy T is the value-th best, with weights."""
+    """Who is flagged in each draw; with a count T is the value-th best, with weights."""
     if kind == "fixed":
         return best <= reach(value)
     order = np.argsort(best, axis=1)

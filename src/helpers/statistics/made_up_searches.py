@@ -66,20 +66,20 @@ def simulate_search(
 
 
 def simulate_coverage(
-    policy="count:28", count=28, repeats=200, truth_repeats=400, draws=200, seed=0, **world
+    count=28, fixed=False, repeats=200, truth_repeats=400, draws=200, seed=0, **world
 ):
     """How often the intervals of `half_sample` hold the true value, by simulation.
 
     The truth is the mean over `truth_repeats` other galleries and members at the one threshold
-    that flags `count` members on average: FPIRs, their ratio, the share and the AUC. policy:
-    "count:<k>", or "fixed" for that threshold. world: arguments of `simulate_search`.
+    that flags `count` members on average: FPIRs, their ratio, the share and the AUC. fixed: the
+    intervals are those at that threshold, not at the count. world: arguments of `simulate_search`.
     Returns one row a statistic: truth, coverage and mean design effect, and for comparison the
     coverage of the plain interval (Wilson; Miettinen-Nurminen; DeLong), which ignores the gallery.
 
     Measured, nominal 0.95, seed 5, 200 repeats of 200 draws (standard error 0.015); plain interval
     in brackets:
 
-    world                        policy   fpir         of colour    ratio        auc
+    world                        held     fpir         of colour    ratio        auc
     even (defaults)              count    -            0.985 (.98)  0.975 (.91)  0.960 (.96)
     even                         fixed    0.985 (.97)  0.975 (.97)  0.950 (.93)  0.960 (.96)
     even, 250 of 529 flagged     fixed    0.960 (.92)  0.960 (.94)  0.960 (.95)  0.960 (.96)
@@ -92,7 +92,7 @@ def simulate_coverage(
     Within sex the ratio covers 0.945 to 0.980. So the ratio, the share and the AUC keep their
     level in every world tried, on the safe side in most. The interval of an FPIR at a fixed
     threshold falls to about 0.88 where its design effect passes 10: the rare gallery with a face
-    that matches everybody is not in the sample. The FPIR of white members under a count policy is
+    that matches everybody is not in the sample. The FPIR of white members with a count is
     nearly fixed by it and over-covered. The worlds: shift_women 1.5, shift 0.5, gallery_spread 0.2;
     probe_spread 0.15, gallery_spread 0.25, shift 3; gallery_spread 0.4, shift 3, gallery_share 0.5,
     n_clusters 600.
@@ -106,6 +106,7 @@ def simulate_coverage(
         female.append((members["gender"] == "female").to_numpy())
     best, colour, female = np.array(best), np.array(colour), np.array(female)
     threshold = float(np.sort(best, axis=None)[count * truth_repeats - 1])
+    at = {"threshold": threshold} if fixed else {"count": count}
     hit = best <= threshold
     p1, p0 = hit[colour].mean(), hit[~colour].mean()
     n1, n0 = colour[0].sum(), (~colour[0]).sum()
@@ -127,10 +128,8 @@ def simulate_coverage(
     rows = []
     for r in range(repeats):
         candidates, clusters, members = simulate_search(rng, **world)
-        table = half_sample(
-            candidates, clusters, members, threshold if policy == "fixed" else policy,
-            n_clusters=clusters.nunique(), draws=draws, seed=[seed, r],
-        )  # fmt: skip
+        options = {"n_clusters": clusters.nunique(), "draws": draws, "seed": [seed, r]}
+        table = half_sample(candidates, clusters, members, **at, **options)
         plain = _plain_intervals(table, candidates, members)
         for name, true in truth.items():
             low, high = table.at[name, "low"], table.at[name, "high"]

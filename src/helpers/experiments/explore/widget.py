@@ -12,17 +12,15 @@ import numpy as np
 from helpers.experiments.explore.make import NAMED
 from helpers.experiments.explore.tables import GENDERS, OPENING, cells, rows, state, table
 from helpers.faces.pipelines import MODEL_LABELS, MODELS
+from helpers.protocol import policy as policies
 
 GALLERY_LABELS = {
     "utkface": "Adult strangers (UTKFace)",
     "legislators": "Former legislators",
 }
 JUMPS = {
-    "default": "library default",
-    "count:28": "28 flagged",
-    "fmr:0.0001": "FMR 1e-4",
-    "fmr:1e-05": "FMR 1e-5",
-    "fmr:1e-06": "FMR 1e-6",
+    name: policies.label(name)
+    for name in ("default", "count:28", "fmr:0.0001", "fmr:1e-05", "fmr:1e-06")
 }
 
 

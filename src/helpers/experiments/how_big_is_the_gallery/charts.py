@@ -4,8 +4,15 @@ import pandas as pd
 import seaborn.objects as so
 
 from helpers.experiments.how_big_is_the_gallery.models_beyond import KINDS
-from helpers.experiments.how_big_is_the_gallery.tables import FIXED, FIXED_FPIR, POLICIES, SIZES
+from helpers.experiments.how_big_is_the_gallery.tables import (
+    CALIBRATED,
+    FIXED,
+    FIXED_FPIR,
+    POLICIES,
+    SIZES,
+)
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.protocol import policy as policies
 from helpers.show.plots import (
     PERCENT,
     direct_label,
@@ -20,12 +27,10 @@ from helpers.show.plots import (
 from helpers.show.style import INK, MUTED, styled
 
 POLICY_LABELS = {
-    "default": "Library default",
-    "fmr:0.0001": "Calibrated FMR 1e-4",
-    "fmr:1e-05": "Calibrated FMR 1e-5",
-    "fmr:1e-06": "Calibrated FMR 1e-6",
-    FIXED: "28 flagged in the whole gallery",
-    FIXED_FPIR: "28 flagged in every gallery",
+    "default": policies.label("default").capitalize(),
+    **{name: f"Calibrated {policies.label(name)}" for name in CALIBRATED},
+    FIXED: f"{policies.label(policies.PRIMARY)} in the whole gallery",
+    FIXED_FPIR: f"{policies.label(policies.PRIMARY)} in every gallery",
 }
 POLICY_STYLE: dict[str, dict] = {
     "default": {"color": "#1DB9D6", "marker": "o"},

@@ -146,8 +146,8 @@ def parts() -> dict[str, np.ndarray]:
         noun = {"female": "women", "male": "men"}[sex]
         inside = people["gender"] == sex
         masks |= {
-            f"Members of colour, {noun}": people["of_colour"] & inside,
-            f"White, {noun}": ~people["of_colour"] & inside,
+            f"{groups.COLOUR}, {noun}": people["of_colour"] & inside,
+            f"{groups.WHITE}, {noun}": ~people["of_colour"] & inside,
         }
     return {name: mask.to_numpy() for name, mask in masks.items()}
 

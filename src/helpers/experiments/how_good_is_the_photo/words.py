@@ -16,6 +16,7 @@ from helpers.experiments.how_good_is_the_photo.make import (
     conditions,
 )
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.protocol import policy as policies
 from helpers.protocol import shipping
 from helpers.show import numbers
 from helpers.show.numbers import listed, p_text, percent, signed
@@ -50,7 +51,11 @@ MODEL_STYLES = {
     for model, marker in zip(PRIMARY_MODELS, "os^", strict=True)
 }
 SIDES = {"1": ("of colour", "#A03F14", "D"), "0": ("white", "#4A4A4A", "o")}
-POLICY_WORDS = {"28": "28 flagged", "default": "library default", "fmr_1e_4": "FMR 1e-4"}
+POLICY_WORDS = {
+    "28": policies.label(policies.PRIMARY),
+    "default": policies.label("default"),
+    "fmr_1e_4": policies.label("fmr:1e-4"),
+}
 
 
 def level_label(kind: str, level: float) -> str:

@@ -167,7 +167,7 @@ def shared_gallery(draws: int = 1000, seed: int = 20180726) -> pd.DataFrame:
         near = found.candidates
         clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
         table = half_samples.half_sample(
-            near, clusters, people, shipped.PRIMARY, draws=draws, seed=seed
+            near, clusters, people, count=ACLU_COUNT, draws=draws, seed=seed
         )
         row = {"model": model}
         for statistic, name in (("risk ratio", "ratio"), ("risk ratio within sex", "within_sex")):

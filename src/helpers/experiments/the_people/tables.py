@@ -15,7 +15,7 @@ from helpers.faces.enrolment import read_faces, read_failures
 from helpers.paths import DATA
 from helpers.protocol.shipping import faces_path
 from helpers.sources import galleries, rosters
-from helpers.sources.groups import GROUPS, RACES
+from helpers.sources.groups import COLOUR, GROUPS, RACES, WHITE
 from helpers.statistics.intervals import wilson
 from helpers.statistics.rates import by_group
 
@@ -82,8 +82,8 @@ def counts(members: pd.DataFrame) -> pd.DataFrame:
     """Members by group and recorded gender: group, women, men, all, with the totals at the end."""
     table = pd.crosstab(members["group"], members["gender"]).reindex(GROUPS)
     table = table.rename(columns={"female": "women", "male": "men"})[["women", "men"]]
-    table.loc["Members of colour"] = table.drop("White").sum()
-    table.loc["All"] = table.loc["White"] + table.loc["Members of colour"]
+    table.loc[COLOUR] = table.drop(WHITE).sum()
+    table.loc["All"] = table.loc[WHITE] + table.loc[COLOUR]
     return table.assign(all=table.sum(axis=1)).rename_axis(None, axis=1).reset_index()
 
 

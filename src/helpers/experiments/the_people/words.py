@@ -7,7 +7,7 @@ from helpers.protocol.calibration import thresholds
 from helpers.show import numbers
 from helpers.show.numbers import listed, percent
 from helpers.sources import galleries, rosters
-from helpers.sources.groups import GROUPS
+from helpers.sources.groups import COLOUR, GROUPS, WHITE
 from helpers.sources.published import aclu_28
 from helpers.statistics.intervals import wilson
 
@@ -133,7 +133,7 @@ def words_denominators() -> str:
 def words_groups() -> str:
     """The groups, and how gender is tangled up with them."""
     table = tables.counts(tables.photographed()).set_index("group")
-    colour, white = table.loc["Members of colour"], table.loc["White"]
+    colour, white = table.loc[COLOUR], table.loc[WHITE]
     parts = [f"{table.loc[g, 'all']} {g}" for g in GROUPS[1:]]
     small = [g for g in GROUPS if table.loc[g, "all"] < 10]
     return (

@@ -225,7 +225,9 @@ def _design_effect(model: str, threshold: float) -> float:
     near = found.candidates
     clusters = near.drop_duplicates("gallery_id").set_index("gallery_id")["cluster"]
     people = people.drop(columns=["score", "flagged", "enrolled"])
-    table = half_samples.half_sample(near, clusters, people, threshold, draws=400, seed=20180726)
+    table = half_samples.half_sample(
+        near, clusters, people, threshold=threshold, draws=400, seed=20180726
+    )
     return float(max(1.0, table.loc["fpir", "design_effect"]))
 
 

@@ -7,13 +7,14 @@ from helpers.experiments.what_is_80_percent import make
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import calibration, error_rates, shipped
+from helpers.protocol import policy as policies
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import numbers
 from helpers.show.numbers import listed, percent
 from helpers.sources import published
 from helpers.statistics import rates
 
-MARKS = {"default": "library default", f"count:{ACLU_COUNT}": f"{ACLU_COUNT} flagged"}
+MARKS = {name: policies.label(name) for name in ("default", shipped.PRIMARY)}
 MARKS |= {f"fmr:{f:g}": f"FMR of 1 in {1 / f:,.0f}" for f in calibration.TARGETS}
 RATES = (0.5, 0.2, 0.1, ACLU_COUNT / 529, 0.01)  # FPIRs of the table of errors
 

@@ -41,13 +41,8 @@ TOPS = (0, 0.01, 0.05, 0.1)  # the most listed faces, parts of the gallery; neve
 FEWEST = shipping.SMALLEST
 # The rules a list can be cut off by. A calibrated FMR is the only open analogue of a strict rule;
 # it is not Amazon's per cent.
-RULES = {
-    "none": "no threshold",
-    "default": "library default",
-    "fmr:0.0001": "FMR 1e-4",
-    "fmr:1e-05": "FMR 1e-5",
-    "fmr:1e-06": "FMR 1e-6",
-}
+RULES = {"none": "no threshold"}
+RULES |= {p: policy.label(p) for p in ("default", "fmr:0.0001", "fmr:1e-05", "fmr:1e-06")}
 THOUSAND = 1000
 
 

@@ -14,6 +14,7 @@ from helpers.show import numbers
 from helpers.show.numbers import listed, number, percent
 from helpers.show.plots import PERCENT, direct_label, lines, log_axis, new_figure
 from helpers.show.style import GALLERY_LABELS, INK, MODEL_LINES, styled
+from helpers.sources.groups import COLOUR, WHITE
 from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
 
@@ -366,21 +367,21 @@ def words_groups() -> str:
     within = c.hit_rates_within_sex(1).set_index(["model", "gender", "group"])
     pairs = []
     for m in PRIMARY_MODELS:
-        colour, white = table.loc[(m, "Members of colour")], table.loc[(m, "White")]
+        colour, white = table.loc[(m, COLOUR)], table.loc[(m, WHITE)]
         pairs.append(
             f"{MODEL_LABELS[m]} {percent(colour['rate'], 0)} against {percent(white['rate'], 0)}"
         )
     lower = sum(
-        within.loc[(m, s, "Members of colour"), "rate"] < within.loc[(m, s, "White"), "rate"]
+        within.loc[(m, s, COLOUR), "rate"] < within.loc[(m, s, WHITE), "rate"]
         for m in PRIMARY_MODELS
         for s in ("female", "male")
     )
     overlap = all(
-        table.loc[(m, "Members of colour"), "high"] >= table.loc[(m, "White"), "low"]
-        and table.loc[(m, "White"), "high"] >= table.loc[(m, "Members of colour"), "low"]
+        table.loc[(m, COLOUR), "high"] >= table.loc[(m, WHITE), "low"]
+        and table.loc[(m, WHITE), "high"] >= table.loc[(m, COLOUR), "low"]
         for m in PRIMARY_MODELS
     )
-    n = int(table.loc[(PRIMARY_MODELS[0], "Members of colour"), "searched"])
+    n = int(table.loc[(PRIMARY_MODELS[0], COLOUR), "searched"])
     return (
         f"Members of colour come first as follows, compared with white members: "
         f"{', '.join(pairs)}. Within recorded gender their share is the lower one in {lower} of "

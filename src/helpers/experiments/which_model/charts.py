@@ -4,6 +4,7 @@ import numpy as np
 import seaborn.objects as so
 
 from helpers.faces.pipelines import MODEL_LABELS
+from helpers.protocol import policy as policies
 from helpers.show.numbers import percent
 from helpers.show.plots import draw, log_axis, new_figure, note
 from helpers.show.style import GRID, INK, MUTED, styled
@@ -18,13 +19,11 @@ LABELS = {
     "framing": {"as published": "photo as published", "as UTKFace": "photo cropped as UTKFace"},
     "portrait": {"first": "roster's portrait", "second": "other portrait, if any"},
     "policy": {
-        "default": "library default",
+        "default": policies.label("default"),
         "fmr:1e-4": "FMR 1 in 10,000",
         "fmr:1e-5": "FMR 1 in 100,000",
         "fmr:1e-6": "FMR 1 in a million",
-        "count:14": "14 flagged",
-        "count:28": "28 flagged",
-        "count:56": "56 flagged",
+        **{name: policies.label(name) for name in ("count:14", "count:28", "count:56")},
     },
     "variant": {
         "any": "nobody left out",

@@ -14,7 +14,7 @@ from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.protocol import shipped
 from helpers.show import numbers
 from helpers.show.numbers import listed, percent
-from helpers.sources.groups import GROUPS
+from helpers.sources.groups import GROUPS, NOT_ASIAN
 
 CHOICES = [
     ("model", "Dlib (native), SFace, Facenet, Dlib (deepface)", "counted",
@@ -515,7 +515,7 @@ def words_groups() -> str:
     table = spec.by_group(fair()).set_index("group")
     parts = [
         f"{g} {how_many(int(table.at[g, 'above']), int(table.at[g, 'specifications']))}"
-        for g in [*GROUPS[1:], "Members of colour, not Asian"]
+        for g in [*GROUPS[1:], NOT_ASIAN]
     ]
     return (
         f"FPIR above that of the white members: {'; '.join(parts)}. The groups differ in size, "

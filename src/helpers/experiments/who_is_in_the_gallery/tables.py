@@ -13,6 +13,7 @@ from helpers.experiments.who_is_in_the_gallery import compositions
 from helpers.experiments.who_is_in_the_gallery import make as c
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test
+from helpers.protocol import policy as policies
 from helpers.show import numbers
 from helpers.show.numbers import percent
 from helpers.sources import groups
@@ -21,7 +22,7 @@ from helpers.statistics.intervals import wilson
 
 Z = 1.959964
 POLICY_WORDS = {
-    "default": "library default",
+    "default": policies.label("default"),
     "primary": "threshold of the 28 in the whole gallery",
     "matched": "threshold set anew, 28 expected",
 }

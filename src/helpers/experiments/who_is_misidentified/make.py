@@ -10,6 +10,7 @@ from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import shipped, shipping
 from helpers.protocol.congress_test import people_searched
+from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources import galleries
 from helpers.statistics.half_samples import half_sample
 
@@ -35,16 +36,16 @@ def half_samples(
             one = g["inside"]
             row = {"model": model, "characteristic": g["characteristic"], "group": g["group"]}
             whole = members[["member_id"]].assign(of_colour=one)
-            found = half_sample(near, clusters, whole, shipped.PRIMARY, draws=draws, seed=seed).loc[
-                "fpir of colour"
-            ]
+            options = {"draws": draws, "seed": seed}
+            found = half_sample(near, clusters, whole, count=ACLU_COUNT, **options)
+            found = found.loc["fpir of colour"]
             row |= {"flagged": found["numerator"], "searched": found["denominator"]}
             row |= {"low": found["low"], "high": found["high"]}
             row["design_effect"] = found["design_effect"]
             if g["against"] and one.sum() >= tables.FEWEST:
                 both = one | inside[g["against"]]
                 two = whole[both].assign(gender=g["strata"][both])
-                table = half_sample(near, clusters, two, threshold, draws=draws, seed=seed)
+                table = half_sample(near, clusters, two, threshold=threshold, **options)
                 names = {"risk ratio": "ratio", "risk ratio within sex": "within", "auc": "auc"}
                 for statistic, name in names.items():
                     if statistic in table.index:

@@ -251,7 +251,7 @@ def by_threshold(smallest: int = 10, largest: int = 264) -> pd.DataFrame:
 
 # ---------------------------------------------------------------- age and photo quality
 
-GAPS = {"of_colour": "Members of colour against white members", "woman": "Women against men"}
+GAPS = {"of_colour": f"{COLOUR} against white members", "woman": "Women against men"}
 COVARIATES = {
     "of_colour": "white or of colour",
     "woman": "recorded gender",
