@@ -1,11 +1,15 @@
 """Search of all probes in a gallery of 23,000 against `DeepFace.find`, and whether both agree.
 
     python benchmarks/search.py [--gallery 23000] [--queries 5] [--repeats 3] [--model SFace]
+    python benchmarks/search.py --scale [--repeats 9]
 
 The gallery: the portraits of former legislators that ship, and as many made-up embeddings with
 their mean and covariance as are missing. `find` gets the same gallery as its own datastore, so
 that it need not enrol anything. It takes a while a query, so a few are timed, and scaled. Needs
 the portraits of the queried members: the cache or CONGRESS_TEST_MIRROR.
+
+With --scale: against a bare product in float32, from one probe to galleries of millions. Needs
+Linux, no portraits, and 3 GB of disk for a while.
 """
 
 import argparse
@@ -17,6 +21,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -25,10 +30,24 @@ import pandas as pd
 import pyarrow as pa
 
 from helpers.errors import UserError
-from helpers.faces import collection, enrolment, pipelines, weights
+from helpers.faces import collection, enrolment, exact, pipelines, weights
 
 HERE = Path(__file__).parent
 DETECTOR = "yunet"
+# model, probes, faces in the gallery, share of pairs at the threshold, top instead of it, MB allowed
+SCALES = (
+    ("SFace", 529, 23_000, 1e-4, None, None),
+    ("SFace", 529, 23_000, 5e-3, None, None),
+    ("SFace", 529, 23_000, 1e-4, 20, None),
+    ("dlib-native", 529, 23_000, 1e-4, None, None),
+    ("dlib-native", 529, 23_000, 5e-3, None, None),
+    ("dlib-native", 529, 23_000, 1e-4, 20, None),
+    ("SFace", 1, 25_000, 1e-4, None, None),
+    ("SFace", 1, 25_000, 1e-4, 80, None),
+    ("dlib-native", 1, 25_000, 1e-4, None, None),
+    ("SFace", 529, 1_000_000, 1e-4, None, None),
+    ("SFace", 529, 5_000_000, 1e-4, None, 2_000),
+)
 CANDIDATES = 20  # at the threshold of the benchmark each queried member has at least so many
 
 
@@ -136,18 +155,149 @@ def differing(ours: pd.DataFrame, theirs: pd.DataFrame, threshold: float) -> tup
     return int((alone & ~at_threshold).sum()), float(difference)
 
 
+# ---- against a bare product
+
+
+def write_faces(model: str, probes: int, size: int, folder: Path) -> tuple[dict, np.ndarray]:
+    """Made-up faces of float32 with a model's mean and covariance -> probes.npy, gallery.npy.
+
+    For the metric "cosine" of length 1, so that the bare product need not normalise them. Returns
+    the description of the model's faces, and scores of the first ones.
+    """
+    from helpers.protocol import shipping
+
+    real = shipping.load_dataset("legislators", model)
+    mean, root = real.embeddings.mean(axis=0), np.linalg.cholesky(np.cov(real.embeddings.T))
+    rng = np.random.default_rng(0)
+    for name, count in (("probes", probes), ("gallery", size)):
+        shape = (count, len(mean))
+        out = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", np.float32, shape)
+        for start in range(0, count, 50_000):
+            rows = mean + rng.normal(size=(min(50_000, count - start), len(mean))) @ root.T
+            out[start : start + 50_000] = exact.normalised(rows, real.metric)
+        out.flush()
+    few = (
+        np.load(folder / f"{name}.npy", mmap_mode="r")[:20_000] for name in ("probes", "gallery")
+    )
+    scores = exact.distances(*(x.astype(np.float64) for x in few), real.metric)
+    return real.description, scores
+
+
+def bare(probes, gallery, half, limit) -> int:
+    """Products of float32 in blocks, and how many pairs reach the limit of their probe (n, 1)."""
+    width, hits = exact.BLOCK // len(probes), 0
+    memory = np.empty(len(probes) * min(width, len(gallery)), np.float32)
+    for start in range(0, len(gallery), width):
+        block = gallery[start : start + width]
+        product = memory[: len(probes) * len(block)].reshape(len(probes), -1)
+        np.matmul(probes, block.T, out=product)
+        if half is not None:
+            product -= half[start : start + width]
+        hits += len(np.flatnonzero(product >= limit))
+    return hits
+
+
+def own_memory(stop: threading.Event, peaks: list[float]) -> None:
+    """Watch the process's own memory in MB, without pages of files, which the system can drop."""
+    while not stop.wait(0.01):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        anonymous = next(float(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+        peaks.append(anonymous / 1e3)
+
+
+def measure(folder: Path, repeats: int, description: dict, threshold, top, allowed) -> dict:
+    """Time search and bare product in turns, in a process of its own; MB of the first search."""
+    if allowed:  # of memory that is not a file's
+        resource.setrlimit(resource.RLIMIT_DATA, (allowed * 10**6, allowed * 10**6))
+    stop, peaks = threading.Event(), []
+    watch = threading.Thread(target=own_memory, args=(stop, peaks))
+    watch.start()
+    probes = np.load(folder / "probes.npy")
+    vectors = np.load(folder / "gallery.npy", mmap_mode="r" if allowed else None)
+    made = [
+        collection.Collection(np.strings.zfill(np.arange(len(x)).astype("U7"), 7), x, description)
+        for x in (probes, vectors)
+    ]
+    metric = made[0].metric
+    start = time.perf_counter()
+    gallery = collection.prepare(made[1])
+    prepare_seconds = time.perf_counter() - start
+    if metric == "cosine":
+        half, limit = None, np.float32(1 - threshold)
+    else:
+        half = (gallery.squared / 2).astype(np.float32)
+        limit = ((probes**2).sum(axis=1, keepdims=True) - np.float32(threshold**2)) / 2
+    seconds = {"search": [], "bare": []}
+    for _ in range(repeats):
+        start = time.perf_counter()
+        found = collection.search(made[0], gallery, None if top else threshold, top)
+        seconds["search"].append(time.perf_counter() - start)
+        if not stop.is_set():
+            stop.set()
+            watch.join()
+        start = time.perf_counter()
+        hits = bare(probes, vectors, half, limit)
+        seconds["bare"].append(time.perf_counter() - start)
+    median = {key: float(np.median(value)) for key, value in seconds.items()}
+    return {
+        "threshold": threshold,
+        "candidates": len(found),
+        "bare_hits": hits,
+        "prepare_seconds": prepare_seconds,
+        "search_ms": 1000 * median["search"],
+        "bare_ms": 1000 * median["bare"],
+        "ratio": median["search"] / median["bare"],
+        "own_mb": max(peaks),
+    }
+
+
+def scale(repeats: int, out: Path) -> None:
+    """Measure all of SCALES, each in a process of its own with one thread; write a table."""
+    threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        made = None
+        for model, probes, size, share, top, allowed in SCALES:
+            if made != (made := (model, probes, size)):
+                description, few = write_faces(model, probes, size, Path(name))
+            threshold = float(np.quantile(few, share).round(4))
+            # a long one varies less
+            task = [name, 2 if size >= 10**6 else repeats, description, threshold, top, allowed]
+            command = [sys.executable, __file__, "--measure", json.dumps(task)]
+            done = subprocess.run(
+                command, check=True, stdout=subprocess.PIPE, text=True, env=os.environ | threads
+            )
+            row = {"model": model, "probes": probes, "gallery": size, "top": top}
+            row |= {"blas_threads": 1, "allowed_mb": allowed}
+            rows.append(row | json.loads(done.stdout.splitlines()[-1]))
+            print(rows[-1], flush=True)
+    table = pd.DataFrame(rows).astype({"top": "Int64", "allowed_mb": "Int64"})
+    digits = {"threshold": 4, "prepare_seconds": 3, "search_ms": 2, "bare_ms": 2, "ratio": 2}
+    table.round(digits | {"own_mb": 0}).to_csv(out, index=False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gallery", type=int, default=23_000, help="faces in the gallery")
     parser.add_argument("--queries", type=int, default=5, help="searches by `find` that are timed")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--scale", action="store_true", help="compare with a bare product instead")
     parser.add_argument("--model", default="SFace", choices=["SFace", "Facenet", "Dlib"])
-    parser.add_argument("--out", type=Path, default=HERE / "results-search.csv")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--task", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.measure:
+        folder, *task = arguments.measure
+        print(json.dumps(measure(Path(folder), *task)))
+        return
+    if arguments.scale:
+        scale(arguments.repeats or 9, arguments.out or HERE / "results-search-scale.csv")
+        return
+    repeats = arguments.repeats or 3
     if arguments.task:
         probes, gallery, threshold = arguments.task
-        result = search(Path(probes), Path(gallery), float(threshold), arguments.repeats)
+        result = search(Path(probes), Path(gallery), float(threshold), repeats)
         print(json.dumps(result))
         return
 
@@ -174,7 +324,7 @@ def main() -> None:
         found = collection.search(queried, collection.load_collection(gallery), top=CANDIDATES)
         threshold = float(found["score"].max())
         found = collection.search(queried, collection.load_collection(gallery), threshold)
-        command = [sys.executable, __file__, "--repeats", str(arguments.repeats)]
+        command = [sys.executable, __file__, "--repeats", str(repeats)]
         command += ["--task", str(probes), str(gallery), str(threshold)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         row = {"model": model, "gallery": len(ids), "threshold": threshold}
@@ -212,7 +362,7 @@ def main() -> None:
         row |= {"find_candidates": candidates, "different_candidates": different}
         row["largest_difference_of_a_score"] = largest
     table = pd.DataFrame([row]).round(6)
-    table.to_csv(arguments.out, index=False)
+    table.to_csv(arguments.out or HERE / "results-search.csv", index=False)
     print(table.T.to_string(header=False))
 
 

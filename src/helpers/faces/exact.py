@@ -6,7 +6,7 @@ blocks, by whatever BLAS. A matrix product is faster, and decides wherever its e
 That error: a sum of d products of numbers rounded to a unit u is wrong, in any order, by at most
 gamma = d u / (1 - d u) times the sum of their absolute values (Higham, Accuracy and Stability of
 Numerical Algorithms, 2nd ed., section 3.1), which is at most the product of the two lengths
-(Cauchy-Schwarz). 8 is added to d, for the roundings of what goes in and of what is done after.
+(Cauchy-Schwarz).
 """
 
 import math
@@ -20,7 +20,7 @@ DECIMALS = 4
 STEPS = 10.0**DECIMALS  # in a score of 1
 HALF = 0.51 / STEPS  # half a step, and a little more
 BLOCK = 1_000_000  # scores held at a time
-ROWS = 4_096  # embeddings converted at a time
+ROWS = 1_024  # embeddings converted at a time
 LENGTHS = (1e-15, 1e15)  # of embeddings whose products float32 can hold
 
 
@@ -67,8 +67,10 @@ class _Meaning(NamedTuple):
             return score, self.error
         np.sqrt(score, out=score)
         least = score.min(axis=1, keepdims=True) if score.ndim == 2 else score
-        # |sqrt(x + e) - sqrt(x)| is at most |e| / sqrt(x), and sqrt(2 |e|) where x is below |e|
-        return score, 1.5 * self.error / np.maximum(least, np.sqrt(self.error))
+        # sqrt(x) - sqrt(x - e) is e / (sqrt(x) + sqrt(x - e)), and more than sqrt(x + e) - sqrt(x);
+        # where x is below e neither is more than sqrt(e)
+        both = least + np.sqrt(np.maximum(least * least - self.error, 0))
+        return score, self.error / np.maximum(both, np.sqrt(self.error))
 
     def limit(self, score: np.ndarray) -> np.ndarray:
         """What no rough score exceeds, float32, of a pair whose rounded score is at most that."""
@@ -78,20 +80,21 @@ class _Meaning(NamedTuple):
 
 
 def _meaning(a: np.ndarray, longest: float, metric: str, precision) -> _Meaning:
-    """Of rough scores of probes a (n, d), normalised, computed in the given precision.
+    """Of rough scores of probes a (n, d), normalised, whose product has the given precision.
 
     Those are minus the product (cosine), or half of |b|^2 less the product. longest: the largest
-    |b|. The error of `pair_scores` itself is in it.
+    |b|. What sums in float64 may be off, those of `pair_scores` among them, is in the error.
     """
-    gamma = 0.0
-    for each in (precision, np.float64):
-        wrong = (a.shape[1] + 8) * float(np.finfo(each).eps) / 2
-        gamma += wrong / (1 - wrong)
+    unit, unit64 = (float(np.finfo(each).eps) / 2 for each in (precision, np.float64))
+    terms = a.shape[1] + 8  # the sum, and roundings of what goes in and of what is done after
+    gamma, gamma64 = (terms * u / (1 - terms * u) for u in (unit, unit64))
     if metric == "cosine":
         one = np.ones((len(a), 1))
-        return _Meaning(one, 1.0, gamma * one, False)
+        return _Meaning(one, 1.0, (gamma + gamma64) * one, False)
     squared = (a * a).sum(axis=1, keepdims=True)
-    return _Meaning(squared, 2.0, gamma * (np.sqrt(squared) + longest) ** 2, True)
+    length = np.sqrt(squared)
+    error = 2 * gamma * length * longest + (8 * unit + 2 * gamma64) * (length + longest) ** 2
+    return _Meaning(squared, 2.0, error, True)
 
 
 def normalised(embeddings: np.ndarray, metric: str) -> np.ndarray:
@@ -118,7 +121,9 @@ def pair_scores(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:
     """
     if metric == "cosine":
         return _rounded(1 - (a * b).sum(axis=1))
-    return _rounded(np.sqrt(((a - b) ** 2).sum(axis=1)))
+    difference = a - b
+    difference *= difference
+    return _rounded(np.sqrt(difference.sum(axis=1)))
 
 
 def _rounded(scores: np.ndarray) -> np.ndarray:
