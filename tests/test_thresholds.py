@@ -133,14 +133,14 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     alone = same_person.load_margins(same_person.ALONE)
     monkeypatch.setattr(
         make.same_person, "same_person_alone",
-        lambda near, clusters, margin: found if margin.equals(alone["SFace"])
+        lambda near, clusters, margin: found if margin.equals(alone["sface-native"])
         else found.iloc[:0],
     )  # fmt: skip
     make.make(tmp_path)
     sizes = pd.read_csv(tmp_path / error_rates.IMPOSTORS).set_index(["model", "impostors"])
     table = pd.read_parquet(tmp_path / error_rates.CURVE)
     assert set(table["model"]) == set(MODELS)
-    assert sizes.loc[("SFace", "all"), "legislators"] == 39
+    assert sizes.loc[("sface-native", "all"), "legislators"] == 39
     assert sizes.loc[("Facenet", "all"), "legislators"] == 40
     # v1 left in the 100th Congress and one primary model finds it: out of "recent" for all
     assert (sizes.xs("recent", level=1)["legislators"] == 19).all()
