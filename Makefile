@@ -62,7 +62,8 @@ notebooks: $(STAMP) ## execute the committed notebooks again, in place
 	@$(BIN)/python -m helpers.rebuild.notebooks $(NOTEBOOKS)
 
 bench: $(STAMP) ## measure enrolment, search, the service and run; write benchmarks/ (needs the images)
-	@set -e; for name in enrolment search service run; do $(BIN)/python benchmarks/$$name.py; done
+	@set -e; for name in enrolment search "search --scale" service run; do \
+		set -- $$name; $(BIN)/python benchmarks/$$1.py $$2; done
 
 site: $(STAMP) ## build the pages into site/ (PORTRAITS=1: with members' portraits, for local reading)
 	@$(BIN)/python -m helpers.site.build $(if $(filter-out 0,$(PORTRAITS)),--portraits)

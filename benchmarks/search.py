@@ -34,7 +34,7 @@ from helpers.faces import collection, enrolment, exact, pipelines, weights
 
 HERE = Path(__file__).parent
 DETECTOR = "yunet"
-# model, probes, faces in the gallery, share of pairs at the threshold, top instead of it, MB allowed
+# model, probes, gallery, share of pairs at the threshold, top (in place of it), MB allowed
 SCALES = (
     ("SFace", 529, 23_000, 1e-4, None, None),
     ("SFace", 529, 23_000, 5e-3, None, None),
@@ -199,7 +199,7 @@ def bare(probes, gallery, half, limit) -> int:
 
 def own_memory(stop: threading.Event, peaks: list[float]) -> None:
     """Watch the process's own memory in MB, without pages of files, which the system can drop."""
-    while not stop.wait(0.01):
+    while not peaks or not stop.wait(0.01):
         lines = Path("/proc/self/status").read_text().splitlines()
         anonymous = next(float(line.split()[1]) for line in lines if line.startswith("RssAnon"))
         peaks.append(anonymous / 1e3)

@@ -196,7 +196,8 @@ def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
             # a score may be rounded up by half a step
             score, error = meaning.read(last)
             limit = np.fmin(limit, meaning.limit(score + error + HALF))
-        at = np.flatnonzero(~(rough > limit))
+        far = rough > limit  # what is NaN is not
+        at = np.flatnonzero(np.logical_not(far, out=far))
         probe, face = np.divmod(at, rough.shape[1])
         face += start
         score = _exact(rough.ravel()[at], meaning, probe, face, a, gallery)
