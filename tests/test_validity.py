@@ -118,9 +118,10 @@ def test_too_few_pairs_are_no_verdict():
 # ---------------------------------------------------------------- intervals
 
 
-def test_a_resample_is_what_copies_of_the_people_would_give():
+@pytest.mark.parametrize("decimals", [2, 4])  # many ties, few
+def test_a_resample_is_what_copies_of_the_people_would_give(decimals):
     rng = np.random.default_rng(5)
-    pairs = validity.compare(*two_sets(rng, 0.6, d=16)).round(2)  # many ties
+    pairs = validity.compare(*two_sets(rng, 0.6, d=16)).round(decimals)
     found = validity.resampled(pairs, 5, seed=11)
     people = pd.factorize(pairs[["a", "b"]].to_numpy().ravel())[1]
     draws = np.random.default_rng(11).multinomial(PEOPLE, np.full(PEOPLE, 1 / PEOPLE), size=5)
@@ -149,6 +150,14 @@ def test_intervals_contain_the_truth():
             inside[name] += found[f"{name}_low"] <= truth[name] <= found[f"{name}_high"]
             assert found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
     assert min(inside.values()) >= 34, inside  # of 40; 38 are expected
+
+
+def test_an_interval_is_the_middle_95_percent_of_the_resamples():
+    pairs = validity.compare(*two_sets(np.random.default_rng(13), 0.8, n=60))
+    found, draws = validity.rates_of(pairs), validity.resampled(pairs)["auc"]
+    assert ((draws < found["auc_low"]).mean(), (draws > found["auc_high"]).mean()) == (
+        pytest.approx(0.025, abs=0.005), pytest.approx(0.025, abs=0.005)
+    )  # fmt: skip
 
 
 def test_an_interval_at_100_percent_is_not_a_point():
@@ -352,6 +361,17 @@ def test_files_joined_by_other_rows_are_no_impostors():
     table = own_pairs.compare(faces, pairs)  # 5 failed to enrol
     # 1-2 and 2-3 are genuine; 1-3 is one person but was not listed; 4 against each is impostor
     assert table["genuine"].sum() == 2 and (~table["genuine"]).sum() == 3
+
+
+def test_a_file_is_not_found_in_itself():
+    angles = np.radians([0, 90, 12, 10])
+    faces = synthetic.collection(
+        ["1", "2", "3", "4"], np.column_stack([np.cos(angles), np.sin(angles)])
+    )
+    pairs = pd.DataFrame({"a": ["1", "2", "3"], "b": ["2", "1", "4"]})
+    # 4 is nearer to 1 and to 2 than they are to each other; 3 finds 4
+    found = own_pairs.rank_1(faces, pairs)
+    assert (found["rank_1"], found["searched"], found["gallery"]) == (1, 3, 3)
 
 
 @pytest.mark.parametrize(

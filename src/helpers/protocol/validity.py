@@ -165,10 +165,9 @@ def resampled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = SEED)
         row["eer"] = np.maximum(fmr[upto], 1 - tar[accepted]).min()
         for target in TARGETS:
             allowed = np.floor(np.round(target * errors[-1], 6))
-            reached = errors[ends]  # the threshold is the last score that was drawn
+            reached = errors[ends]
             last = np.searchsorted(reached, allowed, side="right") - 1
             some = last >= 0 and reached[last] > 0
-            last = np.searchsorted(reached, reached[last])
             row[f"tar_{target:g}"] = tar[within[last]] if some else 0.0
         rows.append(row)
     if len(rows) < resamples / 2:
