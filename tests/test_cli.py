@@ -436,7 +436,7 @@ def test_a_collection_goes_in_and_out(files, tmp_path):
 
 def test_the_scale_is_shown_with_its_errors():
     lines = call("similarity").splitlines()
-    assert len(lines) == 17  # four models at four percentages
+    assert len(lines) == 13  # three pipelines at four percentages
     assert all("95 % interval" in line for line in lines[1:])
 
 

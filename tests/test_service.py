@@ -589,7 +589,7 @@ def test_a_bucket_is_a_folder_or_face_metadata(bucket):
 
 
 def test_a_model_without_a_scale(tmp_path):
-    with pytest.raises(UserError, match="similarity scale"):
+    with pytest.raises(UserError, match="serves dlib-native, sface-native, facenet-native"):
         server.serve(tmp_path, "ArcFace", port=0)
 
 

@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.errors import UserError
-from helpers.faces.pipelines import MODELS
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import calibration, shipping
 from helpers.service import similarity
 
-model_names = st.sampled_from(MODELS)
+model_names = st.sampled_from(PRIMARY_MODELS)
 distances = st.integers(0, 25_000).map(lambda n: n / 10_000)  # as scores are stored
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", PRIMARY_MODELS)
 def test_what_the_scale_is_fixed_at(model):
     config = shipping.configuration(model)
     strict = calibration.threshold(config, similarity.STRICT_FMR)
@@ -49,7 +49,7 @@ def test_a_threshold_in_percent_is_one_of_distance(model, threshold, distance):
 def test_the_table_says_what_was_calibrated():
     table = similarity.table()
     strict = table[table["similarity"] == similarity.STRICT].set_index("model")
-    for model in MODELS:
+    for model in PRIMARY_MODELS:
         config = shipping.configuration(model)
         expected = calibration.threshold(config, similarity.STRICT_FMR)
         assert strict.loc[model, "distance"] == expected

@@ -29,14 +29,21 @@ from test_enrolment import Inline
 
 from helpers.rebuild import comparison
 
-COUNTS = {"probes": 12, "second-portraits": 8, "delegates": 2, "legislators": 40, "utkface": 80}
+COUNTS = {
+    "probes": 12,
+    "second-portraits": 8,
+    "returning": 3,
+    "delegates": 2,
+    "legislators": 40,
+    "utkface": 80,
+}
 PRIMARY = pipelines.PRIMARY_MODELS
 ADDRESS = "https://example.org/{}/{}.png"
 
 
 def fake_load(config):
     detect, embed = images.fake_load(config)
-    sign = {"SFace": 1, "Facenet": -1}.get(config.model, 2)
+    sign = {"sface-native": 1, "facenet-native": -1}.get(config.model, 2)
 
     def of_length_one(image, face):
         colours = embed(image, face) - 127
@@ -48,13 +55,15 @@ def fake_load(config):
 def few_results(out: Path) -> None:
     """A stand-in for the results tables."""
     out.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame({"model": ["SFace"] * 100, "score": np.arange(100) / 100})
+    table = pd.DataFrame({"model": ["sface-native"] * 100, "score": np.arange(100) / 100})
     table.to_csv(out / "some.csv", index=False)
 
 
 def draw(dataset, i):
     """Image number i of a dataset; a second portrait looks like the first, probe 0 is in both."""
-    start = {"probes": 0, "second-portraits": 0, "delegates": 100, "legislators": 200}.get(dataset)
+    start = {
+        "probes": 0, "second-portraits": 0, "returning": 50, "delegates": 100, "legislators": 200
+    }.get(dataset)  # fmt: skip
     if dataset == "utkface":
         start = 0 if i == 0 else 400
     picture = images.scene(start + i)
@@ -219,8 +228,8 @@ def test_what_was_just_made_agrees(whole):
         "second_portraits",
         "results/some.csv: scores",
     }
-    assert report.loc["faces/legislators-SFace.parquet", "checked"] == COUNTS["legislators"]
-    assert "1 failures" in report.loc["faces/legislators-SFace.parquet", "detail"]
+    assert report.loc["faces/legislators-sface-native.parquet", "checked"] == COUNTS["legislators"]
+    assert "1 failures" in report.loc["faces/legislators-sface-native.parquet", "detail"]
     tables = report[report.index.str.endswith((".csv", ".parquet")) & (report.index.str[0] != "f")]
     assert tables["detail"].isin(["identical", "as many scores up to each point"]).all()
 
@@ -228,8 +237,8 @@ def test_what_was_just_made_agrees(whole):
 def test_a_sample_agrees_and_says_how_much_it_checked(whole):
     report = verify(sample=5)
     assert report["agrees"].all(), report[~report["agrees"]].to_string()
-    assert report.loc["faces/legislators-SFace.parquet", "checked"] == 5
-    assert report.loc["faces/delegates-SFace.parquet", "checked"] == 2
+    assert report.loc["faces/legislators-sface-native.parquet", "checked"] == 5
+    assert report.loc["faces/delegates-sface-native.parquet", "checked"] == 2
     near = report[report.index.str.endswith(": candidates")]
     assert len(near) == len(PRIMARY) and (near["checked"] >= 1).all()
     assert verify(sample=5).equals(report)  # the same sample each time
@@ -241,7 +250,7 @@ def test_a_sample_agrees_and_says_how_much_it_checked(whole):
 
 @pytest.mark.parametrize("sample", [None, 12])
 def test_a_changed_embedding_is_caught(whole, sample):
-    path = whole / "data" / "faces" / "probes-SFace.parquet"
+    path = whole / "data" / "faces" / "probes-sface-native.parquet"
 
     def turn(frame, _):
         frame.at[4, "embedding"] = frame["embedding"][4] + np.float32(0.01)
@@ -249,8 +258,8 @@ def test_a_changed_embedding_is_caught(whole, sample):
 
     change_faces(path, turn)
     report = verify(sample)
-    assert "faces/probes-SFace.parquet" in wrong(report)
-    assert "the embedding of p00004" in report.loc["faces/probes-SFace.parquet", "detail"]
+    assert "faces/probes-sface-native.parquet" in wrong(report)
+    assert "the embedding of p00004" in report.loc["faces/probes-sface-native.parquet", "detail"]
 
 
 @pytest.mark.parametrize(
@@ -294,11 +303,13 @@ def test_other_metadata_are_caught(project, column, value, agrees):
         return frame
 
     again = project / "again.parquet"
-    path = project / "data" / "faces" / "probes-SFace.parquet"
+    path = project / "data" / "faces" / "probes-sface-native.parquet"
     shutil.copy(path, again)
     shutil.copy(enrolment.failures_path(path), enrolment.failures_path(again))
     change_faces(path, apply)
-    row = verification.check_faces("probes", "SFace", again, [f"p{i:05d}" for i in range(12)])
+    row = verification.check_faces(
+        "probes", "sface-native", again, [f"p{i:05d}" for i in range(12)]
+    )
     assert row["agrees"] == agrees, row["detail"]
     assert agrees or "p00001" in row["detail"] or column == "image_sha256"
 
@@ -306,26 +317,29 @@ def test_other_metadata_are_caught(project, column, value, agrees):
 @pytest.mark.parametrize("sample", [None, 2])
 def test_a_missing_row_and_a_missing_file_are_caught(project, sample):
     faces = project / "data" / "faces"
-    change_faces(faces / "legislators-SFace.parquet", lambda frame, _: frame.drop(index=7))
-    (faces / "delegates-Facenet.parquet").unlink()
+    change_faces(faces / "legislators-sface-native.parquet", lambda frame, _: frame.drop(index=7))
+    (faces / "delegates-facenet-native.parquet").unlink()
     report = verify(sample)
-    assert wrong(report) >= {"faces/legislators-SFace.parquet", "faces/delegates-Facenet.parquet"}
-    said = report.loc["faces/legislators-SFace.parquet", "detail"]
+    assert wrong(report) >= {
+        "faces/legislators-sface-native.parquet",
+        "faces/delegates-facenet-native.parquet",
+    }
+    said = report.loc["faces/legislators-sface-native.parquet", "detail"]
     assert "1 listed only before (first: l00008)" in said  # row 7 less the failure
-    assert report.loc["faces/delegates-Facenet.parquet", "detail"] == "the file is missing"
+    assert report.loc["faces/delegates-facenet-native.parquet", "detail"] == "the file is missing"
 
 
 def test_a_row_too_many_and_a_failure_that_is_none_are_caught(project):
     faces = project / "data" / "faces"
-    double = faces / "probes-SFace.parquet"
+    double = faces / "probes-sface-native.parquet"
     change_faces(double, lambda frame, _: pd.concat([frame, frame.iloc[:1]]))
-    failures = enrolment.failures_path(faces / "probes-Facenet.parquet")
+    failures = enrolment.failures_path(faces / "probes-facenet-native.parquet")
     digest = fetch.load_manifest("probes")["sha256"][3]
     failures.write_text(failures.read_text() + f"p00003,no face found,,{digest}\n")
-    change_faces(faces / "probes-Facenet.parquet", lambda frame, _: frame.drop(index=3))
+    change_faces(faces / "probes-facenet-native.parquet", lambda frame, _: frame.drop(index=3))
     report = verify(sample=12)
-    assert "occurs twice" in report.loc["faces/probes-SFace.parquet", "detail"]
-    said = report.loc["faces/probes-Facenet.parquet", "detail"]
+    assert "occurs twice" in report.loc["faces/probes-sface-native.parquet", "detail"]
+    said = report.loc["faces/probes-facenet-native.parquet", "detail"]
     assert "1 enrolled only now (first: p00003)" in said and "failed only before" in said
 
 
@@ -337,14 +351,16 @@ def test_other_weights_are_not_compared_and_do_not_count_as_agreement(project, s
 
     for dataset in shipping.PUBLIC:
         change_faces(project / "data" / "faces" / f"{dataset}-Facenet.parquet", other)
-    summary = project / "data" / "scores" / "utkface-Facenet" / "summary.json"
+    summary = project / "data" / "scores" / "utkface-facenet-native" / "summary.json"
     stored = json.loads(summary.read_text())
     stored["description"]["weights_sha256"] = {"yunet-Facenet.onnx": "1" * 64}
     summary.write_text(json.dumps(stored))
     report = verify(sample)
-    rows = {f"faces/{d}-Facenet.parquet" for d in shipping.PUBLIC} | {"scores/utkface-Facenet"}
+    rows = {f"faces/{d}-Facenet.parquet" for d in shipping.PUBLIC} | {
+        "scores/utkface-facenet-native"
+    }
     assert wrong(report) == rows | (
-        {"scores/utkface-Facenet/summary.json"} if sample is None else set()
+        {"scores/utkface-facenet-native/summary.json"} if sample is None else set()
     )
     for row in rows:
         assert (
@@ -359,12 +375,12 @@ def test_another_configuration_is_not_compared(project):
         description["configuration"] |= {"crop": "half a face"}
         return frame
 
-    change_faces(project / "data" / "faces" / "probes-SFace.parquet", other)
+    change_faces(project / "data" / "faces" / "probes-sface-native.parquet", other)
     again = project / "again.parquet"
-    source = project / "data" / "faces" / "delegates-SFace.parquet"
+    source = project / "data" / "faces" / "delegates-sface-native.parquet"
     shutil.copy(source, again)
     shutil.copy(enrolment.failures_path(source), enrolment.failures_path(again))
-    row = verification.check_faces("probes", "SFace", again, [])
+    row = verification.check_faces("probes", "sface-native", again, [])
     assert not row["agrees"] and row["detail"] == "not compared: made with another crop"
 
 
@@ -385,19 +401,21 @@ def nearer(frame, column="score", row=3, by=0.01):
 
 @pytest.mark.parametrize("sample", [None, 80])
 def test_a_changed_score_is_caught(project, sample):
-    folder = project / "data" / "scores" / "utkface-SFace"
+    folder = project / "data" / "scores" / "utkface-sface-native"
     table = pd.read_parquet(folder / "candidates.parquet")
     row = table.index[table["rank"] > 1][0]  # no best score, so that only recomputing shows it
     change_table(folder / "candidates.parquet", lambda t: nearer(t, row=row))
     report = verify(sample)
-    assert "scores/utkface-SFace: candidates" in wrong(report)
+    assert "scores/utkface-sface-native: candidates" in wrong(report)
     probe = table.loc[row, "probe_id"]
-    assert f"the score of {probe}" in report.loc["scores/utkface-SFace: candidates", "detail"]
-    assert not any("Facenet" in w for w in wrong(report))
+    assert (
+        f"the score of {probe}" in report.loc["scores/utkface-sface-native: candidates", "detail"]
+    )
+    assert not any("facenet-native" in w for w in wrong(report))
 
 
 def test_a_score_within_the_tolerance_agrees(project):
-    folder = project / "data" / "scores" / "utkface-SFace"
+    folder = project / "data" / "scores" / "utkface-sface-native"
     table = pd.read_parquet(folder / "candidates.parquet")
     row = table.index[(table["rank"] > 1) & (table["score"] < table["score"].max() - 0.01)][0]
     change_table(folder / "candidates.parquet", lambda t: nearer(t, row=row, by=-0.001))
@@ -421,35 +439,38 @@ def test_a_missing_candidate_is_caught(project, sample):
 def test_candidates_that_the_cap_took_away_are_not_missed(whole, monkeypatch):
     monkeypatch.setattr(scores, "PER_FACE", 2)
     shipping.ship(PRIMARY, whole / "data")
-    near = pd.read_parquet(whole / "data/scores/utkface-SFace/candidates.parquet")
+    near = pd.read_parquet(whole / "data/scores/utkface-sface-native/candidates.parquet")
     assert near["gallery_id"].value_counts().max() == 2
     assert verify()["agrees"].all()
 
 
 def test_emptied_candidates_are_caught(project):
-    folder = project / "data" / "scores" / "utkface-SFace"
+    folder = project / "data" / "scores" / "utkface-sface-native"
     change_table(folder / "candidates.parquet", lambda t: t.iloc[:0])
     assert wrong(verify(4)) >= {
-        "scores/utkface-SFace: candidates", "scores/utkface-SFace, in itself",
+        "scores/utkface-sface-native: candidates", "scores/utkface-sface-native, in itself",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("column", ["any", "rule", "strict", "p90"])
 @pytest.mark.parametrize("portrait", ["first", "second"])
 def test_a_best_score_that_is_too_far_is_caught(project, column, portrait):
-    folder = project / "data" / "scores" / "utkface-SFace"
+    folder = project / "data" / "scores" / "utkface-sface-native"
     best = pd.read_csv(folder / "best.csv")
     row = best.index[best["portrait"] == portrait][5]
     change_table(folder / "best.csv", lambda t: nearer(t, column, row, by=-0.05))
-    assert "scores/utkface-SFace: best scores" in wrong(verify(80))
+    assert "scores/utkface-sface-native: best scores" in wrong(verify(80))
 
 
 def test_a_best_score_that_is_too_near_is_caught_when_everything_is_made_again(project):
-    folder = project / "data" / "scores" / "utkface-SFace"
+    folder = project / "data" / "scores" / "utkface-sface-native"
     best = pd.read_csv(folder / "best.csv")
     row = best.index[best["portrait"] == "second"][5]
     change_table(folder / "best.csv", lambda t: nearer(nearer(t, "any", row), "rule", row))
-    assert wrong(verify()) == {"scores/utkface-SFace: best scores", "scores/utkface-SFace/best.csv"}
+    assert wrong(verify()) == {
+        "scores/utkface-sface-native: best scores",
+        "scores/utkface-sface-native/best.csv",
+    }
 
 
 def double_a_count(table):
@@ -460,17 +481,17 @@ def double_a_count(table):
 @pytest.mark.parametrize(
     ("file", "change"),
     [
-        ("scores/utkface-SFace/counts.parquet", double_a_count),
-        ("scores/utkface-SFace/counts.parquet", lambda t: t.iloc[: len(t) // 2]),
-        ("scores/utkface-SFace/strata.csv", lambda t: nearer(t, "faces", 0, 9)),
-        ("scores/utkface-SFace/histogram.parquet", lambda t: nearer(t, "pairs", 0, -5)),
+        ("scores/utkface-sface-native/counts.parquet", double_a_count),
+        ("scores/utkface-sface-native/counts.parquet", lambda t: t.iloc[: len(t) // 2]),
+        ("scores/utkface-sface-native/strata.csv", lambda t: nearer(t, "faces", 0, 9)),
+        ("scores/utkface-sface-native/histogram.parquet", lambda t: nearer(t, "pairs", 0, -5)),
         ("scores/same-person.csv", lambda t: t.iloc[1:]),
         ("scores/utkface-enrolment.csv", lambda t: nearer(t, "images", 1, 9)),
         ("calibration/thresholds.csv", lambda t: nearer(t, "threshold", 0)),
         ("calibration/by-group.csv", lambda t: nearer(t, "errors", 0, -99)),
         ("calibration/thresholds.csv", lambda t: t.drop(columns="low")),
         ("results/some.csv", lambda t: t.assign(score=t["score"] + 0.05)),
-        ("results/some.csv", lambda t: t.assign(model="Facenet")),
+        ("results/some.csv", lambda t: t.assign(model="facenet-native")),
         ("results/some.csv", lambda t: t.iloc[1:]),
     ],
 )
@@ -487,11 +508,14 @@ def test_a_results_table_that_contradicts_the_scores_is_caught(project, monkeypa
 
 
 def test_files_too_few_and_too_many_are_caught(project):
-    (project / "data" / "scores" / "utkface-SFace" / "strata.csv").unlink()
-    (project / "data" / "scores" / "utkface-SFace" / "private.csv").write_text("id\n1\n")
+    (project / "data" / "scores" / "utkface-sface-native" / "strata.csv").unlink()
+    (project / "data" / "scores" / "utkface-sface-native" / "private.csv").write_text("id\n1\n")
     report = verify()
-    assert report.loc["scores/utkface-SFace/strata.csv", "detail"] == "no such file ships"
-    assert report.loc["scores/utkface-SFace/private.csv", "detail"] == "no such file was made again"
+    assert report.loc["scores/utkface-sface-native/strata.csv", "detail"] == "no such file ships"
+    assert (
+        report.loc["scores/utkface-sface-native/private.csv", "detail"]
+        == "no such file was made again"
+    )
     assert len(wrong(report)) == 2
 
 
@@ -515,7 +539,7 @@ def test_without_the_private_set_the_rest_is_compared(project):
     assert wrong(report) == {"scores of utkface"}
     said = report.loc["scores of utkface", "detail"]
     assert "not compared" in said and "congress-test fetch utkface --from" in said
-    assert report.loc["faces/probes-SFace.parquet", "checked"] == 3
+    assert report.loc["faces/probes-sface-native.parquet", "checked"] == 3
 
 
 def test_images_are_fetched_where_only_the_network_has_them(whole, monkeypatch):

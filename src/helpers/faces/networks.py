@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from helpers.faces import weights
 
@@ -44,8 +43,10 @@ def load(name: str) -> Callable[[np.ndarray], np.ndarray]:
     return embed
 
 
-def session(model: bytes) -> onnxruntime.InferenceSession:
+def session(model: bytes):
     """An onnxruntime session on one thread."""
+    import onnxruntime  # here: most commands run no network
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
