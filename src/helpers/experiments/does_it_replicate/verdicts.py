@@ -1,0 +1,176 @@
+"""What counts as replicated: counts of newcomers -> a verdict on each registered hypothesis.
+
+A hypothesis is a row: model, kind ("part" or "pooled"), part (a recorded group, or members of
+colour; "" where none was predicted), direction ("higher" or "lower" than white newcomers) and
+ratio_115, the odds ratio of the 115th that the newcomers' interval is compared with.
+"""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from helpers.sources import groups
+from helpers.statistics import exact_tests, rates
+from helpers.statistics.stratified_exact import Conditional, conditional_odds_ratio
+
+ALPHA = 0.05
+LEAST_NEWCOMERS = 3  # of a part with a hypothesis
+LEAST_PROBABILITY = 0.95  # that the part's rate is higher, by the pooling of the 115th
+DRAWS = 1000
+SEED = 20180726
+KINDS = ("part", "pooled")
+REPLICATED, NOT, UNDECIDED = "replicated", "not replicated", "undecided"
+NONE = "no part predicted"
+VERDICTS = {
+    REPLICATED: f"the one-sided exact p, Holm-adjusted over the pipelines, is at most {ALPHA:g}",
+    NOT: "not the first, and the 95 % interval of the odds ratio leaves out the odds ratio "
+    "of the 115th, or the estimate lies on the other side of 1",
+    UNDECIDED: "everything else",
+}
+TRUTHS = ("as in the 115th", "no difference")
+COUNTS = ["k1", "n1", "k0", "n0"]
+
+
+def counts(people: pd.DataFrame, part: str) -> pd.DataFrame:
+    """Counts of a part and of white people within recorded gender: k1, n1, k0, n0, a row a gender.
+
+    people: group, gender, flagged (bool). part: a recorded group, or groups.COLOUR for everybody
+    of colour.
+    """
+    colour = groups.of_colour(people["group"])
+    inside = colour if part == groups.COLOUR else people["group"].eq(part).to_numpy()
+    rows = []
+    for gender in groups.GENDERS:
+        here = people["gender"].eq(gender).to_numpy()
+        one, other = (people.loc[here & side, "flagged"] for side in (inside, ~colour))
+        rows.append([one.sum(), len(one), other.sum(), len(other)])
+    return pd.DataFrame(rows, index=pd.Index(groups.GENDERS, name="gender"), columns=COUNTS)
+
+
+def predicted_part(parts: pd.DataFrame, newcomers: pd.Series) -> str:
+    """The part with the surest higher rate in the 115th, "" if none is sure enough.
+
+    parts: as `pooling.partial_pooling` gives them (`above`: probability of a higher rate).
+    newcomers: how many newcomers each part has; parts with fewer than three are no candidates.
+    """
+    enough = newcomers.reindex(parts.index).fillna(0).ge(LEAST_NEWCOMERS)
+    above = parts.loc[enough, "above"]
+    return str(above.idxmax()) if len(above) and above.max() >= LEAST_PROBABILITY else ""
+
+
+def decide(hypotheses: pd.DataFrame, tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Verdicts on hypotheses from the newcomers' counts, one table of `counts` a hypothesis.
+
+    Adds flagged, searched, white_flagged, white_searched, odds_ratio, low, high (exact, within
+    recorded gender), p (one-sided), p_holm (over the pipelines, each kind by itself) and verdict.
+    """
+    found = [exact(t) for t in tables]
+    sums = pd.DataFrame([t[COUNTS].sum() for t in tables], index=hypotheses.index)
+    table = hypotheses.assign(
+        flagged=sums["k1"],
+        searched=sums["n1"],
+        white_flagged=sums["k0"],
+        white_searched=sums["n0"],
+        odds_ratio=[f.odds_ratio for f in found],
+        low=[f.low for f in found],
+        high=[f.high for f in found],
+        p=[
+            f.p_higher if direction == "higher" else f.p_lower
+            for f, direction in zip(found, hypotheses["direction"], strict=True)
+        ],
+    )
+    predicted = table["part"].ne("")
+    table.loc[~predicted, ["odds_ratio", "low", "high", "p"]] = np.nan
+    table["p_holm"] = np.nan
+    for kind in KINDS:
+        here = predicted & table["kind"].eq(kind)
+        table.loc[here, "p_holm"] = exact_tests.holm(table.loc[here, "p"])
+    columns = ["direction", "ratio_115", "odds_ratio", "low", "high", "p_holm"]
+    found_verdicts = judge(*(table[c].to_numpy() for c in columns))
+    table["verdict"] = np.where(predicted, found_verdicts, NONE)
+    return table
+
+
+def judge(direction, ratio_115, odds_ratio, low, high, p_holm) -> np.ndarray:
+    """The verdict that `VERDICTS` defines, for arrays of one entry a hypothesis."""
+    outside = (ratio_115 < low) | (ratio_115 > high)
+    other_way = np.where(np.equal(direction, "higher"), odds_ratio < 1, odds_ratio > 1)
+    # nobody flagged where both are: nothing is known
+    known = ~np.isnan(odds_ratio)
+    contradicted = np.where(known & (outside | other_way), NOT, UNDECIDED)
+    return np.where(p_holm <= ALPHA, REPLICATED, contradicted)
+
+
+def exact(table: pd.DataFrame) -> Conditional:
+    """`conditional_odds_ratio` of a table of `counts`; remembered, as simulations repeat tables."""
+    return _exact(tuple(map(tuple, table[COUNTS].to_numpy().tolist())))
+
+
+@cache
+def _exact(rows):
+    return conditional_odds_ratio(pd.DataFrame(rows, columns=COUNTS))
+
+
+def power(
+    hypotheses: pd.DataFrame, searched: list[pd.DataFrame], white_rates: list, draws: int = DRAWS
+) -> pd.DataFrame:
+    """How often each verdict falls if the odds ratios are those of the 115th, and if they are 1.
+
+    searched: the newcomers of each hypothesis as `counts` (only n1 and n0 are used). white_rates:
+    for each, the rate of white members of the 115th by gender, with half a person added so that no
+    rate is 0. Pipelines are drawn independently (they share people and photographs, so this is a
+    sketch), with a fixed seed. Returns model, kind, part, truth ("as in the 115th" or "no
+    difference") and the share of draws of each verdict; no row for a hypothesis without a part.
+    """
+    rows = []
+    for kind in KINDS:
+        chosen = np.flatnonzero(hypotheses["kind"].eq(kind) & hypotheses["part"].ne(""))
+        mine = hypotheses.iloc[chosen]
+        for truth in TRUTHS:
+            rng = np.random.default_rng([SEED, KINDS.index(kind), TRUTHS.index(truth)])
+            found = []
+            for i, row in zip(chosen, mine.itertuples(), strict=True):
+                ratio = row.ratio_115 if truth == TRUTHS[0] else 1.0
+                found.append(_draw(rng, searched[i], white_rates[i], ratio, draws))
+            one_sided = [f["p_higher" if d == "higher" else "p_lower"]
+                         for f, d in zip(found, mine["direction"], strict=True)]  # fmt: skip
+            adjusted = holm_of_each(np.column_stack(one_sided)) if found else np.empty((draws, 0))
+            for f, p, row in zip(found, adjusted.T, mine.itertuples(), strict=True):
+                said = judge(row.direction, row.ratio_115, f["odds_ratio"], f["low"], f["high"], p)
+                shares = {v: float((said == v).mean()) for v in VERDICTS}
+                rows.append({"model": row.model, "kind": kind, "part": row.part} | shares
+                            | {"truth": truth})  # fmt: skip
+    return pd.DataFrame(rows, columns=["model", "kind", "part", "truth", *VERDICTS])
+
+
+def _draw(rng, searched, white, ratio, draws):
+    """Estimates from made-up newcomers: white ones flagged at rate `white`, others by the ratio."""
+    odds = ratio * white / (1 - white)
+    n1, n0 = searched["n1"].to_numpy(), searched["n0"].to_numpy()
+    k1 = rng.binomial(n1, odds / (1 + odds), size=(draws, len(n1)))
+    k0 = rng.binomial(n0, white, size=(draws, len(n0)))
+    cells = np.stack([k1, np.broadcast_to(n1, k1.shape), k0, np.broadcast_to(n0, k0.shape)], axis=2)
+    return pd.DataFrame([_exact(tuple(map(tuple, draw))) for draw in cells.tolist()])
+
+
+def holm_of_each(pvalues: np.ndarray) -> np.ndarray:
+    """`exact_tests.holm` of each row; statsmodels collects garbage at every call, which is slow."""
+    order = np.argsort(pvalues, axis=1)
+    steps = np.arange(pvalues.shape[1], 0, -1)
+    sorted_p = np.take_along_axis(pvalues, order, axis=1) * steps
+    adjusted = np.minimum(np.maximum.accumulate(sorted_p, axis=1), 1)
+    back = np.empty_like(adjusted)
+    np.put_along_axis(back, order, adjusted, axis=1)
+    return back
+
+
+def white_rates(people: pd.DataFrame) -> np.ndarray:
+    """Rate at which white people are flagged, by gender, with half a person added."""
+    table = rates.within_sex(people.assign(group=_two(people["group"])))
+    white = table.xs(groups.WHITE, level=1).loc[list(groups.GENDERS)]
+    return ((white["flagged"] + 0.5) / (white["searched"] + 1)).to_numpy()
+
+
+def _two(group):
+    return np.where(groups.of_colour(group), groups.COLOUR, groups.WHITE)
