@@ -2,8 +2,8 @@
 
 `python -m helpers.rebuild.tables 01-the-people` counts the labels and the photo quality of
 `utkface`, whose faces do not ship, into data/galleries/utkface-labels.csv and utkface-quality.csv;
-everything else is read from what ships. Faces are found alike for all models, so the face metadata
-of one model serve.
+everything else is read from what ships. Faces are found alike for all pipelines of one feed, so the
+face metadata of one native pipeline serve.
 """
 
 from functools import cache
@@ -14,9 +14,9 @@ import pandas as pd
 from helpers.faces.enrolment import read_faces, read_failures
 from helpers.paths import DATA
 from helpers.protocol.shipping import faces_path
+from helpers.show import numbers
 from helpers.sources import galleries, rosters
 from helpers.sources.groups import COLOUR, GROUPS, RACES, WHITE
-from helpers.statistics.intervals import wilson
 from helpers.statistics.rates import by_group
 
 MODEL = "dlib-native"
@@ -26,6 +26,14 @@ SETS = {
     "members, second portrait": "second-portraits",
     "former legislators": "legislators",
     "UTKFace, adults": "utkface",
+}
+DEEPFACE = "SFace"  # the pipeline whose failures are those of deepface's feed
+PUBLIC = {
+    "Members, as searched": "probes",
+    "Second portraits of members": "second-portraits",
+    "Portraits of returning members": "returning",
+    "Delegates": "delegates",
+    "Former legislators": "legislators",
 }
 ADULT_BANDS = galleries.AGE_BANDS[1:4]  # 18 to 75
 # A class of UTKFace beside the group of the roster that comes nearest to it; None: has none.
@@ -38,7 +46,6 @@ ALIKE = {
     "Native and Pacific": ("Native and Pacific", None),
     "Others": (None, "Others"),
 }
-DETECTOR_ACCEPTS = 0.9  # deepface's default for YuNet (yunet_score_threshold)
 COHORT = 20  # years of birth that stand together
 FEWEST = 5  # faces of which quartiles are drawn
 
@@ -130,6 +137,19 @@ def seats() -> pd.DataFrame:
 # ---------------------------------------------------------------- the galleries
 
 
+def show_enrolment() -> pd.DataFrame:
+    """Images without a face in the sets that ship, by how the detector is run."""
+    rows = []
+    for words, dataset in PUBLIC.items():
+        row = {"Images": words}
+        for heading, model in (("As OpenCV runs it", MODEL), ("As deepface runs it", DEEPFACE)):
+            failed = len(read_failures(faces_path(dataset, model)))
+            images = failed + len(read_faces(faces_path(dataset, model)))
+            row[heading] = numbers.rate(failed, images)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def former() -> pd.DataFrame:
     """Former legislators: the columns of `load_legislators`, then failed and the photo quality."""
     path = faces_path("legislators", MODEL)
@@ -162,19 +182,6 @@ def utkface() -> pd.DataFrame:
     )
     table["enrolled"] = table["images"] - table["failures"]
     return table[["gender", "race", "age_band", "images", "failures", "adult", "enrolled"]]
-
-
-def utkface_failures() -> pd.DataFrame:
-    """Failures to enrol of the adults of `utkface` by published gender and race.
-
-    Columns gender, group (the race label), images, failed, rate, low, high (Wilson, 95 %).
-    """
-    table = utkface().query("adult").groupby(["gender", "race"])[["images", "failures"]].sum()
-    table = table.reindex(pd.MultiIndex.from_product([["female", "male"], RACES])).reset_index()
-    table = table.set_axis(["gender", "group", "images", "failed"], axis=1)
-    table["rate"] = table["failed"] / table["images"]
-    table["low"], table["high"] = wilson(table["failed"], table["images"])
-    return table
 
 
 def composition() -> pd.DataFrame:
@@ -251,9 +258,7 @@ def write_utkface_tables(out: Path = DATA, path=faces_path) -> None:
 
 def labelled(table: pd.DataFrame) -> pd.DataFrame:
     """A table of failures with the number of images in a column `label`, for a figure."""
-    label = table["group"] + " (" + table["images"].map("{:,}".format) + ")"
-    table = table.assign(label=label)
-    return table.replace({"female": "Women", "male": "Men"}) if "gender" in table else table
+    return table.assign(label=table["group"] + " (" + table["images"].map("{:,}".format) + ")")
 
 
 def utkface_labels() -> pd.Series:
@@ -265,6 +270,24 @@ def utkface_labels() -> pd.Series:
 def utkface_quality() -> pd.DataFrame:
     """Photo quality of the adults of `utkface` as it ships, columns as in `quartiles`."""
     return pd.read_csv(DATA / "galleries" / "utkface-quality.csv")
+
+
+def show_corrections() -> pd.DataFrame:
+    """The corrections of the rosters as a reader needs them."""
+    table = rosters.load_corrections()
+    shown = table[["name", "field", "published", "corrected", "reason"]].copy()
+    shown["name"] = shown["name"].str.split().str.join(" ")
+    shown["corrected"] = shown["corrected"].str.replace("^https://.*/", "voteview: ", regex=True)
+    return shown.replace("", "missing").rename(columns=str.capitalize)
+
+
+def show_photographs() -> pd.DataFrame:
+    """`photographs` with capitals, and the failures with their denominator."""
+    table = photographs()
+    counts = zip(table["failed"], table["images"], strict=True)
+    table["failed"] = [numbers.rate(k, n) for k, n in counts]
+    names = {"set": "Photographs", "failed": "Failures to enrol"}
+    return table.drop(columns="images").rename(columns=names)
 
 
 def photographs() -> pd.DataFrame:
