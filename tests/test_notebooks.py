@@ -94,6 +94,12 @@ def test_problems_are_named(nb, message):
     assert any(message in problem for problem in notebooks.problems(nb))
 
 
+def test_the_typed_texts_of_a_figure_are_no_lines_of_code():
+    texts = "table(\n    x,\n    title='A',\n    caption='B '\n    'C',\n)\n"
+    assert notebooks.problems(executed((texts, None))) == []
+    assert "median cell has 4" in notebooks.problems(executed(("y = 1\n" + texts, None)))[0]
+
+
 def test_cells_out_of_order_or_never_run_are_named():
     nb = executed(("x", None), ("y", None))
     assert notebooks.problems(nb) == []

@@ -1,4 +1,4 @@
-"""Notebooks 00 and 01: the counts behind their tables, figures and sentences."""
+"""Notebook 01: the counts behind their tables, figures and sentences."""
 
 import inspect
 import math
@@ -7,14 +7,13 @@ import re
 import pandas as pd
 import pytest
 
-from helpers.experiments import the_question as claims
 from helpers.experiments.the_people import charts, words
 from helpers.experiments.the_people import tables as people
 from helpers.faces.enrolment import read_faces, read_failures
 from helpers.faces.pipelines import MODELS
 from helpers.protocol.shipping import PUBLIC, faces_path
 from helpers.show import figures
-from helpers.sources import galleries, published, rosters
+from helpers.sources import galleries, rosters
 from helpers.sources.fetch import load_manifest
 from helpers.sources.groups import GROUPS
 from helpers.statistics import rates
@@ -151,39 +150,13 @@ def test_composition_adds_up_to_everybody():
     assert whole == pytest.approx([1] * 4)
 
 
-def test_the_published_tests_are_five_and_their_rates_are_the_known_ones():
-    table = published.searches().set_index("label")
-    assert len(table) == 5
-    first = table.loc["ACLU 2018: members of Congress"]
-    assert (first["flagged"], first["searched"], first["gallery"]) == (28, 535, 25000)
-    assert (round(first["low"], 3), round(first["high"], 3)) == (0.036, 0.075)
-    assert table["status"].isin(claims.STATUS_WORDS).all()
-
-
-def test_both_codings_are_shown():
-    reported, coded = published.codings().to_dict("records")
-    assert (reported["colour_flagged"], reported["flagged"]) == (11, 28)
-    assert (coded["colour_flagged"], coded["flagged"]) == (12, 28)
-    shown = claims.show_codings()
-    assert shown.iloc[0, 3].startswith("about") and "95 %" in shown.iloc[1, 3]
-
-
-def test_every_published_number_is_in_one_of_the_tables():
-    groups = [[published.ACLU], claims.REPLIES, claims.others()]
-    shown = [len(claims.show(studies)) for studies in groups]
-    assert sum(shown) == len(claims.published.published_results())
-    text = claims.show(claims.others())["Published"].str.cat(sep=" ")
-    assert "26 of 120" in text and "of 1,000,000" not in text  # a gallery is no denominator
-
-
 # ---------------------------------------------------------------- sentences and pictures
 
 
-@pytest.mark.parametrize("module", [claims, words])
-def test_sentences_are_whole(module):
+def test_sentences_are_whole():
     made = [
         f()
-        for name, f in list(vars(module).items())
+        for name, f in list(vars(words).items())
         if name.startswith(("answer", "words_", "title_", "caption_", "alt_"))
         and not inspect.signature(f).parameters
     ]

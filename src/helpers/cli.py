@@ -190,7 +190,7 @@ def run(
     else:
         raise UserError(f"--engine is open or rekognition, not {engine!r}")
     if csv_out:
-        # the gallery side is never written: it may hold private people
+        # the gallery side is never written: it may hold people whose identities are not published
         result.members.to_csv(csv_out, index=False, float_format="%.4f")
     if json_out:
         typer.echo(json.dumps(congress_test.as_json(result), indent=1, allow_nan=False))

@@ -144,7 +144,7 @@ def problems(nb) -> list[str]:
 
 
 # the typed texts of a figure are prose: they have a test of their own
-PROSE_LINE = re.compile(r"\s*(?:(?:title|subtitle|caption|alt)=|[\"'#])")
+PROSE_LINE = re.compile(r"\s*(?:(?:id|notebook|title|subtitle|caption|alt)=|[\"'#])")
 
 
 def _is_code(line: str) -> bool:

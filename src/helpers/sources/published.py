@@ -1,17 +1,62 @@
 """What others published, each number with its source and how well that could be verified.
 
 `status` is `primary` (the publisher's own page was read), `press` (a press report was read) or
-`copy of the paper`. Every published number that a notebook or page quotes comes from here.
+`copy` (a copy or quotation of the source was read). Every published number that a notebook or page
+quotes comes from here.
 """
 
 import pandas as pd
+import pandera.pandas as pa
 
 from helpers.paths import DATA
 from helpers.sources.rosters import load_members
 from helpers.statistics.intervals import wilson
 
 PUBLISHED = DATA / "published"
-STATUSES = ["primary", "press", "copy of the paper"]
+STATUSES = ["primary", "press", "copy"]
+KINDS = [
+    "wrongful arrest", "count of arrests", "use figures", "law", "enforcement", "company",
+    "evaluation",
+]  # fmt: skip
+DISCLOSED = ["yes", "named", "no", "not found", "none to name"]
+SOURCED = {
+    "source_url": pa.Column(str, pa.Check.str_matches(r"^https?://\S+$")),
+    "status": pa.Column(str, pa.Check.isin(STATUSES)),
+    "note": pa.Column(str),
+}
+DATE = pa.Check.str_matches(r"^20[012]\d(-[01]\d(-[0-3]\d)?)?$")
+RESULTS = pa.DataFrameSchema(
+    {
+        **{c: pa.Column(str, pa.Check.str_length(min_value=1)) for c in ("study", "quantity")},
+        "date": pa.Column(str, DATE),
+        **{c: pa.Column(str) for c in ("value", "denominator")},
+        **SOURCED,
+    },
+    unique=["study", "date", "quantity"],
+    strict=True,
+)
+AMOUNT = pa.Check.str_matches(r"^>?[\d.]*$")
+EVENTS = pa.DataFrameSchema(
+    {
+        "date": pa.Column(str, [DATE, pa.Check(lambda s: s > "2018-07-26")]),
+        "event": pa.Column(str, pa.Check.str_matches(r"^[A-Z].+\.$"), unique=True),
+        "actor": pa.Column(str, pa.Check.str_length(min_value=1)),
+        "kind": pa.Column(str, pa.Check.isin(KINDS)),
+        **{c: pa.Column(str, AMOUNT) for c in ("value", "denominator")},
+        **SOURCED,
+    },
+    checks=pa.Check(lambda df: df["date"].is_monotonic_increasing, name="sorted by date"),
+    strict=True,
+)
+DISCLOSURES = pa.DataFrameSchema(
+    {
+        **{c: pa.Column(str, pa.Check.str_length(min_value=1)) for c in ("test", "what")},
+        "published": pa.Column(str, pa.Check.isin(DISCLOSED)),
+        **SOURCED,
+    },
+    unique=["test", "what"],
+    strict=True,
+)
 
 
 def published_results() -> pd.DataFrame:
@@ -19,11 +64,35 @@ def published_results() -> pd.DataFrame:
 
     value and denominator are text as published ("10 to >100" is a value); `number` gives one.
     """
-    results = _read("results.csv")
-    unknown = set(results.status) - set(STATUSES)
-    if unknown or results.duplicated(["study", "date", "quantity"]).any():
-        raise ValueError(f"results.csv has an unknown status {unknown} or a repeated quantity")
-    return results
+    return _checked("results.csv", RESULTS)
+
+
+def events() -> pd.DataFrame:
+    """What happened since the ACLU's test, by date: a sentence an event, with its source.
+
+    date (text; month or day may be unknown), event, actor, kind (of KINDS), value and denominator
+    (text, "" for none; `note` says what they are), source_url, status, note, and day: the date,
+    with the middle of the month or year where no more is known. ValueError for a damaged file.
+    """
+    table = _checked("events_since_2018.csv", EVENTS)
+    middle = table["date"].str.len().map({4: "-07-01", 7: "-15", 10: ""})
+    return table.assign(day=pd.to_datetime(table["date"] + middle))
+
+
+def disclosures() -> pd.DataFrame:
+    """What the publisher of each test laid open: test, what, published, source_url, status, note.
+
+    published: yes, named (a set that has a name), no (a source says so), not found (in nothing that
+    was read) or none to name. ValueError for a damaged file.
+    """
+    return _checked("disclosed.csv", DISCLOSURES)
+
+
+def _checked(name: str, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    try:
+        return schema.validate(_read(name))
+    except pa.errors.SchemaError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def number(study: str, quantity: str) -> float:
@@ -76,25 +145,28 @@ ACLU = "ACLU 2018"
 def searches() -> pd.DataFrame:
     """The published tests that searched people in a gallery of strangers, one row a test.
 
-    Columns study, date, people, label, gallery (faces), flagged, searched, fpir, low, high (Wilson,
-    ours), status. ValueError if a gallery size is not among what was published.
+    Columns study, date, people, label, gallery (faces), galleries (how many of this size the count
+    is an average of), flagged, searched, fpir, low, high (Wilson, ours; missing for an average),
+    status. ValueError if a gallery size is not among what was published.
     """
     table = published_results()
+    sizes = table[table["quantity"].str.startswith("gallery size")].set_index("study")["value"]
+    averaged = table[table["quantity"].eq("number of galleries the counts are averaged over")]
     people = table["quantity"].str.extract(r"^((?:\w+ )?\w+) falsely matched$")[0]
     table = table.assign(people=people)[people.notna()].reset_index(drop=True)
-    size = table["note"].str.extract(r"gallery of ([\d,]+)")[0].str.replace(",", "")
-    first = number(ACLU, "gallery size (arrest photos)")
-    table["gallery"] = pd.to_numeric(size).where(table["study"] != ACLU, first)
+    table["gallery"] = table["study"].map(sizes)
     if table["gallery"].isna().any():
-        raise ValueError("a published test has no gallery size in its note")
-    table["gallery"] = table["gallery"].astype(int)
+        raise ValueError("the size of a published test's gallery is missing")
+    many = table["study"].map(averaged.set_index("study")["value"]).fillna("1")
+    table = table.assign(gallery=table["gallery"].astype(int), galleries=many.astype(int))
     table["flagged"] = pd.to_numeric(table["value"])
     table["searched"] = pd.to_numeric(table["denominator"])
     table["fpir"] = table["flagged"] / table["searched"]
     table["low"], table["high"] = wilson(table["flagged"], table["searched"])
+    table[["low", "high"]] = table[["low", "high"]].where(table["galleries"].eq(1))
     table["people"] = table["people"].replace("members", "members of Congress")
     table["label"] = table["study"] + ": " + table["people"]
-    columns = ["study", "date", "people", "label", "gallery", "flagged", "searched"]
+    columns = ["study", "date", "people", "label", "gallery", "galleries", "flagged", "searched"]
     return table[[*columns, "fpir", "low", "high", "status"]]
 
 

@@ -476,12 +476,12 @@ def beyond_fixed_fpir(at: tuple[int, ...]) -> pd.DataFrame:
 def announced() -> pd.DataFrame:
     """Gallery sizes beyond ours that were announced: label, faces, source_url, status, note."""
     reply = published.published_results().query(
-        "study == 'Amazon reply 2019' and quantity == 'false matches at 99 percent'"
+        "study == 'Amazon reply 2019' and quantity == 'gallery size (images)'"
     )
     ours = pd.DataFrame(
         {
             "label": "Amazon's test of 2019",
-            "faces": reply["denominator"].astype(int),
+            "faces": reply["value"].astype(int),
             **{c: reply[c] for c in ("source_url", "status", "note")},
         }
     )
