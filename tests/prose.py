@@ -93,9 +93,8 @@ def plain(markdown: str) -> str:
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
     text = re.sub(r"https?://\S+|ISO/IEC [\d-]+(?::\d+)?|IR \d+", "", text)
     text = re.sub(r"^\s*(?:[*+-]|\d+[.)])\s", "", text, flags=re.M)
-    pages = (
-        r"\b(?:sections?|notebooks?|figures?|step|version|Python) [\d.]+(?:(?:, | and | to )\d+)*"
-    )
+    named = "sections?|notebooks?|figures?|step|version|release|Python"
+    pages = rf"\b(?:{named}) [\d.]+(?:(?:, | and | to )\d+)*"
     text = re.sub(pages, "", text, flags=re.I)
     text = re.sub(rf"\b\d{{1,2}} (?:{MONTHS})\b|\b(?:{MONTHS}) \d{{1,2}}\b", "", text)
     return html.unescape(re.sub(r"[*_]{1,2}(?=\S)|(?<=\S)[*_]{1,2}", "", text))

@@ -29,6 +29,7 @@ CONSTANTS = "|".join(
         r"0\.90|90 %",  # of the gate
         r"\b30 (?:errors|people|members)",  # below which nothing is said
         r"1:1|1:N|rank 1\b",
+        r"0 to 255",  # of a grey value
     )
 )
 MOST_WORDS, MOST_NUMBERS, LONGEST_SENTENCE, LONGEST_ALT = 60, 5, 25, 250

@@ -350,13 +350,13 @@ def test_other_weights_are_not_compared_and_do_not_count_as_agreement(project, s
         return frame
 
     for dataset in shipping.PUBLIC:
-        change_faces(project / "data" / "faces" / f"{dataset}-Facenet.parquet", other)
+        change_faces(project / "data" / "faces" / f"{dataset}-facenet-native.parquet", other)
     summary = project / "data" / "scores" / "utkface-facenet-native" / "summary.json"
     stored = json.loads(summary.read_text())
-    stored["description"]["weights_sha256"] = {"yunet-Facenet.onnx": "1" * 64}
+    stored["description"]["weights_sha256"] = {"yunet-facenet-native.onnx": "1" * 64}
     summary.write_text(json.dumps(stored))
     report = verify(sample)
-    rows = {f"faces/{d}-Facenet.parquet" for d in shipping.PUBLIC} | {
+    rows = {f"faces/{d}-facenet-native.parquet" for d in shipping.PUBLIC} | {
         "scores/utkface-facenet-native"
     }
     assert wrong(report) == rows | (
@@ -364,7 +364,7 @@ def test_other_weights_are_not_compared_and_do_not_count_as_agreement(project, s
     )
     for row in rows:
         assert (
-            "not compared: made with other weights (yunet-Facenet.onnx)"
+            "not compared: made with other weights (yunet-facenet-native.onnx)"
             in report.loc[row, "detail"]
         )
         assert report.loc[row, "checked"] == 0
@@ -552,4 +552,4 @@ def test_images_are_fetched_where_only_the_network_has_them(whole, monkeypatch):
     monkeypatch.setattr(fetch, "_download", serve)
     monkeypatch.delenv("CONGRESS_TEST_MIRROR")
     assert verify(sample=3)["agrees"].all()
-    assert len(asked) == 3 * 3 + 2  # only the sample: three of three sets, and the two delegates
+    assert len(asked) == 4 * 3 + 2  # only the sample: three of four sets, and the two delegates
