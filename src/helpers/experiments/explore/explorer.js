@@ -76,6 +76,12 @@
         b.style.left = Math.min(100, 100 * r.low / scale) + '%';
         b.style.right = Math.max(0, 100 - 100 * r.high / scale) + '%';
         track.appendChild(i); track.appendChild(b); bar.appendChild(track);
+        var marks = document.createElement('div'), filled = document.createElement('b');
+        marks.className = 'marks';
+        filled.textContent = '\u25cf'.repeat(Math.round(r.k));
+        marks.appendChild(filled);
+        marks.appendChild(document.createTextNode('\u25cb'.repeat(r.n - Math.round(r.k))));
+        bar.appendChild(marks);
       }
       body.appendChild(tr);
     });

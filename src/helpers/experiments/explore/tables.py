@@ -6,13 +6,21 @@ import numpy as np
 import pandas as pd
 
 from helpers.experiments.explore.make import RESULTS, TABLE
+from helpers.faces.pipelines import MODEL_LABELS, MODELS
 from helpers.protocol import shipped
 from helpers.show import numbers
 from helpers.sources import groups
 from helpers.statistics.intervals import wilson
 
 GENDERS = {"": "Everyone", "female": "Women", "male": "Men"}  # as recorded by the publisher
-OPENING = ("utkface", "dlib-native", "default")
+OPENING = ("utkface", "dlib-native", "count:28")
+POSITIONS = {
+    "28 flagged, all faces": ("count:28", None),
+    "28 flagged, a random 1,000 faces": ("count:28", 1000),
+    "default, all faces": ("default", None),
+    "default, a random 1,000 faces": ("default", 1000),
+    "FMR 1e-5, all faces": ("fmr:1e-05", None),
+}
 DRAWN = (1000, 5000)  # sizes in the figure, besides the whole gallery
 
 
@@ -70,18 +78,15 @@ def state(gallery: str, model: str, policy: str, size: int | None = None, gender
     return pd.DataFrame(shown, columns=["group", "searched", "flagged", "fpir", "low", "high"])
 
 
-def show_opening() -> pd.DataFrame:
-    """The opening position as a table, for print."""
-    found = state(*OPENING)
-    return pd.DataFrame(
-        {
-            "Group": found["group"],
-            "Falsely matched (FPIR)": [
-                numbers.rate(round(r.flagged), r.searched, r.low, r.high)
-                for r in found.itertuples()
-            ],
-        }
-    )
+def show_positions() -> pd.DataFrame:
+    """All members at some positions of the explorer, a row a pipeline and position."""
+    rows = []
+    for model in MODELS:
+        for words, (policy, size) in POSITIONS.items():
+            r = state("utkface", model, policy, size).iloc[0]
+            said = numbers.rate(round(r["flagged"]), r["searched"], r["low"], r["high"])
+            rows.append((MODEL_LABELS[model], words, said))
+    return pd.DataFrame(rows, columns=["Pipeline", "Position", "Falsely matched (FPIR)"])
 
 
 def curves() -> pd.DataFrame:

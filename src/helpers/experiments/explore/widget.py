@@ -6,6 +6,7 @@ The script computes sums of cells, the Wilson interval, and texts, and nothing e
 import html
 import json
 from importlib.resources import files
+from string import Template
 
 import numpy as np
 
@@ -58,27 +59,12 @@ def widget() -> str:
 
     Without a script the table of the opening position stays, and says so.
     """
-    opening = state(*OPENING)
-    style, script = (
+    style, script, page = (
         files(__package__).joinpath(name).read_text("utf-8")
-        for name in ("explorer.css", "explorer.js")
+        for name in ("explorer.css", "explorer.js", "explorer.html")
     )
     data = json.dumps(payload(), separators=(",", ":"), ensure_ascii=True).replace("</", "<\\/")
-
-    def options(labels):
-        return "".join(
-            f'<option value="{html.escape(k)}">{html.escape(v)}</option>' for k, v in labels.items()
-        )
-
-    def choice(part, label, labels):
-        return f'<label>{label}<select data-part="{part}">{options(labels)}</select></label>'
-
-    def slider(part, label):
-        return (
-            f'<div class="wide"><label>{label}<input type="range" data-part="{part}" min="0" '
-            f'step="1"></label><output data-part="{part}-said"></output></div>'
-        )
-
+    labels = {m: MODEL_LABELS[m] for m in MODELS}
     jumps = "".join(
         f'<button type="button" value="{k}" aria-pressed="false">{html.escape(v)}</button>'
         for k, v in JUMPS.items()
@@ -86,42 +72,29 @@ def widget() -> str:
     lines = "".join(
         f'<tr><th scope="row">{r.group}</th><td>{r.flagged:.0f} of {r.searched}</td>'
         f"<td>{100 * r.fpir:.1f} % ({100 * r.low:.1f}–{100 * r.high:.1f})</td></tr>"
-        for r in opening.itertuples()
+        for r in state(*OPENING).itertuples()
     )
-    return (
-        f'<section id="cx" aria-label="Explorer of false matches"><style>\n{style}</style>'
-        '<div class="controls" data-part="controls" hidden>'
-        + choice("gallery", "Gallery", GALLERY_LABELS)
-        + choice("model", "Model", {m: MODEL_LABELS[m] for m in MODELS})
-        + choice("gender", "Members (recorded gender)", GENDERS)
-        + slider("threshold", "Threshold: stricter on the left, looser on the right")
-        + f'<div class="wide jump" data-part="jump"><span class="note">Go to:</span>{jumps}</div>'
-        + slider("size", "Gallery size")
-        + f'</div><p class="said" data-part="said" role="status">{words_opening()}</p>'
-        "<table><caption>Members falsely matched, by the ethnicity that the roster's publisher "
-        "recorded; 95 % Wilson intervals. Groups of fewer than ten members say little.</caption>"
-        '<thead><tr><th scope="col">Group</th><th scope="col">Falsely matched</th>'
-        '<th scope="col">FPIR (95 % interval)</th><th class="bar" scope="col" aria-hidden="true" '
-        'hidden data-part="scale"></th></tr></thead>'
-        f'<tbody data-part="body">{lines}</tbody></table>'
-        "<noscript><p>The sliders need JavaScript. The table shows one position; all of them are "
-        "in data/results/explorer.csv.</p></noscript>"
-        f'<script type="application/json" class="data">{data}</script><script>\n{script}</script>'
-        "</section>"
+    return Template(page.strip()).substitute(
+        style=style,
+        script=script,
+        data=data,
+        jumps=jumps,
+        lines=lines,
+        choices=_choice("gallery", "Gallery", GALLERY_LABELS)
+        + _choice("model", "Pipeline", labels)
+        + _choice("gender", "Members (recorded gender)", GENDERS),
     )
 
 
-def words_opening() -> str:
-    """The opening position in a sentence."""
-    r = state(*OPENING).iloc[0]
-    return (
-        f"{r['flagged']:.0f} of {r['searched']} members falsely matched: FPIR "
-        f"{100 * r['fpir']:.1f} % (95 % interval {100 * r['low']:.1f}–{100 * r['high']:.1f})"
+def _choice(part: str, label: str, values: dict[str, str]) -> str:
+    options = "".join(
+        f'<option value="{html.escape(k)}">{html.escape(v)}</option>' for k, v in values.items()
     )
+    return f'<label>{label}<select data-part="{part}">{options}</select></label>'
 
 
 def show() -> None:
     """Show the widget as the output of a notebook cell; the bytes are the same every time."""
     from IPython.display import display
 
-    display({"text/html": widget(), "text/plain": words_opening()}, raw=True)
+    display({"text/html": widget(), "text/plain": "the explorer"}, raw=True)
