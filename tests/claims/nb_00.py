@@ -143,7 +143,7 @@ CLAIMS = [
         politicians_athletes_legislators,
     ),
     (
-        "What was published of each test: a threshold as a rule, never photographs or code",
+        "Found published of the tests: mostly a threshold, never photographs, scores or code",
         thresholds_as_a_rule,
     ),
     ("Each publisher gave a result, and most gave the threshold.", most_gave_the_threshold),
