@@ -317,9 +317,10 @@ are those with them.
 
 The gallery is `{gallery[name]}`: {gallery[people]}.
 Its manifest, its images, the same-person decisions and the margins behind them are frozen by
-digest, the pipelines by their configuration and the SHA-256 of their weights. A newcomer is flagged when the best score, after the same-person rule, is at or below the
-threshold at which 28 members of the 115th were flagged. The last three pipelines are what a user of
-deepface gets; there are no hypotheses about them.
+digest, the pipelines by their configuration and the SHA-256 of their weights. A newcomer is flagged
+when the best score, after the same-person rule, is at or below the threshold at which 28 members of
+the 115th were flagged. The last three pipelines are what a user of deepface gets; there are no
+hypotheses about them.
 
 | pipeline | threshold (distance) | 115th flagged | gallery faces |
 |---|---|---|---|
@@ -333,9 +334,9 @@ are not overruled by hand.
 ## Hypotheses
 
 Two for each primary pipeline. *Part*: of the parts with at least {least_newcomers} newcomers, the
-one with the highest posterior probability of a higher rate in the 115th (partial pooling within recorded
-gender), if that is at least {least_probability:g}, against white newcomers. *Pooled*: newcomers of
-colour against white newcomers, in the direction of the 115th.
+one with the highest posterior probability of a higher rate in the 115th (partial pooling within
+recorded gender), if that is at least {least_probability:g}, against white newcomers. *Pooled*:
+newcomers of colour against white newcomers, in the direction of the 115th.
 
 | pipeline | who | rate than white newcomers | odds ratio in the 115th |
 |---|---|---|---|
