@@ -63,7 +63,7 @@ def lift(faces: np.ndarray, metric: str) -> np.ndarray:
 
 
 def side_by_side(faces: dict, metric: dict) -> np.ndarray:
-    """The z of all pipelines as one: (n, sum of the lengths); rows of `faces` are the same people."""
+    """The z of all pipelines as one: (n, sum of the lengths); rows are the same people."""
     return np.hstack([lift(faces[m], metric[m]) for m in metric])
 
 

@@ -128,7 +128,7 @@ def test_no_embedding_and_no_measurement_of_a_single_private_image_ships():
         if path.suffix == ".parquet":
             schema = pq.read_schema(path)
             assert not any("list" in str(t) or "binary" in str(t) for t in schema.types), path
-            assert len(schema.names) <= 5, path
+            assert len(schema.names) <= 6, path
         if short == "summary.json":
             assert path.stat().st_size < 3000
     faces = list((DATA / "faces").glob("*.parquet"))
@@ -194,11 +194,15 @@ def test_no_measurement_is_given_of_a_handful_of_images():
 
 
 FOLDS = 4
+MARGIN = 0.05  # the scores may add so much to what the lists alone give away, at rank 1 and 10
+# What the lists give away themselves, of all private people, listed or not: measured 0.13 at rank 1
+LISTS = 0.2
+VERY_IMAGE = 0.3  # of the attacked; whoever holds the image needs no attack
 
 
 @functools.cache
 def public(pipeline_names: tuple) -> dict:
-    """Collections of public officials by dataset and pipeline; whom all of the pipelines enrolled."""
+    """Collections of public officials by dataset and pipeline: those whom each pipeline enrolled."""
     sets = {}
     for dataset in ("probes", "second-portraits", "legislators"):
         found = {m: shipping.load_dataset(dataset, m) for m in pipeline_names}
@@ -233,7 +237,8 @@ class World:
     def __init__(self, pipeline_names: tuple, fold: int = 0):
         first, second, former = public(pipeline_names).values()
         metric = {m: c.metric for m, c in first.items()}
-        everybody, twice = (c[pipeline_names[0]].ids for c in (first, second))
+        everybody = first[pipeline_names[0]].ids
+        twice = np.intersect1d(everybody, second[pipeline_names[0]].ids)
         hidden = np.random.default_rng(0).permutation(everybody)[fold::FOLDS]
         private = np.intersect1d(hidden, twice)
         self.probes = only(first, np.setdiff1d(everybody, hidden))
@@ -296,61 +301,58 @@ def over(worlds: list, candidates: list, way, how="scores") -> pd.Series:
 nearest = functools.partial(attack.fused, nearest=True)
 
 
-# ---- one pipeline at a time
-
-
-@pytest.fixture(scope="module", params=pipelines.MODELS)
-def world(request):
-    return World((request.param,))
-
-
-def test_all_scores_would_give_a_person_away(world):
-    """The control: the attack works where scores enough ship, also with another photograph."""
-    every = world.many_scores(len(world.knows.ids))
-    assert (world.ranks(every, attack.fused, images=True)["rank"] == 1).mean() > 0.9
-    assert (world.ranks(every, attack.fused)["rank"] == 1).mean() > 0.5
-    # and it is the scores that do it
-    assert (world.ranks(every, attack.fused, "permuted")["rank"] == 1).mean() < 0.05
-
-
-def test_what_ships_does_not_lead_to_another_photograph(world):
-    found = world.ranks(world.ships, attack.fused)["rank"]
-    assert len(found) >= 5  # attacked people of whom the database holds another photograph
-    assert (found == 1).mean() <= 0.05
-    assert (found <= 10).mean() <= 0.15
-    without = [world.ranks(world.ships, attack.fused, how)["rank"] for how in ("list", "permuted")]
-    without.append(world.ranks(world.ships, nearest)["rank"])
-    best = max((ranks <= 10).mean() for ranks in without)
-    assert (found <= 10).mean() <= best + 2 * np.sqrt(0.1 / len(found))
-
-
-def test_what_ships_hardly_leads_to_the_very_image(world):
-    found = world.ranks(world.ships, attack.fused, images=True)["rank"]
-    assert len(found) >= 50
-    closest = world.ranks(world.ships, nearest, images=True)["rank"]
-    # whoever holds the images can repeat the search: no attack does better than that
-    assert (found == 1).mean() <= (closest == 1).mean()
-    assert (found == 1).mean() <= 0.1
-
-
-# ---- all pipelines together: their candidates name the same gallery faces by the same ids
-
-
-MARGIN = 0.05  # the scores may add so much to what the lists alone give away, at rank 1 and 10
-
-
 @pytest.fixture(scope="module")
 def worlds():
     """Every member with a second portrait is a private one in one of them."""
     return [World(pipelines.MODELS, fold) for fold in range(FOLDS)]
 
 
+# ---- one pipeline at a time
+
+
+@pytest.mark.parametrize("model", pipelines.MODELS)
+def test_all_scores_would_give_a_person_away(worlds, model):
+    """The control: the attack works where scores enough ship, also with another photograph."""
+    first = worlds[0]
+    every = {model: first.many_scores(len(first.knows.ids))[model]}
+    assert (first.ranks(every, attack.fused, images=True)["rank"] == 1).mean() > 0.9
+    assert (first.ranks(every, attack.fused)["rank"] == 1).mean() > 0.5
+    # and it is the scores that do it
+    assert (first.ranks(every, attack.fused, "permuted")["rank"] == 1).mean() < 0.05
+
+
+@pytest.mark.parametrize("model", pipelines.MODELS)
+def test_what_ships_does_not_lead_to_another_photograph(worlds, model):
+    ships = [{model: w.ships[model]} for w in worlds]
+    found = over(worlds, ships, attack.fused)
+    assert len(found) >= 5  # attacked people of whom the database holds another photograph
+    without = [over(worlds, ships, attack.fused, how) for how in ("list", "permuted")]
+    for k, limit in ((1, 0.05), (10, 0.15)):
+        chance = 2 * np.sqrt(limit * (1 - limit) / len(found))  # few are attacked
+        assert (found <= k).mean() <= limit + chance
+        assert (found <= k).mean() <= max((r <= k).mean() for r in without) + chance
+
+
+@pytest.mark.parametrize("model", pipelines.MODELS)
+def test_what_ships_hardly_leads_to_the_very_image(worlds, model):
+    ships = {model: worlds[0].ships[model]}
+    found = worlds[0].ranks(ships, attack.fused, images=True)["rank"]
+    assert len(found) >= 100
+    closest = worlds[0].ranks(ships, nearest, images=True)["rank"]
+    # whoever holds the images can repeat the search: no attack does better than that
+    assert (found == 1).mean() <= (closest == 1).mean()
+    assert (found == 1).mean() <= VERY_IMAGE
+
+
+# ---- all pipelines together: their candidates name the same gallery faces by the same ids
+
+
 @pytest.mark.parametrize("way", [attack.fused, attack.joint])
 def test_many_scores_in_all_pipelines_would_give_a_person_away(worlds, way):
     """The control: twenty scores a pipeline with probes at random; lists of them say nothing."""
-    many = [w.many_scores(20) for w in worlds[:2]]
-    assert (over(worlds[:2], many, way) == 1).mean() > 0.5
-    assert (over(worlds[:2], many, way, "list") == 1).mean() < 0.1
+    many = [worlds[0].many_scores(20)]
+    assert (over(worlds[:1], many, way) == 1).mean() > 0.5
+    assert (over(worlds[:1], many, way, "list") == 1).mean() < 0.1
 
 
 def test_joint_attack_needs_few_scores(worlds):
@@ -365,15 +367,17 @@ def test_joint_attack_needs_few_scores(worlds):
 )
 def test_scores_of_all_pipelines_together_add_nothing_to_their_lists(worlds, chosen):
     ships = [{m: w.ships[m] for m in chosen} for w in worlds]
-    found = {way: over(worlds, ships, way) for way in (attack.fused, attack.joint)}
-    lists = [
-        *(over(worlds, ships, way, how) for way in found for how in ("list", "permuted")),
-        over(worlds, ships, nearest),
-    ]
-    for ranks in found.values():
-        assert len(ranks) >= 50  # attacked people of whom the database holds another photograph
+    for way in (attack.fused, attack.joint):
+        found, *without = (over(worlds, ships, way, h) for h in ("scores", "list", "permuted"))
+        assert len(found) >= 50  # attacked people of whom the database holds another photograph
         for k in (1, 10):
-            assert (ranks <= k).mean() <= max((r <= k).mean() for r in lists) + MARGIN
+            assert (found <= k).mean() <= max((r <= k).mean() for r in without) + MARGIN
+
+
+def test_the_lists_of_all_pipelines_give_few_people_away(worlds):
+    """Long lists need no scores: where they hold every member's neighbours they tell everything."""
+    found = over(worlds, [w.ships for w in worlds], attack.joint)
+    assert (found == 1).sum() <= LISTS * sum(len(w.truth) for w in worlds)
 
 
 def test_the_worlds_tell_no_less_of_a_face_than_what_ships(worlds):
