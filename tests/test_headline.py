@@ -1,24 +1,27 @@
-"""The tables of notebook 02 against a direct count, and the README against the tables."""
-
-import re
+"""The tables of notebook 02 against a direct count."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from helpers.experiments.the_congress_test import tables as headline
-from helpers.experiments.the_congress_test import words
-from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.paths import ROOT
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import congress_test, shipped
-from helpers.show import numbers
+from helpers.sources import groups, published
+
+
+def score_of(model, variant="rule"):
+    """Best impostor score of each member's portrait, +inf for none."""
+    people = congress_test.people_searched().set_index("member_id")
+    best = shipped.scores("utkface", model).best.query("portrait == 'first'")
+    return best.set_index("probe_id")[variant].reindex(people.index).fillna(np.inf)
 
 
 @pytest.mark.parametrize("model", PRIMARY_MODELS)
 def test_primary_is_what_a_direct_count_gives(model):
     people = congress_test.people_searched().set_index("member_id")
-    best = shipped.scores("utkface", model).best.query("portrait == 'first'")
-    score = best.set_index("probe_id")["rule"].reindex(people.index).fillna(np.inf)
+    score = score_of(model)
     threshold = np.sort(score)[27]
     flagged = score <= threshold + 1e-9
     row = headline.primary().set_index("model").loc[model]
@@ -33,7 +36,7 @@ def test_primary_is_what_a_direct_count_gives(model):
     assert row["fisher_p"] == pytest.approx(stats.fisher_exact(table).pvalue)
 
 
-def test_primary_searches_every_voting_member_and_adjusts_for_three_models():
+def test_primary_searches_every_voting_member_and_adjusts_for_three_pipelines():
     table = headline.primary()
     assert list(table["model"]) == list(PRIMARY_MODELS)
     assert (table["colour_searched"] + table["white_searched"] == 529).all()
@@ -41,52 +44,149 @@ def test_primary_searches_every_voting_member_and_adjusts_for_three_models():
     assert np.sort(table["holm_p"])[0] == pytest.approx(min(1, 3 * ordered[0]))
 
 
-def test_a_member_of_each_list_is_flagged_by_the_model_that_names_them():
-    table = headline.flagged_members()
-    assert table["aclu"].sum() == 28
+def test_bounds_have_the_half_sample_interval_of_the_planned_treatment_and_no_other():
+    table = headline.bounds()
+    order = [(m, v) for m in PRIMARY_MODELS for v in headline.VARIANTS]
+    assert list(zip(table["model"], table["variant"], strict=True)) == order
+    ends = table[["within_low", "within_high", "crude_low", "crude_high"]]
+    assert (ends.notna().all(axis=1) == table["variant"].eq("rule")).all()
+    rule = table[table["variant"] == "rule"]
+    for name, low, high in (
+        ("ratio_within_sex", "within_low", "within_high"),
+        ("ratio", "crude_low", "crude_high"),
+    ):
+        assert ((rule[low] < rule[name]) & (rule[name] < rule[high])).all()
+
+
+@pytest.mark.parametrize("variant", headline.VARIANTS)
+def test_bounds_count_the_28_nearest_of_their_own_treatment(variant):
+    colour = congress_test.people_searched().set_index("member_id")["of_colour"]
+    table = headline.bounds().query("variant == @variant").set_index("model")
     for model in PRIMARY_MODELS:
-        members = shipped.result("utkface", model, shipped.PRIMARY).members
-        assert set(table.index[table[model]]) == set(members.query("flagged")["member_id"])
+        nearest = score_of(model, variant).nsmallest(28).index
+        assert table.at[model, "colour_flagged"] == colour[nearest].sum()
 
 
-def test_stability_counts_only_second_portraits_of_the_flagged():
-    for row in headline.stability().to_dict("records"):
-        assert 0 <= row["again"] <= row["with_second"] <= row["flagged"]
-        assert row["again"] <= row["second_flagged"] <= row["second_searched"]
+def test_parts_add_up_to_members_of_colour_and_differ_from_their_sums():
+    table = headline.show_parts().set_index("Group")
+    single = table.loc[list(groups.OF_COLOUR)]
+    for program in ("Searched", *map(MODEL_LABELS.get, PRIMARY_MODELS)):
+        assert single[program].sum() == table.at[groups.COLOUR, program]
+        asian = table.loc[list(groups.ASIAN), program].sum()
+        assert table.at[groups.NOT_ASIAN, program] + asian == table.at[groups.COLOUR, program]
+    assert table.at[groups.WHITE, "Searched"] + single["Searched"].sum() == 529
+    within = headline.primary().set_index("model")["ratio_within_sex"]
+    for model in PRIMARY_MODELS:
+        text = table.at[groups.COLOUR, f"{MODEL_LABELS[model]}, ratio"]
+        assert text.startswith(f"{within[model]:.2f} (")
 
 
-def test_bounds_only_lose_matches_when_faces_are_left_out():
-    table = headline.bounds().pivot(index="model", columns="variant", values="flagged_default")
-    assert (table["rule"] <= table["any"]).all()
-    assert (table["p90"] <= table["any"]).all()
+def test_four_ways_keeps_every_member_in_one_seat():
+    table = headline.four_ways()
+    lists = [part for _, part in table.groupby("list", sort=False)]
+    assert list(table["list"].unique()) == ["ACLU 2018", "Dlib", "SFace", "Facenet"]
+    assert list(table.columns) == ["list", "group", "seat", "name", "flagged"]
+    for part in lists:
+        assert len(part) == 529 and part["flagged"].sum() == 28
+        assert not part.duplicated(["group", "seat"]).any()
+        assert (part.loc[~part["flagged"], "name"] == "").all()
+    named = table[table["name"] != ""]
+    assert (named.groupby("name")[["group", "seat"]].nunique() == 1).all(axis=None)
+    seats = lists[0].set_index(["group", "seat"]).index
+    assert all(part.set_index(["group", "seat"]).index.equals(seats) for part in lists)
 
 
-def test_delegates_are_added_to_the_denominator():
-    table = headline.with_delegates()
-    assert (table["all_searched"] == 535).all()
-    assert (table["all_flagged"] == table["flagged"] + table["delegates_flagged"]).all()
+def test_the_seats_of_a_list_are_those_of_its_members():
+    table = headline.four_ways().query("list == 'ACLU 2018' and flagged")
+    theirs = published.aclu_28()["member_id"]
+    assert sorted(table["name"]) == sorted(headline.people().loc[theirs, "name"])
 
 
-def test_by_group_adds_up():
-    table = headline.by_group()
-    for _, part in table.groupby("model"):
-        counts = part.set_index("group")[["flagged", "searched"]]
-        parts = counts.drop(index=["Members of colour", "Members of colour, not Asian", "White"])
-        assert (parts.sum() == counts.loc["Members of colour"]).all()
-        assert counts.loc["White", "searched"] + parts["searched"].sum() == 529
+def test_no_match_that_rests_on_contested_identities_has_a_name():
+    people, table = headline.people(), headline.show_names()
+    seats = headline.four_ways()
+    for model in PRIMARY_MODELS:
+        label = MODEL_LABELS[model]
+        threshold = np.sort(score_of(model))[27] + 1e-9
+        sure = people.index[score_of(model, "strict") <= threshold]
+        named = set(people.loc[sure, "name"])
+        assert set(table.loc[table[label] == "yes", "Member"]) == named
+        assert set(seats.query("list == @label and name != ''")["name"]) == named
+        assert len(headline.lists()[model]) == len(named) + len(headline.unnamed()[model])
+    assert (table["ACLU 2018"] == "yes").sum() == 28
 
 
-def test_the_readme_gives_the_answer_of_the_notebook():
-    readme = re.sub(r"\s+", " ", (ROOT / "README.md").read_text("utf-8"))
-    assert re.sub(r"\s+", " ", words.answer()) in readme
-    faces = int(headline.defaults().query("gallery == 'utkface'")["faces"].max())
-    assert f"{faces:,} adults of UTKFace" in readme
+def test_members_are_called_as_they_are_known():
+    people = headline.people()
+    assert set(headline.KNOWN_AS) <= set(people.index)
+    assert people.loc["C001049", "name"] == "Lacy Clay"
+    assert people.loc["J000288", "name"] == "Hank Johnson"
+    assert people.loc["R000515", "name"] == "Bobby Rush"
+    assert people["name"].is_unique
 
 
-def test_titles_and_sentences_follow_the_numbers():
-    significant = headline.significant()
-    found = {0: "no model", 1: "one of", 2: "two of", 3: "all three"}[len(significant)]
-    assert found in words.answer()
-    assert found.split()[0].capitalize() in words.title_primary()
-    for row in headline.primary().to_dict("records"):
-        assert numbers.ratio_interval(row["ratio_low"], row["ratio_high"]) in (words.answer())
+def test_overlap_counts_people_and_not_matches():
+    counts = headline.show_overlap().set_index("What")["Count"]
+    three = [headline.lists()[m] for m in PRIMARY_MODELS]
+    times = pd.Series([m for flagged in three for m in flagged]).value_counts()
+    assert counts["Different people"] == len(set.union(*map(set, three)))
+    assert counts["On all three lists"] == len(frozenset.intersection(*three))
+    assert counts["On two lists"] == (times == 2).sum()
+    assert counts["Matches"] == sum(map(len, three)) > counts["Contested matches"] > 0
+
+
+def test_the_other_photo_counts_only_second_portraits_of_the_flagged():
+    for row in headline.other_photo().to_dict("records"):
+        assert 0 <= row["flagged again"] <= row["with a second portrait"] < row["flagged"]
+        assert row["flagged again"] < row["all flagged"] < row["all second portraits"]
+
+
+def test_other_photo_is_what_a_direct_count_gives():
+    model = PRIMARY_MODELS[0]
+    best = shipped.scores("utkface", model).best.query("portrait == 'second'")
+    best = best.set_index("probe_id")["rule"]
+    score = score_of(model)
+    mine = best[best.index.isin(score.nsmallest(28).index)]
+    row = headline.other_photo().iloc[0]
+    assert row["with a second portrait"] == len(mine)
+    assert row["flagged again"] == (mine <= np.sort(score)[27] + 1e-9).sum()
+
+
+def test_every_list_has_the_aclus_and_each_pipeline_with_both_galleries():
+    table = headline.every_list()
+    assert len(table) == 1 + 2 * 6 and table["flagged"].between(28, 30).all()
+    theirs = published.aclu_28()["of_colour"].sum()
+    assert table.iloc[0][["of colour", "white"]].tolist() == [theirs, 28 - theirs]
+    assert table["chance"].iloc[0] == pytest.approx(28 * 102 / 529, abs=0.05)
+    rows = table.set_index(["gallery", "program"])["of colour"]
+    for model in PRIMARY_MODELS:
+        for gallery, name in (("utkface", "Adult"), ("legislators", "Former")):
+            found = headline.primary(gallery).set_index("model").at[model, "colour_flagged"]
+            mine = rows[[g.startswith(name) for g, _ in rows.index]]
+            assert mine.droplevel(0)[MODEL_LABELS[model]] == found
+
+
+def test_delegates_are_counted_apart():
+    table = headline.show_denominators()
+    assert (table["Members searched"] + table["Delegates searched"] == 535).all()
+    assert (table.query("Setting == 'set for 28'")["Members flagged"] == 28).all()
+    assert (table["Delegates flagged"] <= table["Delegates searched"]).all()
+
+
+def test_errors_of_the_rule_stand_beside_its_decisions():
+    table = headline.show_rule().set_index("k")
+    decided = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
+    people = decided.groupby("decision")["probe_id"].nunique()
+    assert table.at["any", "Members: probably a member"] == people["same person"]
+    assert table.at["any", "Members: contested"] == people["contested"]
+    sums = table.drop(index="any").drop(columns="Searched").sum()
+    assert (sums == table.loc["any"].drop("Searched")).all()
+
+
+def test_defaults_are_the_publishers_and_deepfaces():
+    table = headline.defaults().set_index(["gallery", "model"])
+    assert len(table) == 12 and (table["searched"] == 529).all()
+    for model in ("dlib-native", "Facenet"):
+        limit = table.at[("utkface", model), "threshold"]
+        flagged = (score_of(model) <= limit + 1e-9).sum()
+        assert table.at[("utkface", model), "flagged"] == flagged
