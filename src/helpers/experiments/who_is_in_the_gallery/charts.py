@@ -6,11 +6,47 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from helpers.faces.pipelines import MODEL_LABELS
-from helpers.show.plots import PERCENT, dots, log_axis, new_figure
+from helpers.show.plots import (
+    PERCENT,
+    dots,
+    log_axis,
+    name_rows,
+    new_figure,
+    note,
+    row_positions,
+)
 from helpers.show.style import INK, MUTED, styled
 
 MARKS = ((-0.16, "#001A80"), (0.16, "#A03F14"))  # offset in the row and colour of the two series
 PER = 100_000  # comparisons, the unit of the heatmap
+
+
+@styled()
+def plot_marks(df, marks=28):
+    """Rows of `marks` people, those of colour filled: a block a gallery, a row a program.
+
+    df: Gallery, Program, Marks of colour, By chance (where the line is drawn).
+    """
+    at = row_positions(df["Gallery"])
+    fig, axes = new_figure(0.55 + 0.155 * (at[-1] + 1))
+    ax = axes[0, 0]
+    for y, row in zip(at, df.to_dict("records"), strict=True):
+        filled = row["Marks of colour"]
+        for first, last, colour in ((0, filled, INK), (filled, marks, "white")):
+            x = np.arange(first, last) + 0.5
+            ax.plot(x, np.repeat(y, len(x)), "o", ms=5, mfc=colour, mec=INK, mew=0.7)
+        note(ax, y, str(filled))
+    chance = df["By chance"].iloc[0]
+    ax.axvline(chance, color=MARKS[1][1], lw=1.2, zorder=0)
+    ax.annotate(
+        "by chance", (chance, 1), xycoords=("data", "axes fraction"), xytext=(0, 2),
+        textcoords="offset points", ha="center", fontsize=7.5, color=MARKS[1][1],
+    )  # fmt: skip
+    name_rows(ax, at, df["Program"], df["Gallery"])
+    ax.set(xlim=(0, marks), ylim=(at[-1] + 0.6, -0.6), xticks=[])
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    return fig
 
 
 @styled()

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.experiments.the_people import tables as people
-from helpers.experiments.who_is_in_the_gallery import compositions
-from helpers.experiments.who_is_in_the_gallery import make as c
+from helpers.experiments.who_is_in_the_gallery import compositions, matched
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
+from helpers.paths import DATA
 from helpers.protocol import congress_test
-from helpers.protocol import policy as policies
 from helpers.show import numbers
 from helpers.show.numbers import percent
 from helpers.sources import groups
@@ -21,11 +20,6 @@ from helpers.sources.groups import GROUPS
 from helpers.statistics.intervals import wilson
 
 Z = 1.959964
-POLICY_WORDS = {
-    "default": policies.label("default"),
-    "primary": "threshold of the 28 in the whole gallery",
-    "matched": "threshold set anew, 28 expected",
-}
 STATUS_WORDS = {
     "primary": "publisher's own page",
     "copy": "the publisher's table, on another page",
@@ -38,13 +32,40 @@ TARGET_WORDS = {
     "us-jails": "US jails",
     "asian": "share of Asian people who are Indian",
 }
-SHOWN = (
-    *compositions.MAIN,
-    *compositions.SINGLE,
-    "women only",
-    "men only",
-    compositions.LEGISLATORS,
-)
+# how the text names the compositions
+GALLERIES = {
+    "White only": "White faces only",
+    compositions.LEGISLATORS: "Former legislators",
+    "US adults": "Like US adults",
+    "US arrests": "Like US arrests",
+    "as it is": "UTKFace as it is",
+    "balanced": "Balanced",
+    "Black only": "Black faces only",
+    "Asian only": "Asian faces only",
+    "Indian only": "Indian faces only",
+    "Others only": "Other faces only",
+    "women only": "Women only",
+    "men only": "Men only",
+    "with children": "Children among them",
+    "children only": "Children only",
+    compositions.OWN: "Own label",
+    compositions.OWN_SEX: "Own label and gender",
+    "US arrests, men only": "Arrests, men only",
+    "US arrests, Hispanic people as White": "Arrests, Hispanic people as White",
+    "US arrests, suburban race table": "Arrests, suburban race table",
+    "US arrests, white women twice as likely": "Arrests, white women twice as likely",
+    "US arrests, white women half as likely": "Arrests, white women half as likely",
+    "US jails": "Like US jails",
+}
+SHOWN = tuple(GALLERIES)[:14]
+OWN_GALLERIES = ("as it is", compositions.OWN, compositions.OWN_SEX)
+DRAWN = SHOWN[:7]  # in the picture of 28 marks
+SERIES = {"crude": "All", "within": "Within recorded gender"}
+AGES_FMRS = {  # thresholds at which counts by stratum ship; the second flags nearly 28
+    "fmr:0.0001": "FMR of 1 in 10,000",
+    "fmr:1e-05": "FMR of 1 in 100,000",
+    "fmr:1e-06": "FMR of 1 in 1,000,000",
+}
 
 
 # ---------------------------------------------------------------- what ships
@@ -70,7 +91,7 @@ def galleries() -> pd.DataFrame:
     """One row a model, composition and policy, with the ratios of expected FPIRs.
 
     model, composition, policy, threshold, faces, expected (number flagged), colour_expected,
-    colour_searched, white_expected, white_searched, and for each of crude, within (recorded sex)
+    colour_searched, white_expected, white_searched, and for each of crude, within (recorded gender)
     and not_asian: the ratio, <ratio>_low and _high. The interval adds the variance for other
     members to that for other gallery identities, which is on the safe side.
     """
@@ -141,40 +162,16 @@ def heat(pairs: str = "same sex", threshold: str | None = None) -> pd.DataFrame:
     )
 
 
-def spread(compositions=compositions.MAIN, ratio: str = "crude") -> dict:
-    """How far the matched ratio moves with the gallery, and how far with the model.
+def spread(compositions=compositions.MAIN, ratio: str = "crude") -> dict[str, pd.Series]:
+    """Largest over smallest matched ratio when only the gallery, or only the program, changes.
 
-    Keys: by_gallery, model -> largest over smallest ratio among the compositions; by_model,
-    composition -> the same among the models; shares, of the sum of squares of the log ratios:
-    model, composition, rest (two-way table, descriptive).
+    Keys: Gallery, a factor a model; Program, a factor a composition.
     """
     table = picked(compositions).pivot(index="model", columns="composition", values=ratio)
-    logs = np.log(table)
-    total = ((logs - logs.to_numpy().mean()) ** 2).to_numpy().sum()
-    row, column = logs.mean(axis=1), logs.mean(axis=0)
-    middle = logs.to_numpy().mean()
-    model = logs.shape[1] * ((row - middle) ** 2).sum() / total
-    gallery = logs.shape[0] * ((column - middle) ** 2).sum() / total
     return {
-        "by_gallery": (table.max(axis=1) / table.min(axis=1)).to_dict(),
-        "by_model": (table.max(axis=0) / table.min(axis=0)).to_dict(),
-        "shares": {"model": model, "gallery": gallery, "rest": 1 - model - gallery},
+        "Gallery": table.max(axis=1) / table.min(axis=1),
+        "Program": table.max(axis=0) / table.min(axis=0),
     }
-
-
-# ---------------------------------------------------------------- phrases
-
-
-def ratio_text(row, name: str = "crude") -> str:
-    return numbers.ratio(row[name], row[f"{name}_low"], row[f"{name}_high"])
-
-
-def number_text(value: float) -> str:
-    return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}"
-
-
-def expected_text(k: float, n: int) -> str:
-    return f"{number_text(k)} of {n} ({percent(k / n)})"
 
 
 # ---------------------------------------------------------------- who is in the galleries
@@ -245,11 +242,10 @@ def show_compositions() -> pd.DataFrame:
     plans = compositions.designs(faces)
     for name, part in table.groupby("composition", sort=False):
         share = part["drawn"] / part["drawn"].sum()
-        row = {"Gallery": name}
-        row |= {race: share[part["race"] == race].sum() for race in groups.RACES}
-        row["Women"] = share[part["gender"] == "female"].sum()
-        row["Under 35"] = share[part["band"] != compositions.BANDS[1]].sum()
-        row = {k: v if k == "Gallery" else percent(v, 0) for k, v in row.items()}
+        parts_of_it = {race: share[part["race"] == race].sum() for race in groups.RACES}
+        parts_of_it["Women"] = share[part["gender"] == "female"].sum()
+        parts_of_it["Under 35"] = share[part["band"] != compositions.BANDS[1]].sum()
+        row = {"Gallery": GALLERIES[name]} | {k: percent(v, 0) for k, v in parts_of_it.items()}
         row["Largest size"] = f"{compositions.largest_size(plans[name], faces):,}"
         rows.append(row)
     return pd.DataFrame(rows)
@@ -261,52 +257,88 @@ def show_compositions() -> pd.DataFrame:
 def ratio_rows() -> pd.DataFrame:
     """The matched ratios as the rows of a figure: model, row, series, ratio, low, high, ..."""
     parts = []
-    for name in ("crude", "within"):
+    for name, series in SERIES.items():
         table = picked(SHOWN)
         table = table[["model", "composition", "threshold", "faces", "expected", name]].assign(
-            low=table[f"{name}_low"], high=table[f"{name}_high"], series=name
+            low=table[f"{name}_low"], high=table[f"{name}_high"], series=series
         )
         parts.append(table.rename(columns={"composition": "row", name: "ratio"}))
-    return pd.concat(parts, ignore_index=True)
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(row=table["row"].map(GALLERIES))
 
 
-def show_ratios(compositions=SHOWN) -> pd.DataFrame:
-    """The matched ratios written out, a row a gallery and model."""
-    table = picked(compositions)
-    return pd.DataFrame(
+def ratios(names=SHOWN, policy: str = "matched") -> pd.DataFrame:
+    """The ratios of some galleries with their intervals, a row a gallery and program."""
+    table = picked(names, policy)
+    shown = pd.DataFrame(
         {
-            "Gallery": table["composition"],
-            "Model": table["model"].map(MODEL_LABELS),
-            "Threshold": table["threshold"].map("{:.4f}".format),
-            "Of colour, expected": table.apply(
-                lambda r: expected_text(r["colour_expected"], r["colour_searched"]), axis=1
-            ),
-            "White, expected": table.apply(
-                lambda r: expected_text(r["white_expected"], r["white_searched"]), axis=1
-            ),
-            "FPIR ratio": table.apply(ratio_text, axis=1),
-            "Within recorded sex": table.apply(ratio_text, axis=1, name="within"),
-            "Not Asian": table.apply(ratio_text, axis=1, name="not_asian"),
+            "Gallery": table["composition"].map(GALLERIES),
+            "Program": table["model"].map(MODEL_LABELS),
+            "Faces": table["faces"].astype(int),
+            "Members of colour, expected": table["colour_expected"].round(1),
+            "White members, expected": table["white_expected"].round(1),
         }
     )
+    for name, words in {"crude": "Ratio", "within": "Within recorded gender"}.items():
+        shown[words] = table[name].round(2)
+        shown[f"{words}, low"] = table[f"{name}_low"].round(2)
+        shown[f"{words}, high"] = table[f"{name}_high"].round(2)
+    return shown.assign(**{"Without Asian members": table["not_asian"].round(2)})
 
 
-def show_groups(compositions=compositions.MAIN) -> pd.DataFrame:
-    """Expected number flagged by recorded group: a row a model and group, a column a gallery."""
-    table = by_group(compositions)
-    table["text"] = table.apply(_with_interval, axis=1)
-    wide = table.pivot(index=["model", "group"], columns="composition", values="text")
-    names = [groups.COLOUR, groups.NOT_ASIAN, *GROUPS]
-    wide = wide.reindex(pd.MultiIndex.from_product([PRIMARY_MODELS, names]))[list(compositions)]
-    shown = wide.rename(columns=lambda name: name[0].upper() + name[1:]).reset_index(
-        names=["Model", "Group"]
-    )
-    return shown.assign(Model=shown["Model"].map(MODEL_LABELS)).fillna("–")
+def marks() -> pd.DataFrame:
+    """How many of 28 marks are members of colour: a row a gallery and program.
+
+    Columns Gallery, Program, Marks of colour (whole), Of colour (expected), By chance (in
+    proportion to those searched).
+    """
+    table = picked(DRAWN)
+    table = table.iloc[np.argsort(table["composition"].map(DRAWN.index), kind="stable")]
+    searched = table["colour_searched"] + table["white_searched"]
+    share = table["colour_expected"] / table["expected"]
+    return pd.DataFrame(
+        {
+            "Gallery": table["composition"].map(GALLERIES),
+            "Program": table["model"].map(MODEL_LABELS),
+            "Marks of colour": (compositions.WANTED * share).round().astype(int),
+            "Of colour": (compositions.WANTED * share).round(1),
+            "By chance": (compositions.WANTED * table["colour_searched"] / searched).round(1),
+        }
+    ).reset_index(drop=True)
 
 
-def _with_interval(row) -> str:
-    text = expected_text(row["expected"], row["searched"])[:-1]
-    return f"{text}, {numbers.interval(row['low'], row['high'])})"
+def moved() -> pd.DataFrame:
+    """How far the ratio moves with the gallery, program by program, and with the program."""
+    sets = {"Four mixed galleries": compositions.MAIN, "All fourteen": SHOWN}
+    measures = {"Ratio": "crude", "Within recorded gender": "within"}
+    rows = [
+        (galleries, measure, what, round(factor.min(), 1), round(factor.max(), 1))
+        for galleries, names in sets.items()
+        for measure, column in measures.items()
+        for what, factor in spread(names, column).items()
+    ]
+    columns = ["Galleries", "Measure", "What changes", "Smallest factor", "Largest factor"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def by_group_table(names=compositions.MAIN) -> pd.DataFrame:
+    """Expected members flagged by recorded group: a row a gallery, program and group."""
+    table = by_group(names)
+    order = [groups.COLOUR, groups.NOT_ASIAN, *GROUPS]
+    keys = [table["group"].map(order.index), table["model"].map(PRIMARY_MODELS.index)]
+    table = table.iloc[np.lexsort([*keys, table["composition"].map(list(names).index)])]
+    return pd.DataFrame(
+        {
+            "Gallery": table["composition"].map(GALLERIES),
+            "Program": table["model"].map(MODEL_LABELS),
+            "Group": table["group"].replace({groups.WHITE: "White members"}),
+            "Searched": table["searched"],
+            "Flagged, expected": table["expected"].round(1),
+            "FPIR, %": (100 * table["fpir"]).round(1),
+            "Low": (100 * table["low"]).round(1),
+            "High": (100 * table["high"]).round(1),
+        }
+    ).reset_index(drop=True)
 
 
 # ---------------------------------------------------------------- pairs of groups
@@ -359,63 +391,63 @@ def own_figure_rows() -> pd.DataFrame:
     return table.iloc[np.argsort(table["model"].map(order), kind="stable")].reset_index(drop=True)
 
 
-def show_own() -> pd.DataFrame:
-    """As `show_groups`, for the galleries of the own group, and of the own group and sex."""
-    return show_groups(("as it is", compositions.OWN, compositions.OWN_SEX))
+# ---------------------------------------------------------------- the members' ages
+
+
+def ages() -> pd.DataFrame:
+    """Galleries with the members' own ages and genders beside UTKFace as it is, by program.
+
+    One size and three thresholds, from the counts that ship. No intervals: the counts do not say
+    which identities of the gallery match.
+    """
+    members = congress_test.people_searched()
+    names = {
+        matched.AS_IT_IS: "UTKFace as it is",
+        matched.AGES: "The members' ages",
+        matched.AGES_GENDERS: "The members' ages and genders",
+    }
+    parts = []
+    for model in PRIMARY_MODELS:
+        folder = DATA / "scores" / f"utkface-{model}"
+        every = pd.read_parquet(folder / "counts.parquet")
+        faces = pd.read_csv(folder / "strata.csv").set_index("stratum")["faces"]
+        for policy, words in AGES_FMRS.items():
+            found = matched.expected(members, every[every["threshold"] == policy], faces)
+            parts.append(found.assign(threshold=words, program=MODEL_LABELS[model]))
+    table = pd.concat(parts).query("design in @names")
+    return pd.DataFrame(
+        {
+            "Threshold": table["threshold"],
+            "Program": table["program"],
+            "Gallery": table["design"].map(names),
+            "Faces": table["size"],
+            "Flagged, expected": table["flagged"].round(1),
+            "Ratio": table["crude"].round(2),
+            "Within recorded gender": table["within"].round(2),
+            "Without Asian members": table["not_asian"].round(2),
+        }
+    ).reset_index(drop=True)
 
 
 # ---------------------------------------------------------------- thresholds
 
 
-def show_policies(names=compositions.MAIN) -> pd.DataFrame:
-    """Expected number flagged and ratio of the main galleries at each threshold policy."""
-    rows = []
-    for name in names:
-        for model in PRIMARY_MODELS:
-            row = {"Gallery": name, "Model": MODEL_LABELS[model]}
-            for policy in compositions.POLICIES:
-                found = picked((name,), policy).set_index("model").loc[model]
-                searched = found["colour_searched"] + found["white_searched"]
-                words = POLICY_WORDS[policy].split(",")[0]
-                row[f"Flagged, {words}"] = expected_text(found["expected"], int(searched))
-                row[f"Ratio, {words}"] = ratio_text(found)
-            rows.append(row)
-    return pd.DataFrame(rows)
+def one_threshold(names=SHOWN) -> pd.DataFrame:
+    """Expected members flagged in each gallery, at the library's threshold and at that of the 28.
 
-
-# ---------------------------------------------------------------- children, women and men, arrests
-
-
-OTHERS = (
-    "as it is",
-    "with children",
-    "children only",
-    "women only",
-    "men only",
-    compositions.LEGISLATORS,
-)
-
-
-def show_others() -> pd.DataFrame:
-    """Children, women and men, legislators: expected number at one threshold, and the ratios."""
-    one, matched = picked(OTHERS, "primary"), picked(OTHERS)
-    searched = (one["colour_searched"] + one["white_searched"]).iloc[0]
+    The 28 are flagged in the whole gallery, which is larger than these.
+    """
+    table = picked(names, "primary")
+    default = picked(names, "default")
     return pd.DataFrame(
         {
-            "Gallery": one["composition"],
-            "Model": one["model"].map(MODEL_LABELS),
-            "Flagged at the one threshold": one["expected"].map(
-                lambda k: expected_text(k, searched)
-            ),
-            "Ratio, 28 expected": matched.apply(ratio_text, axis=1),
-            "Within recorded sex": matched.apply(ratio_text, axis=1, name="within"),
+            "Gallery": table["composition"].map(GALLERIES),
+            "Program": table["model"].map(MODEL_LABELS),
+            "Flagged at the threshold of the 28": table["expected"].round(1),
+            "Flagged at the publisher's threshold": default["expected"].round(1),
+            "Ratio at the publisher's threshold": default["crude"].round(2),
         }
     )
-
-
-def show_arrests() -> pd.DataFrame:
-    """The matched ratios under other assumptions on the arrest gallery."""
-    return show_ratios(compositions.ARRESTS).drop(columns=["Threshold", "Not Asian"])
 
 
 # ---------------------------------------------------------------- labels
@@ -443,19 +475,17 @@ def show_disagreement() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def show_labels() -> pd.DataFrame:
-    """The matched ratios under other labels, a row a variant, a column a gallery and model."""
+def labels() -> pd.DataFrame:
+    """The matched ratios under other labels: a row a variant, gallery and program."""
     table = read("labels")
-    rows = []
-    for labels, part in table.groupby("labels", sort=False):
-        row = {"Labels": labels, "Adult faces": f"{part['faces'].iloc[0]:,}"}
-        part = part.set_index(["composition", "model"])
-        for name in c.RELABELLED:
-            for model in PRIMARY_MODELS:
-                found = part.loc[(name, model)]
-                text = f"{found['ratio']:.2f}"
-                if found["draws"] > 1:
-                    text += f" ({found['ratio_low']:.2f}–{found['ratio_high']:.2f})"
-                row[f"{name}, {MODEL_LABELS[model]}"] = text
-        rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "Labels": table["labels"],
+            "Gallery": table["composition"].map(GALLERIES),
+            "Program": table["model"].map(MODEL_LABELS),
+            "Adult faces": table["faces"],
+            "Ratio": table["ratio"].round(2),
+            "Lowest of the redraws": table["ratio_low"].round(2),
+            "Highest of the redraws": table["ratio_high"].round(2),
+        }
+    )
