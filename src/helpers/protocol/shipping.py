@@ -11,7 +11,15 @@ from helpers.paths import DATA, cache_dir
 from helpers.protocol import scores
 from helpers.sources import fetch
 
-PUBLIC = ("probes", "second-portraits", "returning", "delegates", "legislators")
+PUBLIC = (
+    "probes",
+    "second-portraits",
+    "returning",
+    "delegates",
+    "legislators",
+    "newcomers",
+    "newcomers-second-portraits",
+)
 DETECTOR = "yunet"
 KEEP_PROBES = 150  # candidates ship up to the score at which so many members have one
 SMALLEST = 50  # faces; nothing measured is told of fewer private people
