@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 ROUNDING = 1e-4 / np.sqrt(12)  # standard deviation of what rounding to four decimals takes away
-# How much of the correlations between pipelines is taken for chance: of 0, 0.1 ... 0.9 the share
-# that makes the other half of the former legislators most likely.
+# How much of the correlations between pipelines is taken for chance: of the shares 0, 0.1, 0.2,
+# 0.3, 0.5, 0.7 and 0.9 the one that makes the other half of the former legislators most likely.
 SHRINKAGE = 0.1
 
 

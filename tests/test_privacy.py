@@ -202,7 +202,7 @@ VERY_IMAGE = 0.3  # of the attacked; whoever holds the image needs no attack
 
 @functools.cache
 def public(pipeline_names: tuple) -> dict:
-    """Collections of public officials by dataset and pipeline: those whom each pipeline enrolled."""
+    """Collections of public officials by dataset and pipeline: whom each pipeline enrolled."""
     sets = {}
     for dataset in ("probes", "second-portraits", "legislators"):
         found = {m: shipping.load_dataset(dataset, m) for m in pipeline_names}
