@@ -256,11 +256,14 @@ def _git(*words, at: Path = ROOT) -> str:
 def as_text(protocol: dict) -> str:
     """The protocol for a reader: a record of what is in the JSON, and nothing else."""
     sizes = protocol["newcomers"]["by_group_and_gender"]
-    rows = [f"| {g} | {n['female']} | {n['male']} |" for g, n in sizes.items()]
+    # JSON has its keys by the alphabet
+    order = groups.in_order(pd.Series(list(sizes)))
+    rows = [f"| {g} | {sizes[g]['female']} | {sizes[g]['male']} |" for g in order]
+    frozen = {m: protocol["pipelines"][m] for m in MODELS if m in protocol["pipelines"]}
     pipelines = [
         f"| {m} | {p['threshold']:.4f} | {p['members_flagged']} of {p['members_searched']} "
         f"| {p['gallery_faces']:,} |"
-        for m, p in protocol["pipelines"].items()
+        for m, p in frozen.items()
     ]
     expected = [
         f"| {h['model']} | {h['part'] or 'none predicted'} | {h['direction']} | {_number(h)} |"
