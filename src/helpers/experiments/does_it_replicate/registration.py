@@ -275,7 +275,7 @@ def as_text(protocol: dict) -> str:
         + " |"
         for r in protocol["power"]
     ]
-    meaning = [f"- **{name}**: {text}." for name, text in protocol["verdicts"].items()]
+    meaning = [f"- **{name}**: {protocol['verdicts'][name]}." for name in verdicts.VERDICTS]
     return TEMPLATE.format(
         **protocol,
         people=protocol["newcomers"]["people"],
