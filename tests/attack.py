@@ -124,7 +124,7 @@ def fused(seen: dict, knows: Knowledge, database: dict, nearest=False) -> np.nda
     deviations, weighted by the number of scores. nearest: the best listed probe takes the place of
     the reconstructed face.
     """
-    total = 0.0
+    total = np.zeros(len(database["all"]))
     for m, (probes, scores) in seen.items():
         if nearest:
             x = probes[scores.argmin()]
