@@ -79,6 +79,11 @@ def test_parts_add_up_to_members_of_colour_and_differ_from_their_sums():
     for model in PRIMARY_MODELS:
         text = table.at[groups.COLOUR, f"{MODEL_LABELS[model]}, ratio"]
         assert text.startswith(f"{within[model]:.2f} (")
+        members = shipped.result("utkface", model, shipped.PRIMARY).members
+        members = members[~members["group"].isin(groups.ASIAN)]
+        ratio = congress_test.compare(members)["ratio_within_sex"]
+        text = table.at[groups.NOT_ASIAN, f"{MODEL_LABELS[model]}, ratio"]
+        assert text.startswith(f"{ratio:.2f} (")
 
 
 def test_four_ways_keeps_every_member_in_one_seat():
