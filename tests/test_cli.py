@@ -382,7 +382,7 @@ def test_two_folders_of_portraits_end_to_end(mirror, tmp_path, monkeypatch):
     assert members.loc["landscape.png", "group"] == "not recorded"
     assert members.loc[found[0].name, "score"] < 0.3
     s = json.loads(call(*both, "--json"))["summary"]
-    assert s["threshold_origin"].startswith("library default") and s["searched"] == 9
+    assert s["threshold_origin"].startswith("default (") and s["searched"] == 9
 
 
 def test_another_congress_needs_a_roster_and_portraits_and_no_code(mirror, tmp_path, monkeypatch):

@@ -211,7 +211,7 @@ def test_sexes_that_never_meet_have_no_ratio_within_sex():
     table["gender"] = np.where(table["of_colour"], "female", "male")
     result = congress_test.run(table, scores(BEST), "0.35")
     assert "ratio" in result.summary and "ratio_within_sex" not in result.summary
-    assert "within recorded sex" not in report.report(result, "")
+    assert "within recorded gender" not in report.report(result, "")
 
 
 def test_groups_without_the_reference_are_not_compared():

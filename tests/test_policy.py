@@ -19,7 +19,7 @@ BEST = [0.20, 0.25, 0.30, 0.30, 0.35, 0.40, 0.45, 0.50, 0.55, 0.60, 0.65, 0.70]
 def test_the_library_default():
     config = synthetic.configuration()
     threshold, origin = resolve("default", BEST, config)
-    assert threshold == 0.5 and origin == "library default (this test)"
+    assert threshold == 0.5 and origin == "default (this test)"
 
 
 def test_a_distance():

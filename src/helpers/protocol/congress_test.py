@@ -34,7 +34,8 @@ class Result(NamedTuple):
     """One run of the test.
 
     members: the people table with enrolled (bool), score (best impostor score, +inf for none) and
-    flagged (bool). summary: every number of the report. groups, within_sex: FPIR by recorded group,
+    flagged (bool) and withheld (bool: flagged, but the match rests on contested identities, so the
+    name is not published). summary: every number of the report. groups, within_sex: FPIR by recorded group,
     and by group within recorded gender, with Wilson intervals.
     """
 
@@ -178,10 +179,12 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
     best = best.reindex(people["member_id"]).fillna(np.inf)
     threshold, origin = resolve(policy, best[variant], config)
     flags = {v: rates.at_or_below(best[v], threshold) for v in best}
+    hidden = score_store.withheld(scores, people["member_id"], threshold)
     members = people.reset_index(drop=True).assign(
         enrolled=people["member_id"].isin(first.index).to_numpy(),
         score=best[variant].to_numpy(),
         flagged=flags[variant],
+        withheld=people["member_id"].isin(hidden).to_numpy(),
     )
     fixed = parse(policy).kind == "count"
     searched = rates.fpir(members["flagged"].to_numpy())
@@ -210,7 +213,7 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
         "gallery_faces_left_out": scores.removed,
         "falsely_matched_none_left_out": int(flags["any"].sum()),
         "falsely_matched_contested_left_out": int(flags["strict"].sum()),
-        "names_withheld": len(score_store.withheld(scores, people["member_id"], threshold)),
+        "names_withheld": len(hidden),
         # without second portraits there are no genuine scores, and no such variant
         "falsely_matched_p90_left_out": int(flags["p90"].sum()) if p90 else None,
         "genuine_p90": p90,

@@ -67,7 +67,7 @@ def resolve(policy, best, config: Configuration) -> tuple[float, str]:
     """
     policy = parse(policy)
     if policy.kind == "default":
-        return config.default_threshold, f"library default ({config.threshold_source})"
+        return config.default_threshold, f"default ({config.threshold_source})"
     if policy.kind == "fmr":
         found = calibration.threshold(config, policy.value)
         return found, f"calibrated to an FMR of {policy.value:g}"

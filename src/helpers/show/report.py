@@ -48,6 +48,11 @@ def report(result: congress_test.Result, title: str) -> str:
             "                           (the rule was set on a gallery of thousands: "
             "in one this small it leaves out too many)"
         )
+    if s.get("contested_pairs"):
+        lines.append(
+            f"  contested                {s['contested_pairs']} pairs that may be the same person; "
+            f"without them {s['falsely_matched_contested_left_out']} falsely matched"
+        )
     if s["genuine_p90"]:
         lines.append(
             f"                           without any candidate nearer than {s['genuine_p90']:.4f} "
@@ -64,7 +69,7 @@ def report(result: congress_test.Result, title: str) -> str:
         if "ratio_within_sex" in s:
             interval = numbers.ratio_interval(s["ratio_within_sex_low"], s["ratio_within_sex_high"])
             lines.append(
-                f"  within recorded sex      {_ratio(s['ratio_within_sex'])} "
+                f"  within recorded gender   {_ratio(s['ratio_within_sex'])} "
                 f"(95 % interval {interval}), Mantel-Haenszel"
             )
         lines.append(
@@ -95,11 +100,15 @@ def _who(members: pd.DataFrame) -> list[str]:
     found = members[members["flagged"]].sort_values(["score", "member_id"])
     if len(found) == 0:
         return []
+    hidden = found["withheld"] if "withheld" in found else pd.Series(False, found.index)
+    found = found[~hidden]
+    said = f"{hidden.sum()} names withheld: those matches may be with the person searched"
+    more = [f"    {said}"] if hidden.any() else []
     if len(found) > NAMES_SHOWN:
         return [f"  who: {len(found)} people, listed by --csv FILE"]
     names = found["member_id"] if "name" not in found else found["name"].fillna(found["member_id"])
     lines = textwrap.wrap("; ".join(names), 96, initial_indent="    ", subsequent_indent="    ")
-    return ["  who, nearest first", *lines]
+    return ["  who, nearest first", *lines, *more]
 
 
 def _ratio(value: float) -> str:
