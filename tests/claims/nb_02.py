@@ -7,7 +7,7 @@ import pandas as pd
 
 from helpers.experiments.the_congress_test import tables as t
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.paths import FIGURES
+from helpers.paths import DATA, FIGURES
 from helpers.protocol import shipped
 from helpers.sources import published
 
@@ -180,6 +180,10 @@ def all_voting() -> bool:
     return t.lists()[t.ACLU] <= set(people.index) and bool(people["voting"].all())
 
 
+def only_the_rule_decided() -> bool:
+    return set(pd.read_csv(DATA / "scores" / "same-person.csv")["decided_by"]) == {"rule"}
+
+
 def nobody_failed() -> bool:
     return (table("tab-02-denominators2")["Failures to enrol"] == 0).all()
 
@@ -261,4 +265,5 @@ CLAIMS = [
     ),
     ("the ACLU's 28 are all voting members", all_voting),
     ("there is none", nobody_failed),
+    ("no person has checked them yet", only_the_rule_decided),
 ]
