@@ -1,4 +1,4 @@
-"""The figures of notebook 04: what is drawn, how, with titles, captions and alternative texts."""
+"""The figures of notebook 04: the rows that are drawn, and how."""
 
 from functools import cache
 
@@ -7,33 +7,63 @@ import pandas as pd
 import seaborn.objects as so
 from matplotlib.figure import Figure
 
+from helpers.experiments.who_is_misidentified import aclu, adjustment
 from helpers.experiments.who_is_misidentified import tables as who
-from helpers.experiments.who_is_misidentified.tables import COLOUR, COUNTS
-from helpers.experiments.who_is_misidentified.words import (
-    NUMBERS,
-    STRATA_WORDS,
-    in_every_model,
-    nearer,
-)
+from helpers.experiments.who_is_misidentified.tables import COUNTS
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show import plots, style
-from helpers.show.numbers import listed
+from helpers.sources.groups import COLOUR, NOT_ASIAN
+
+SHOWN = (who.ETHNICITY, who.GENDER)  # characteristics in the figures; the table has all
+
+
+def picked() -> pd.DataFrame:
+    """Each list of 28 by recorded group and gender: list, group, picked, by_lot (on average)."""
+    table = aclu.aclu_beside()
+    table = table[~table["group"].isin([COLOUR, NOT_ASIAN])]
+    names = {"aclu": "The ACLU's test, 2018"} | {m: MODEL_LABELS[m] for m in PRIMARY_MODELS}
+    long = table.melt(["group", "by_lot"], list(names), var_name="list", value_name="picked")
+    return long.assign(list=long["list"].map(names))[["list", "group", "picked", "by_lot"]]
+
+
+@style.styled()
+def plot_picked(table: pd.DataFrame) -> Figure:
+    """A dot a member picked, a panel a list, a row a group; the tick: what a draw by lot gives."""
+    lists, groups = list(dict.fromkeys(table["list"])), list(dict.fromkeys(table["group"]))
+    at = {g: y + 0.6 * (g in ("Women", "Men")) for y, g in enumerate(groups)}
+    fig, axes = plots.new_figure(4.7, 2, 2, sharex=True, sharey=True)
+    for ax, name in zip(axes.flat, lists, strict=True):
+        for row in table[table["list"] == name].itertuples():
+            y, colour = at[row.group], style.colour_of(row.group)
+            x = np.arange(row.picked) + 0.5
+            ax.plot(x, np.full(row.picked, y), "o", color=colour, ms=4.6, mew=0)
+            ax.plot([row.by_lot] * 2, [y - 0.42, y + 0.42], color=style.INK, lw=1.3)
+            plots.note(ax, y, str(row.picked), 2, fontsize=8.5, color=style.INK)
+        ax.set_title(name)
+        ax.set_xlim(0, ACLU_COUNT)
+        ax.set_xticks([])
+        ax.spines[["left", "bottom"]].set_visible(False)
+    axes[0, 0].set_yticks(list(at.values()), list(at))
+    axes[0, 0].set_ylim(max(at.values()) + 0.6, -0.7)
+    return fig
 
 
 @cache
 def forest() -> pd.DataFrame:
-    """FPIR of every group at 28 flagged with half-sample intervals: a row a model and group.
+    """FPIR by recorded group and gender at 28 flagged, half-sample intervals: a row a model each.
 
     Columns model, section, group, label, searched, flagged, fpir, low, high, design_effect.
     ValueError if the half-samples that ship were drawn for other counts.
     """
-    half = who.load("who-half-samples").set_index(["model", "group"])
+    half = who.half_samples()
     rows = []
     for model in PRIMARY_MODELS:
         members = shipped.result("utkface", model, shipped.PRIMARY).members
         for g in who.groups(members):
+            if g["characteristic"] not in SHOWN:
+                continue
             inside = members.loc[g["inside"], "flagged"]
             k, n = int(inside.sum()), len(inside)
             drawn = half.loc[(model, g["group"])]
@@ -55,13 +85,13 @@ def forest() -> pd.DataFrame:
 
 
 def aucs() -> pd.DataFrame:
-    """AUC of every compared group, all and within strata: a row a model and comparison.
+    """AUC by recorded group and gender, all and within strata: a row a model and comparison.
 
     Columns model, section, group, label, auc, low, high (half-samples), within, within_low,
     within_high (members taken as independent).
     """
-    half = who.load("who-half-samples").set_index(["model", "group"])
-    table = who.secondary().query("characteristic != @who.BOTH").copy()
+    half = who.half_samples()
+    table = who.secondary().query("characteristic in @SHOWN").copy()
     drawn = half.reindex(pd.MultiIndex.from_frame(table[["model", "group"]]))
     label = table["group"] + " / " + table["against"].map(who.counterpart)
     return pd.DataFrame(
@@ -81,9 +111,9 @@ def aucs() -> pd.DataFrame:
 
 
 def gaps() -> pd.DataFrame:
-    """`who.adjusted_ranks` as rows of a figure: section (the gap), label (adjusted for)."""
-    table = who.adjusted_ranks()
-    quality = ", ".join(who.COVARIATES[c] for c in who.QUALITY)
+    """`adjustment.adjusted_ranks` as rows of a figure: section (the gap), label (adjusted for)."""
+    table = adjustment.adjusted_ranks()
+    quality = ", ".join(adjustment.COVARIATES[c] for c in adjustment.QUALITY)
     label = "+ " + table["terms"].str.replace(quality, "photo quality")
     return table.assign(section=table["gap"], label=label.where(table["terms"] != "", "unadjusted"))
 
@@ -162,129 +192,3 @@ def plot_thresholds(table: pd.DataFrame) -> Figure:
         row[0].set_ylabel(gap.replace(" / ", " /\n"))
     axes[-1, 0].set_xlabel("Members flagged (log scale; strict to loose threshold)", loc="left")
     return fig
-
-
-def title_groups() -> str:
-    """Title of the forest plot."""
-    agree = in_every_model()
-    if agree:
-        return f"By every model: {listed(agree)}"
-    return "Which groups are falsely matched more often depends on the model"
-
-
-def caption_groups() -> str:
-    """Caption of the forest plot."""
-    return (
-        f"FPIR at {ACLU_COUNT} flagged, gallery: adults of UTKFace. Members searched in brackets, "
-        "members flagged at the right of each panel. Ethnicity and gender as the roster's "
-        "publisher recorded them. 95 % intervals from half-samples: other members and another half "
-        "of the gallery, threshold set anew; long where the few false matches "
-        "of a group go back to one or two gallery faces. Exploratory but for the first and third "
-        "row."
-    )
-
-
-def alt_groups() -> str:
-    """What the forest plot shows, in words."""
-    texts = []
-    for model, part in forest().groupby("model", sort=False):
-        counts = ", ".join(f"{r.group} {r.flagged} of {r.searched}" for r in part.itertuples())
-        texts.append(f"{MODEL_LABELS[model]}: {counts}")
-    return f"Dots with intervals of the FPIR of each group, one panel a model. {'. '.join(texts)}."
-
-
-def title_thresholds() -> str:
-    """Title of the figure of ratios by threshold."""
-    table = who.by_threshold()
-    texts = []
-    for gap, part in table[table["flagged"].isin(COUNTS)].groupby("gap", sort=False):
-        low = part.groupby("model")["low"].min()
-        name = gap.split(" / ")[0]
-        texts.append(f"{name[0].lower()}{name[1:]} in {NUMBERS[int((low > 1).sum())]}")
-    return f"More often at all three thresholds: {', '.join(texts)} of three models"
-
-
-def caption_thresholds() -> str:
-    """Caption of the figure of ratios by threshold."""
-    return (
-        "FPIR ratio against the number of members flagged, from strict to loose thresholds; line: "
-        "Mantel-Haenszel ratio (members of colour against white members within recorded sex; women "
-        "against men within white and of colour), band: 95 % interval (Greenland-Robins), where "
-        f"both sides have flagged members. Upright lines: {listed([str(c) for c in COUNTS])} "
-        "flagged, the three thresholds of the rule. A ratio of rates must come near 1 when nearly "
-        "everybody is flagged; the AUC has no such limit."
-    )
-
-
-def alt_thresholds() -> str:
-    """What the figure of ratios by threshold shows, in words."""
-    table = who.by_threshold()
-    texts = []
-    for (gap, model), part in table[table["flagged"].isin(COUNTS)].groupby(
-        ["gap", "model"], sort=False
-    ):
-        values = ", ".join(f"{r.ratio:.1f} at {r.flagged}" for r in part.itertuples())
-        texts.append(f"{gap}, {MODEL_LABELS[model]}: {values}")
-    return f"Six panels with a line and a band each. {'; '.join(texts)}."
-
-
-def title_auc() -> str:
-    """Title of the figure of AUCs."""
-    return (
-        f"Without any threshold, members of colour lie nearer to strangers in {nearer(COLOUR)} of "
-        f"three models, women in {nearer('Women')}"
-    )
-
-
-def caption_auc() -> str:
-    """Caption of the figure of AUCs."""
-    return (
-        "Chance that the best impostor score of a member of the group is nearer than that of one "
-        "of its counterpart; one half: no difference. Filled: all members, 95 % interval from "
-        f"half-samples of the gallery and other members; ring: pooled over {STRATA_WORDS}. "
-        "Members of the group in brackets. Exploratory but for the first row. The title counts "
-        "the models in which both intervals, crude and standardised, lie above one half."
-    )
-
-
-def alt_auc() -> str:
-    """What the figure of AUCs shows, in words."""
-    texts = []
-    for model, part in aucs().groupby("model", sort=False):
-        values = ", ".join(
-            f"{r.group} {r.auc:.2f} (within {r.within:.2f})" for r in part.itertuples()
-        )
-        texts.append(f"{MODEL_LABELS[model]}: {values}")
-    return f"Dots with intervals of the AUC of each group, a panel a model. {'. '.join(texts)}."
-
-
-def title_adjusted() -> str:
-    """Title of the figure of adjusted AUCs."""
-    ranks = who.adjusted_ranks()
-    full = ranks[ranks["terms"].str.count(",") == ranks["terms"].str.count(",").max()]
-    above = full[full["low"] > 0.5]["gap"].value_counts().reindex(who.GAPS.values(), fill_value=0)
-    colour, women = (NUMBERS[n] for n in above)
-    return (
-        "Adjusted for age and photo quality, members of colour lie nearer to strangers in "
-        f"{colour} of three models, women in {women}"
-    )
-
-
-def caption_gaps() -> str:
-    """Caption of the figure of adjusted AUCs."""
-    return (
-        "One half plus the coefficient of a linear model of the members' ranks (unadjusted: "
-        f"exactly the AUC), {who.adjusted_ranks()['members'].iloc[0]} enrolled members, 95 % "
-        "intervals from redrawn members, the gallery held. Photo quality: sharpness, brightness "
-        "and face size of the portrait. The unadjusted gap is the estimand; an adjusted one is "
-        "shown for its change. Brightness measures skin too."
-    )
-
-
-def alt_gaps() -> str:
-    """What the figure of adjusted AUCs shows, in words."""
-    texts = []
-    for (model, gap), part in gaps().groupby(["model", "section"], sort=False):
-        values = ", ".join(f"{r.label} {r.auc:.2f}" for r in part.itertuples())
-        texts.append(f"{MODEL_LABELS[model]}, {gap}: {values}")
-    return f"Dots with intervals, a panel a model. {'. '.join(texts)}."

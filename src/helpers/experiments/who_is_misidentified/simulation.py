@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 from tqdm import tqdm
 
+from helpers.experiments.who_is_misidentified import aclu
 from helpers.experiments.who_is_misidentified import tables as who
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.show.numbers import percent
@@ -118,11 +119,11 @@ def _tests(rng, world: dict, draws: int) -> dict:
 
 
 def rank_test_power(auc: float, repeats: int, permutations: int = 199, seed: int = 5) -> float:
-    """How often `who.rank_test` finds the ACLU's 28 nearer or farther at a true AUC, p below 0.05.
+    """How often `aclu.rank_test` finds the ACLU's 28 nearer or farther at a true AUC, p below 0.05.
 
     Best scores are made up: normal, those of the listed shifted so that the AUC is `auc`.
     """
-    listed, strata = who.aclu_listed()
+    listed, strata = aclu.aclu_listed()
     rng = np.random.default_rng(seed)
     shift = np.sqrt(2) * stats.norm.ppf(auc)
     rejected = 0
@@ -142,7 +143,7 @@ COVERAGE_SHOWN = {
     "fpir white": "FPIR of the others",
     "fpir of colour": "FPIR of the group",
     "risk ratio": "FPIR ratio",
-    "risk ratio within sex": "Ratio within sex",
+    "risk ratio within sex": "Ratio within gender",
     "false match share": "Share",
     "auc": "AUC",
 }
@@ -154,7 +155,7 @@ def show_coverage() -> pd.DataFrame:
     rows = []
     for world, part in table.groupby("world", sort=False):
         part = part.set_index("statistic")
-        row = {"Made-up world": world}
+        row = {"Made-up world": _gender(world)}
         for name, words in COVERAGE_SHOWN.items():
             row[words] = "–"  # under a count policy the FPIR of all is fixed
             if name in part.index:
@@ -165,74 +166,21 @@ def show_coverage() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def caption_coverage() -> str:
-    """Caption of the table of coverage."""
-    repeats = int(who.load("coverage")["repeats"].iloc[0])
-    error = np.sqrt(0.95 * 0.05 / repeats)
-    return (
-        "How often a nominal 95 % interval holds the true value over other members and other "
-        "galleries: half-samples, in brackets the usual interval that takes searches as "
-        f"independent (Wilson, Miettinen-Nurminen, DeLong). {repeats} made-up searches of 529 "
-        f"members a row; standard error {percent(error)} at 95 %. {ACLU_COUNT} flagged."
-    )
-
-
-def words_coverage() -> str:
-    """What the coverage says about the intervals above."""
-    table = who.load("coverage").query("statistic in @COVERAGE_SHOWN")
-    ratios = table[~table["statistic"].str.startswith("fpir")]["coverage"]
-    low, plain = table.loc[table["coverage"].idxmin()], table.dropna(subset="plain")
-    alike = plain[plain["world"] == next(iter(COVERAGE_WORLDS))]["plain"].min()
-    worst = plain.loc[plain["plain"].idxmin()]
-    return (
-        f"The half-sample intervals of ratio, share and AUC hold the truth in "
-        f"{percent(ratios.min())} to {percent(ratios.max())} of the searches, whatever the world; "
-        f"those of a single rate hold it in {percent(low['coverage'])} or more (lowest: "
-        f"{COVERAGE_SHOWN[low['statistic']]}; {low['world']}). The plain intervals hold it in "
-        f"{percent(alike)} or more where members and faces are much alike, and in as few as "
-        f"{percent(worst['plain'])} elsewhere ({COVERAGE_SHOWN[worst['statistic']]}; "
-        f"{worst['world']}). So a plain interval may be too short for a statement about other "
-        f"galleries; the half-samples are the ones to quote."
-    )
-
-
 def show_size() -> pd.DataFrame:
     """How often each test finds a difference where there is none: a row a test."""
     table = who.load("test-size").query('world != "ACLU\'s list"')
     wide = table.pivot(index="test", columns="world", values="rejected")
     wide = wide.reindex(index=table["test"].unique(), columns=table["world"].unique())
     return (
-        wide.map(percent)
+        wide.rename(_gender, axis=0)
+        .rename(_gender, axis=1)
+        .map(percent)
         .rename_axis("Test or interval at 5 %")
         .rename_axis(None, axis=1)
         .reset_index()
     )
 
 
-def caption_size() -> str:
-    """Caption of the table of sizes."""
-    repeats = int(who.load("test-size")["repeats"].iloc[0])
-    return (
-        f"Share of {repeats} made-up searches (with {ACLU_COUNT} of 529 flagged) in which a test "
-        "has p below 0.05 or a 95 % interval excludes no difference; the wish is 5 % or less. "
-        f"Holm: any of three searches in each of {repeats // 3} families. In the second world "
-        "members of colour do not differ from white members of their sex, but more of them are "
-        "women, who are matched less easily there."
-    )
-
-
-def words_size() -> str:
-    """What the sizes say about the tests above."""
-    table = who.load("test-size").set_index(["world", "test"])["rejected"]
-    even, sexes, hubs = SIZE_WORLDS
-    within = ["FPIR ratio within sex", "AUC within sex", "Ranks permuted within sex"]
-    return (
-        f"Where members are alike, Fisher's test rejects in {percent(table[even, 'Fisher'])}. "
-        f"Where the sexes differ, crude tests find a difference between the groups that is one of "
-        f"sex (AUC: {percent(table[sexes, 'AUC'])}), and those within sex do so in "
-        f"{percent(table[sexes][within].min())} to {percent(table[sexes][within].max())}. Where a "
-        f"few faces match everybody, this gallery may differ from the long run: Fisher's test, "
-        f"which speaks of this gallery, rejects in {percent(table[hubs, 'Fisher'])}, the "
-        f"half-sample interval of the ratio, which speaks of others too, in "
-        f"{percent(table[hubs, 'FPIR ratio, half-samples'])}."
-    )
+def _gender(name: str) -> str:
+    """The name of a made-up world or test with the word that the notebook has for it."""
+    return name.replace("sexes", "genders").replace("sex", "gender")

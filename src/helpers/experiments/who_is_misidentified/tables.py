@@ -1,10 +1,10 @@
-"""Who is falsely matched: groups, thresholds, adjustment, the ACLU's list; behind notebook 04.
+"""Who is falsely matched: every group against its counterpart, and what may be said of it.
 
-The primary analysis is that of `helpers.experiments.the_congress_test.tables`; all else here is
-exploratory. `python -m helpers.rebuild.tables 04-who-is-misidentified` makes what takes minutes:
-half-sample intervals for every group (needs the face metadata of `utkface` in the cache) and the
-simulations of `simulation`. They ship as data/results/who-half-samples.csv, coverage.csv and
-test-size.csv, the same bytes each time.
+Members of colour against white members is the primary comparison; all else is exploratory.
+`python -m helpers.rebuild.tables 04-who-is-misidentified` makes what takes minutes: half-sample
+intervals for every group (needs the face metadata of `utkface` in the cache) and the simulations
+of `simulation`. They ship as data/results/who-half-samples.csv, coverage.csv and test-size.csv, the
+same bytes each time.
 """
 
 from functools import cache
@@ -13,26 +13,29 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.experiments.the_congress_test import tables as headline
 from helpers.experiments.the_people import tables as people
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import shipped
-from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.sources import published
 from helpers.sources.groups import COLOUR, GROUPS, NOT_ASIAN, not_asian
-from helpers.statistics import exact_tests, intervals, rates, regression
+from helpers.statistics import exact_tests, intervals, rates
 
 COUNTS = (ACLU_COUNT // 2, ACLU_COUNT, 2 * ACLU_COUNT)  # flagged at the three thresholds of a rule
+CHECKS = (*(f"at {count}" for count in COUNTS), "no threshold", "Holm")
 HEADLINE_N = 30  # smaller groups are shown everywhere and named in no opening sentence
 FEWEST = 5  # below this a ratio or an AUC is shown without an interval: none of them is valid
 ETHNICITY, GENDER, BOTH = "Recorded ethnicity", "Recorded gender", "Gender and ethnicity"
 PARTY, CHAMBER, AGE = "Party", "Chamber", "Age in years"
 AGES = {"under 50": (0, 49), "50–59": (50, 59), "60–69": (60, 69), "70 and over": (70, 200)}
-QUALITY = ["sharpness", "brightness", "face_size"]
 RESULTS = DATA / "results"
 SEED = 20180726
+# which matches count as the members themselves, and are left out: variants of the best scores
+TREATMENTS = {
+    "any": "nobody left out",
+    "rule": "probable same persons left out",
+    "strict": "contested identities left out too",
+}
 
 
 # ---------------------------------------------------------------- groups and comparisons
@@ -165,23 +168,23 @@ def ratio_of(flagged, one, zero, strata) -> dict:
 
 
 @cache
-def at_count(count: int) -> pd.DataFrame:
+def at_count(count: int, variant: str = "rule") -> pd.DataFrame:
     """`compare` for each model at the threshold that flags so many: its columns and model."""
     tables = []
     for model in PRIMARY_MODELS:
-        members = shipped.result("utkface", model, f"count:{count}").members
+        members = shipped.result("utkface", model, f"count:{count}", variant).members
         tables.append(compare(members).assign(model=model))
     return pd.concat(tables, ignore_index=True)
 
 
 @cache
-def secondary() -> pd.DataFrame:
+def secondary(variant: str = "rule") -> pd.DataFrame:
     """All comparisons at 28 flagged: columns model, those of `compare`, primary, holm_p.
 
     One family: every comparison but the primary one (members of colour against white members),
     all models together; the primary ones are adjusted among themselves, as in notebook 02.
     """
-    table = at_count(ACLU_COUNT).copy()
+    table = at_count(ACLU_COUNT, variant).copy()
     table["primary"] = table["group"] == COLOUR
     table["holm_p"] = np.nan
     for _, part in table[table["p"].notna()].groupby("primary"):
@@ -190,25 +193,43 @@ def secondary() -> pd.DataFrame:
 
 
 @cache
-def rule() -> pd.DataFrame:
+def rule(variant: str = "rule") -> pd.DataFrame:
     """Which comparisons hold, by the rule for any sentence about a group.
 
-    The columns of `secondary`, for each of COUNTS ratio_<count>, low_.., high_.., and `holds`: 1
-    (more often) or -1 (less often) where the FPIR ratio's 95 % interval lies on one side of 1 at
-    all three thresholds, the AUC's on the same side of one half, all of them also within strata,
-    and Holm's p at 28 flagged is below 0.05; else 0.
+    The columns of `secondary`, for each of COUNTS within_<count>, within_low_.., within_high_..,
+    and the `checks`, each 1 (more often), -1 (less often) or 0 (could be chance): `at <count>`,
+    both FPIR ratios, crude and within strata, on one side of 1 with their intervals; "no
+    threshold", both AUCs on one side of one half; "Holm", p at 28 flagged below 0.05;
+    "half-samples", the ratios at 28 and the AUC by their half-samples. holds: the value that all
+    checks share, else 0.
     """
-    table = secondary().copy()
-    up, down = table["holm_p"] < 0.05, table["holm_p"] < 0.05
+    table = secondary(variant).copy()
     for count in COUNTS:
-        at = at_count(count)
-        for name in ("ratio", "low", "high"):
+        at = at_count(count, variant)
+        for name in ("within", "within_low", "within_high"):
             table[f"{name}_{count}"] = at[name]
-        up &= (at["low"] > 1) & (at["within_low"] > 1)
-        down &= (at["high"] < 1) & (at["within_high"] < 1)
-    up &= (table["auc_low"] > 0.5) & (table["auc_within_low"] > 0.5)
-    down &= (table["auc_high"] < 0.5) & (table["auc_within_high"] < 0.5)
-    return table.assign(holds=up.astype(int) - down.astype(int))
+        table[f"at {count}"] = _side(at, ("", "within_"), 1)
+    table["no threshold"] = _side(table, ("auc_", "auc_within_"), 0.5)
+    table["Holm"] = np.sign(table["ratio"].fillna(1) - 1) * (table["holm_p"] < 0.05)
+    if variant == "rule":
+        half = half_samples().reindex(pd.MultiIndex.from_frame(table[["model", "group"]]))
+        ratios = _side(half, ("ratio_", "within_"), 1)
+        table["half-samples"] = ratios * (ratios == _side(half, ("auc_",), 0.5))
+    found = table[[*checks(variant)]]
+    agree = found.nunique(axis=1) == 1
+    return table.assign(holds=np.where(agree, found.iloc[:, 0], 0).astype(int))
+
+
+def checks(variant: str = "rule") -> tuple[str, ...]:
+    """The checks of `rule`; half-samples were drawn with probable same persons left out."""
+    return (*CHECKS, "half-samples") if variant == "rule" else CHECKS
+
+
+def _side(table, prefixes, null) -> np.ndarray:
+    """1 where all intervals lie above `null`, -1 where all lie below, else 0."""
+    above = np.all([table[f"{p}low"] > null for p in prefixes], axis=0)
+    below = np.all([table[f"{p}high"] < null for p in prefixes], axis=0)
+    return above.astype(int) - below.astype(int)
 
 
 def counterpart(against: str) -> str:
@@ -249,227 +270,15 @@ def by_threshold(smallest: int = 10, largest: int = 264) -> pd.DataFrame:
     return pd.DataFrame(rows).drop_duplicates(["model", "gap", "flagged"], ignore_index=True)
 
 
-# ---------------------------------------------------------------- age and photo quality
-
-GAPS = {"of_colour": f"{COLOUR} against white members", "woman": "Women against men"}
-COVARIATES = {
-    "of_colour": "white or of colour",
-    "woman": "recorded gender",
-    "age": "age",
-    "sharpness": "sharpness",
-    "brightness": "brightness",
-    "face_size": "face size",
-}
-
-
-def covariates(model: str) -> pd.DataFrame:
-    """The enrolled members with what a gap may be adjusted for, one row each.
-
-    score, flagged (at 28), of_colour, woman (0 or 1), age (decades from the mean), sharpness,
-    brightness, face_size (of the portrait; standard deviations from the mean).
-    """
-    members = shipped.result("utkface", model, shipped.PRIMARY).members
-    photos = people.photographed().set_index("member_id").loc[members["member_id"]].reset_index()
-    enrolled = ~photos["failed"].to_numpy() & members["enrolled"].to_numpy()
-    members, photos = members[enrolled], photos[enrolled]
-    quality = photos[QUALITY]
-    return pd.DataFrame(
-        {
-            "score": members["score"].to_numpy(),
-            "flagged": members["flagged"].to_numpy(),
-            "of_colour": members["of_colour"].to_numpy(dtype=float),
-            "woman": (members["gender"] == "female").to_numpy(dtype=float),
-            "age": ((photos["age"] - photos["age"].mean()) / 10).to_numpy(),
-            **{c: v.to_numpy() for c, v in ((quality - quality.mean()) / quality.std()).items()},
-        }
-    )
-
-
-@cache
-def adjusted() -> pd.DataFrame:
-    """Odds ratios at 28 flagged before and after adjustment (Firth, at most three terms).
-
-    Columns model, gap, terms (what it is adjusted for, "" for nothing), odds_ratio, low, high,
-    change (odds ratio over the unadjusted one), events, members.
-    """
-    rows = []
-    for model in PRIMARY_MODELS:
-        data = covariates(model)
-        sets = [["of_colour"], ["woman"], ["of_colour", "woman"]]
-        sets += [["of_colour", "woman", c] for c in ("age", *QUALITY)]
-        for terms in sets:
-            fit = regression.firth_logistic(data[terms], data["flagged"])
-            for gap in GAPS:
-                if gap in terms:
-                    others = [COVARIATES[t] for t in terms if t != gap]
-                    rows.append(
-                        {
-                            "model": model,
-                            "gap": GAPS[gap],
-                            "terms": ", ".join(others),
-                            **fit.loc[gap, ["odds_ratio", "low", "high"]],
-                            "events": int(data["flagged"].sum()),
-                            "members": len(data),
-                        }
-                    )
-    table = pd.DataFrame(rows)
-    alone = table[table["terms"] == ""].set_index(["model", "gap"])["odds_ratio"]
-    base = alone.reindex(pd.MultiIndex.from_frame(table[["model", "gap"]])).to_numpy()
-    table.insert(6, "change", table["odds_ratio"].to_numpy() / base)
-    return table
-
-
-def rank_gap(data: pd.DataFrame, terms: list[str], weights=None) -> np.ndarray:
-    """The gap of the first of `terms` in the rank of the best scores, the others held equal.
-
-    Least squares of the members' mid-ranks (0 to 1, near the strangers is large) on the terms:
-    alone, one half plus the coefficient is exactly the AUC of `auc_within` with one stratum.
-    weights: (draws, members), how often each member counts. Returns one half plus the coefficient,
-    (draws,); without weights one draw of everybody once.
-    """
-    score = data["score"].to_numpy()
-    w = np.ones((1, len(data))) if weights is None else weights
-    order = np.argsort(score, kind="stable")
-    first = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
-    tied = np.add.reduceat(w[:, order], first, axis=1)
-    middle = (tied.cumsum(axis=1) - tied / 2) / w.sum(axis=1, keepdims=True)
-    y = 1 - middle[:, np.unique(score, return_inverse=True)[1]]
-    x = np.column_stack([np.ones(len(data)), data[terms]])
-    k = x.shape[1]
-    moments = (w @ (x[:, :, None] * x[:, None, :]).reshape(len(x), k * k)).reshape(-1, k, k)
-    return 0.5 + np.linalg.solve(moments, ((w * y) @ x)[:, :, None])[:, 1, 0]
-
-
-@cache
-def adjusted_ranks(draws: int = 1000, seed: int = SEED) -> pd.DataFrame:
-    """Threshold-free: the AUC before and after linear adjustment of the ranks, all members.
-
-    Columns model, gap, terms, auc, low, high, change (AUC less the unadjusted one), change_low,
-    change_high, members. Intervals: 2.5 to 97.5 % of `draws` redraws of the members.
-    """
-    rows = []
-    for model in PRIMARY_MODELS:
-        data = covariates(model)
-        rng = np.random.default_rng(seed)
-        weights = rng.multinomial(len(data), np.full(len(data), 1 / len(data)), size=draws)
-        for gap, other in (("of_colour", "woman"), ("woman", "of_colour")):
-            plain = None
-            for more in ([], [other], [other, "age"], [other, *QUALITY], [other, "age", *QUALITY]):
-                here = rank_gap(data, [gap, *more])[0]
-                drawn = rank_gap(data, [gap, *more], weights.astype(float))
-                plain = (here, drawn) if plain is None else plain
-                low, high = np.quantile(drawn, [0.025, 0.975])
-                change = np.quantile(drawn - plain[1], [0.025, 0.975])
-                rows.append(
-                    {
-                        "model": model,
-                        "gap": GAPS[gap],
-                        "terms": ", ".join(COVARIATES[t] for t in more),
-                        "auc": here,
-                        "low": low,
-                        "high": high,
-                        "change": here - plain[0],
-                        "change_low": change[0],
-                        "change_high": change[1],
-                        "members": len(data),
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
-# ---------------------------------------------------------------- the ACLU's list
-
-
-@cache
-def aclu_beside() -> pd.DataFrame:
-    """The ACLU's 28 and ours by group: characteristic, group, searched, by_lot, aclu, each model.
-
-    by_lot: how many a draw of 28 of all members by lot holds on average.
-    """
-    members = people_searched()
-    listed, _ = aclu_listed()
-    flagged = {
-        m: shipped.result("utkface", m, shipped.PRIMARY).members["flagged"].to_numpy()
-        for m in PRIMARY_MODELS
-    }
-    rows = []
-    for g in groups(members):
-        if g["characteristic"] in (ETHNICITY, GENDER):
-            inside = g["inside"]
-            rows.append(
-                {
-                    "characteristic": g["characteristic"],
-                    "group": g["group"],
-                    "searched": int(inside.sum()),
-                    "by_lot": listed.sum() * inside.mean(),
-                    "aclu": int((listed & inside).sum()),
-                    **{m: int((f & inside).sum()) for m, f in flagged.items()},
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def aclu_listed() -> tuple[np.ndarray, np.ndarray]:
-    """Who is on the ACLU's list, and the strata of the rank test: recorded gender x group."""
-    members = people_searched()
-    listed = members["member_id"].isin(published.aclu_28()["member_id"]).to_numpy()
-    return listed, (members["gender"] + ", " + members["group"]).to_numpy(str)
-
-
-@cache
-def rank_test(permutations: int = 4999, seed: int = SEED) -> pd.DataFrame:
-    """Do the ACLU's 28 lie nearer to our strangers than others of their gender and group?
-
-    One row a model: auc (pooled over strata), p (permutation within strata), holm_p.
-    """
-    listed, strata = aclu_listed()
-    rows = []
-    for model in PRIMARY_MODELS:
-        score = shipped.result("utkface", model, shipped.PRIMARY).members["score"]
-        found = exact_tests.rank_permutation_test(score, listed, strata, permutations, seed)
-        rows.append({"model": model, "auc": float(found.auc), "p": found.p})
-    table = pd.DataFrame(rows)
-    return table.assign(holm_p=exact_tests.holm(table["p"]))
-
-
-@cache
-def shares() -> pd.DataFrame:
-    """Share, rates and ratio for the ACLU's list in both codings, and for our models.
-
-    Columns source, exact (False: people searched rounded from a reported share), k1, flagged,
-    share, share_low, share_high (Wilson), n1, searched, and ratio, low, high (FPIR ratio).
-    """
-    rows = [
-        (f"ACLU, {r.coding}", r.exact, r.colour_flagged, r.flagged, r.colour_searched, r.searched)
-        for r in published.codings().itertuples()
-    ]
-    for r in headline.primary().itertuples():
-        n = r.colour_searched + r.white_searched
-        rows.append((r.model, True, r.colour_flagged, r.flagged, r.colour_searched, n))
-    table = pd.DataFrame(rows, columns=["source", "exact", "k1", "flagged", "n1", "searched"])
-    table["share"] = table["k1"] / table["flagged"]
-    table["share_low"], table["share_high"] = intervals.wilson(table["k1"], table["flagged"])
-    found = [
-        intervals.risk_ratio(r.k1, r.n1, r.flagged - r.k1, r.searched - r.n1)
-        for r in table.itertuples()
-    ]
-    for name in ("ratio", "low", "high"):
-        table[name] = [getattr(f, name) for f in found]
-    return table
-
-
-def ratio_implied(share: float, part: float) -> float:
-    """The FPIR ratio that a false match share implies for a group that is `part` of the searched.
-
-    The odds of the share over the odds of the part.
-    """
-    return share / (1 - share) / (part / (1 - part))
-
-
 # ---------------------------------------------------------------- what takes minutes
 
 
 @cache
 def load(name: str) -> pd.DataFrame:
-    """A table that `main` made: "who-half-samples", "coverage" or "test-size"."""
+    """A table that `make` made: "who-half-samples", "coverage" or "test-size"."""
     return pd.read_csv(RESULTS / f"{name}.csv")
+
+
+def half_samples() -> pd.DataFrame:
+    """The half-samples that ship, indexed by model and group: see `make.half_samples`."""
+    return load("who-half-samples").set_index(["model", "group"])
