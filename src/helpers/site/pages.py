@@ -70,10 +70,11 @@ def scrolling(table: str, label: str) -> str:
 
     Its columns are no narrower than they can be read.
     """
+    head, body, rest = table.partition("<tbody>")  # a row may begin with a heading, too
     widths = iter(_least_widths(cells_of(table)))
-    table = re.sub(r"[\d.,]+–[\d.,]+", r'<span class="whole">\g<0></span>', table)
+    head = re.sub(r"<th>", lambda _: f'<th style="min-width: {next(widths, 6)}ch">', head)
+    table = re.sub(r"[\d.,]+–[\d.,]+", r'<span class="whole">\g<0></span>', head + body + rest)
     table = table.replace(" %", "\u00a0%")
-    table = re.sub(r"<th>", lambda _: f'<th style="min-width: {next(widths)}ch">', table)
     return (
         f'<div class="table-scroll" role="region" tabindex="0" aria-label="{html.escape(label)}">'
         f"{table}</div>"
