@@ -393,7 +393,7 @@ def test_tables_have_every_group_and_no_empty_number():
     table = shown.comparisons()
     assert len(table) == who.secondary()["group"].nunique()
     assert table["Group"].str.startswith("Native and Pacific (3)").any()
-    names = ("verdicts", "checks", "colour", "pooled_parts", "feeds", "elsewhere", "comparisons")
+    names = ("verdicts", "checks", "bounds", "pooled_parts", "feeds", "elsewhere", "comparisons")
     names += ("holm", "odds", "differentials", "lists", "nearness", "shares", "power")
     shows = [getattr(shown, n) for n in names]
     for show in (*shows, who_simulation.show_coverage, who_simulation.show_size):

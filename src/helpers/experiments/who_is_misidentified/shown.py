@@ -88,22 +88,22 @@ def checks() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def colour() -> pd.DataFrame:
-    """Members of colour against white members, with and without Asian members, and its bounds."""
+def bounds() -> pd.DataFrame:
+    """The main comparisons by what is left out as the same person: a row a pipeline and group."""
     half = who.half_samples()
     other = {v: who.secondary(v).set_index(["model", "group"]) for v in ("any", "strict")}
     rows = []
-    for group in (COLOUR, NOT_ASIAN):
+    for group in (COLOUR, NOT_ASIAN, "Women"):
         for row in who.rule().query("group == @group").to_dict("records"):
             key = (row["model"], group)
             drawn = half.loc[key]
             rows.append(
                 {
                     "Program": MODEL_LABELS[row["model"]],
-                    "Group": group,
+                    "Compared": statement(row),
                     "Picked": f"{row['k1']} of {row['n1']}",
-                    "White members picked": f"{row['k0']} of {row['n0']}",
-                    "Ratio within recorded gender": f"{row['within']:.1f}",
+                    "Counterpart picked": f"{row['k0']} of {row['n0']}",
+                    "Ratio, like with like": f"{row['within']:.1f}",
                     "Interval, half-samples": numbers.ratio_interval(
                         drawn["within_low"], drawn["within_high"]
                     ),
