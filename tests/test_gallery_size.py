@@ -357,11 +357,16 @@ def test_the_tails_of_the_tenths_hold_the_best_scores_of_all(model):
 
 
 def test_drawn_galleries_agree_with_the_exact_curve():
+    """But for copies: faces of one identity are drawn together, and match together."""
     drawn = g.results("draws")
+    faces = pd.read_csv(g.RESULTS / "composition-labels.csv").groupby("labels")["faces"].first()
+    copies = 1 - faces["one face an identity"] / faces["as published"]
+    assert 0.02 < copies < 0.03
     for row in drawn[drawn["policy"] != g.FIXED_FPIR].to_dict("records"):
         exact = g.curve(row["model"], row["policy"], [row["faces"]])["fpir"].iloc[0]
         spread = (row["fpir_high"] - row["fpir_low"]) / 3.92 + 1e-4
-        assert row["fpir"] == pytest.approx(exact, abs=5 * spread / np.sqrt(row["galleries"]))
+        chance = 4 * spread / np.sqrt(row["galleries"])
+        assert (1 - copies) * exact - chance < row["fpir"] < exact + chance
 
 
 def test_the_drawn_28_are_28():
