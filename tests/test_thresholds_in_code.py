@@ -37,9 +37,6 @@ OTHERS = {
     "experiments/how_big_is_the_gallery/models_beyond.py": {
         "np.abs(xi) < 1e-09": "the exponent of a tail that is 0",
     },
-    "experiments/how_big_is_the_gallery/words.py": {
-        "abs(k - round(k)) < 1e-06": "a mean that is a whole number",
-    },
     "rebuild/tables.py": {
         "apart < 1e-09": "recomputed scores against stored ones",
     },

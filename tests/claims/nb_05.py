@@ -109,8 +109,8 @@ def hispanic_elsewhere_in_two():
 def framed_cells_differ():
     rows = t.show_heat()
     own = rows[rows["group"].map(groups.RACE_OF_GROUP) == rows["race"]]
-    spread = own.groupby("model")["fmr"].agg(lambda v: v.max() / v.min())
-    return len(spread) == PROGRAMS and (spread > 5).all()
+    spread = own.groupby("model")["fmr"].max() / own.groupby("model")["fmr"].min()
+    return len(own) == 5 * PROGRAMS and (spread > 5).all()
 
 
 def gap_grows():
@@ -206,6 +206,7 @@ CLAIMS = [
         white_faces_below,
     ),
     ("In four mixed galleries they come out above.", mixed_above),
+    ("as its publisher feeds it, it is above one in all four mixed galleries.", mixed_above),
     (
         "The first could be chance; the second holds in every check for Dlib and Facenet.",
         first_could_be_chance_second_holds,

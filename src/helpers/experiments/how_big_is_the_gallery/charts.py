@@ -1,37 +1,23 @@
-"""The figures of notebook 06; each draws a table of `tables` or its words."""
+"""The figures of notebook 06; each draws a table of `tables` or `display`."""
 
+import numpy as np
 import pandas as pd
-import seaborn.objects as so
 
-from helpers.experiments.how_big_is_the_gallery.models_beyond import KINDS
-from helpers.experiments.how_big_is_the_gallery.tables import (
-    CALIBRATED,
-    FIXED,
-    FIXED_FPIR,
-    POLICIES,
-    SIZES,
-)
+from helpers.experiments.how_big_is_the_gallery.display import POLICY_LABELS
+from helpers.experiments.how_big_is_the_gallery.tables import FIXED, FIXED_FPIR, POLICIES, SIZES
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
-from helpers.protocol import policy as policies
 from helpers.show.plots import (
-    PERCENT,
-    direct_label,
     dots,
-    draw,
     handles,
     lines,
     log_axis,
+    name_rows,
     new_figure,
     note,
+    row_positions,
 )
 from helpers.show.style import INK, MUTED, styled
 
-POLICY_LABELS = {
-    "default": policies.label("default").capitalize(),
-    **{name: f"Calibrated {policies.label(name)}" for name in CALIBRATED},
-    FIXED: f"{policies.label(policies.PRIMARY)} in the whole gallery",
-    FIXED_FPIR: f"{policies.label(policies.PRIMARY)} in every gallery",
-}
 POLICY_STYLE: dict[str, dict] = {
     "default": {"color": "#1DB9D6", "marker": "o"},
     "fmr:0.0001": {"color": "#A56C9F", "marker": "D"},
@@ -40,18 +26,30 @@ POLICY_STYLE: dict[str, dict] = {
     FIXED: {"color": INK, "marker": "X"},
     FIXED_FPIR: {"color": "#A03F14", "marker": "s"},
 }
-KIND_COLOUR = {"gamma": "#001A80", "log-normal": "#C98A00"}
 HELD, FAILED = "#7FA8C9", "#A03F14"
 LOWEST = 0.12  # of a ratio that is drawn
 
 
-def what_is_fixed(policy: str) -> str:
-    """What stays the same when the gallery grows, in words."""
-    return {
-        "default": "threshold: default",
-        FIXED: "threshold: 28 in the whole",
-        FIXED_FPIR: "FPIR: 28 in each gallery",
-    }[policy]
+@styled()
+def plot_marks(table: pd.DataFrame):
+    """A mark a member flagged, a row a gallery size, and what the formula expects, as a line.
+
+    table: Program, Faces, Flagged, Formula; a block a program.
+    """
+    at = row_positions(table["Program"])
+    fig, axes = new_figure(0.5 + 0.165 * (at[-1] + 1))
+    ax = axes[0, 0]
+    for y, row in zip(at, table.to_dict("records"), strict=True):
+        x = np.arange(round(row["Flagged"])) + 0.5
+        ax.plot(x, np.repeat(y, len(x)), "o", ms=3.6, mfc=INK, mew=0)
+        ax.plot([row["Formula"]] * 2, [y - 0.4, y + 0.4], color=FAILED, lw=2.2)
+        note(ax, y, f"{row['Flagged']:.1f} and {row['Formula']:.1f}")
+    faces = table["Faces"].map("{:,} faces".format)
+    name_rows(ax, at, faces, table["Program"])
+    ax.set(xlim=(0, 1.03 * table["Formula"].max()), ylim=(at[-1] + 0.6, -1.4), xticks=[])
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    return fig
 
 
 def _size_axis(ax) -> None:
@@ -59,11 +57,6 @@ def _size_axis(ax) -> None:
     ax.set_xlim(850, 21000)
     ax.grid(axis="y")
     ax.spines["left"].set_visible(False)
-
-
-def _short(policy: str) -> str:
-    label = POLICY_LABELS[policy].replace("Calibrated ", "")
-    return label.replace("whole gallery", "whole").replace("every gallery", "each")
 
 
 def _panels_and_legend(height: float):
@@ -100,33 +93,7 @@ def plot_size(table: pd.DataFrame):
         log_axis(ax, "y", [0.1, 1, 10, 100], "{:g} %")
         ax.set_ylim(0.08, 130)
     axes[0].set_xlabel("Faces in the gallery", loc="left")
-    _legend(below, {_short(policy): look for policy, look in looks.items()}, 5)
-    return fig
-
-
-@styled()
-def plot_naive(table: pd.DataFrame):
-    """Exact curve and independence formula, a column a model, a row a threshold."""
-    fig, axes = new_figure(4.4, 2, len(PRIMARY_MODELS), sharex=True, sharey="row")
-    looks = {
-        "fpir": {"color": INK, "marker": "o"},
-        "naive": {"color": FAILED, "ls": (4, 2), "marker": "^"},
-    }
-    everybody = table[table["group"] == "Everybody"].set_index(["policy", "model"])
-    for policy, row in zip(("default", FIXED), axes, strict=True):
-        for ax, model in zip(row, PRIMARY_MODELS, strict=True):
-            both = everybody.loc[(policy, model)].melt("faces", list(looks))
-            lines(ax, both, "faces", "value", "variable", looks, size=5.5)
-            _size_axis(ax)
-            ax.yaxis.set_major_formatter(PERCENT)
-        row[0].set_ylim(0, 105 * everybody.loc[policy][["fpir", "naive"]].max(axis=None))
-        row[0].set_ylabel(_short(policy))
-    for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
-        ax.set_title(MODEL_LABELS[model])
-    middle = everybody.loc[(FIXED, PRIMARY_MODELS[0])].iloc[2]
-    direct_label(axes[1, 0], 1000, 160 * middle["naive"], "1−(1−FMR)^N", FAILED)
-    direct_label(axes[1, 0], 6500, 60 * middle["fpir"], "exact", INK)
-    axes[1, 0].set_xlabel("Faces in the gallery", loc="left")
+    _legend(below, {POLICY_LABELS[policy]: look for policy, look in looks.items()}, 3)
     return fig
 
 
@@ -145,7 +112,31 @@ def plot_ratio(table: pd.DataFrame):
         _size_axis(ax)
         log_axis(ax, "y", [1, 2, 5, 10])
     axes[0].set_xlabel("Faces in the gallery", loc="left")
-    _legend(below, {f"Fixed {what_is_fixed(p)}": look for p, look in looks.items()}, 3)
+    _legend(below, {POLICY_LABELS[policy]: look for policy, look in looks.items()}, 3)
+    return fig
+
+
+@styled()
+def plot_foretold(table: pd.DataFrame):
+    """Ten predictions of the members flagged, a row a method, a panel a program; line: the truth.
+
+    table: the rows of `display.backtest` for one truth.
+    """
+    methods = list(dict.fromkeys(table["method"]))
+    fig, axes = new_figure(
+        1.25 + 0.5 * len(methods), 1, len(PRIMARY_MODELS), sharex=True, sharey=True
+    )
+    for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
+        part = table[table["model"] == model]
+        y = part["method"].map(methods.index) + 0.05 * (part["tenth"] - 4.5)
+        ax.plot(part["predicted"], y, "o", ms=4.5, mfc=HELD, mec="white", mew=0.4)
+        ax.axvline(table["truth"].iloc[0], color=FAILED, lw=1.4, zorder=0)
+        ax.set_title(MODEL_LABELS[model])
+        ax.set(xlim=(0, 1.08 * table["predicted"].max()), ylim=(len(methods) - 0.4, -0.6))
+        ax.grid(axis="x")
+        ax.spines["left"].set_visible(False)
+    axes[0, 0].set_yticks(range(len(methods)), [m.capitalize() for m in methods])
+    axes[0, 0].set_xlabel("Members flagged in the whole gallery", loc="left")
     return fig
 
 
@@ -178,44 +169,7 @@ def plot_backtest(table: pd.DataFrame):
         ax.spines["left"].set_visible(False)
         ax.set_title(MODEL_LABELS[model])
         ax.set_ylim(13 * len(blocks) - 2, -2)
-    names = [f"{_short(policy)}:\n{method}" for policy, method in blocks]
+    names = [f"{POLICY_LABELS[policy]}:\n{method.lower()}" for policy, method in blocks]
     axes[0, 0].set_yticks([y + 4.5 for y in at.values()], names)
     axes[0, 0].set_xlabel("Predicted / true number flagged", loc="left")
-    return fig
-
-
-@styled()
-def plot_beyond(table: pd.DataFrame, tested: int, marks):
-    """Exact curve, both models up to `tested` faces, and the bracket; `marks`: sizes to mark."""
-    policies = list(dict.fromkeys(table["policy"]))
-    far = max(marks)
-    fig, axes = new_figure(4.9, len(policies), len(PRIMARY_MODELS), sharex=True, sharey=True)
-    for policy, row in zip(policies, axes, strict=True):
-        for ax, model in zip(row, PRIMARY_MODELS, strict=True):
-            part = table[(table["model"] == model) & (table["policy"] == policy)]
-            part = 100 * part.set_index("faces")[["low", "high", "exact", *KINDS]].sort_index()
-            near = part.loc[:tested]
-            plot = so.Plot(part, x="faces").add(so.Line(color=INK, linewidth=2), y="exact")
-            for piece, alpha in ((near, 0.35), (part.loc[tested:], 0.14)):
-                band = so.Band(color=MUTED, alpha=alpha)
-                plot = plot.add(band, data=piece, ymin="low", ymax="high")
-            for kind in KINDS:
-                line = so.Line(color=KIND_COLOUR[kind], linewidth=1.4)
-                plot = plot.add(line, data=near, y=kind)
-            draw(ax, plot)
-            for n in marks:
-                ax.axvline(n, color=MUTED, lw=0.8, ls=(0, (2, 2)), zorder=1)
-            log_axis(ax, "x", [1e3, 1e6, far])
-            ax.set_xticks([1e3, 1e6, far], ["1,000", "1 m", f"{far / 1e6:.0f} m"])
-            ax.set_xlim(SIZES[0], 1.3 * far)
-            ax.set_ylim(0, 105)
-            ax.yaxis.set_major_formatter(PERCENT)
-            ax.grid(axis="y")
-            ax.spines["left"].set_visible(False)
-        row[0].set_ylabel(_short(policy))
-    for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
-        ax.set_title(MODEL_LABELS[model])
-    for y, (text, colour) in enumerate({**KIND_COLOUR, "exact": INK}.items()):
-        direct_label(axes[0, 0], 1300, 92 - 13 * y, text, colour)
-    axes[-1, 0].set_xlabel("Faces in the gallery", loc="left")
     return fig
