@@ -19,11 +19,11 @@ from helpers.paths import FIGURES, ROOT
 from helpers.rebuild import precommit
 from helpers.show import figures
 from helpers.site import build as site
-from helpers.site import citation
+from helpers.site import citation, openings, seats
 from helpers.site import pages as site_pages
 from helpers.site import pdf as printing
 
-PRIMARY = "fig-02-primary"
+PRIMARY = "fig-02-ratios"
 
 
 def entries():
@@ -123,7 +123,7 @@ def test_commits_are_found_and_not_needed(tmp_path):
 def test_a_notebook_page_has_svg_folded_code_and_links_to_figure_pages(tmp_path):
     data = {"image/png": "iVBORw0KGgo=", "text/plain": f"{PRIMARY}: Title. Alt"}
     caption = {"text/markdown": f"**{PRIMARY}.** Words. [Data](../figures/{PRIMARY}.csv)"}
-    table = {"text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "tab-02-primary: T"}
+    table = {"text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "tab-02-names: T"}
     outputs = [nbformat.v4.new_output("display_data", d) for d in (data, caption, table)]
     cell = nbformat.v4.new_code_cell("1", outputs=outputs, execution_count=1)
     nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# T\n\n**Why?**"), cell])
@@ -134,7 +134,7 @@ def test_a_notebook_page_has_svg_folded_code_and_links_to_figure_pages(tmp_path)
     assert f"../figures/{PRIMARY}.md" in shown[1]
     assert 'tabindex="0"' in shown[2]
     assert page.cells[-1].metadata["tags"] == ["hide-input"]
-    assert site_pages.opening(nb) == ("T", "Why?")
+    assert openings.opening(nb) == ("T", "**Why?**", "Why?")
 
 
 def test_terms_are_found_as_words():
@@ -196,7 +196,7 @@ def test_only_tables_with_little_room_lie_across_the_page():
 def test_print_keeps_rates_whole_and_drops_the_way_to_other_pages(tmp_path):
     rate = "33 of 529 (6.2 %, 95 % interval 4.5–8.6)"
     frame = pd.DataFrame({"FPIR": [rate], "At": ["https://example.org/" + "a/" * 30]})
-    data = {"text/html": frame.to_html(index=False), "text/plain": "tab-02-primary: T"}
+    data = {"text/html": frame.to_html(index=False), "text/plain": "tab-02-names: T"}
     cells = [
         nbformat.v4.new_code_cell(
             "1", outputs=[nbformat.v4.new_output("display_data", data)], execution_count=1
@@ -217,9 +217,29 @@ def test_an_unknown_placeholder_is_an_error():
         site_pages.fill("{{ nothing }}", {})
 
 
-def test_every_question_leads_to_a_notebook_that_exists():
-    for name in site_pages.QUESTIONS.values():
-        assert (ROOT / "notebooks" / f"{name}.ipynb").exists(), name
+def test_the_readme_quotes_the_openings():
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert openings.findings() in text
+    assert len(text.split()) <= 900 and "git clone" in text[:1500]
+
+
+def test_a_link_of_an_opening_leads_somewhere_from_the_readme_and_from_the_landing_page():
+    found = openings.Opening("T", "**A.** [x](../figures/tab-02-names.csv) [y](05-z.ipynb)", "A.")
+    assert openings._from_root(found.answer).endswith(
+        "[x](figures/tab-02-names.csv) [y](notebooks/05-z.ipynb)"
+    )
+    assert site_pages.answer(found).endswith(
+        "[x](figures/tab-02-names.md) [y](notebooks/05-z.ipynb)"
+    )
+
+
+def test_the_landing_page_has_every_member_and_no_withheld_name():
+    page = seats.picture()
+    table = pd.read_csv(FIGURES / f"{seats.ID}.csv", keep_default_na=False)
+    flagged = table[table["flagged"]]
+    assert len(table) == 4 * 529 and page.count("<i></i>") + page.count("<button") == len(table)
+    assert page.count('name withheld" aria') == (flagged["name"] == "").sum() > 0
+    assert table.loc[~table["flagged"], "name"].eq("").all()
 
 
 # ---------------------------------------------------------------- portraits

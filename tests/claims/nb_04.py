@@ -129,7 +129,7 @@ def women_two_to_five() -> bool:
     cells = rows[["Nobody left out", "Contested left out too"]].map(lambda s: float(s.split()[0]))
     found = cells.assign(rule=rows["Ratio, like with like"]).loc[["Dlib", "Facenet"]]
     low, high = ends(rows.at["SFace", "Interval, half-samples"])
-    return bool(low < 1 < high and 2 < found.min(axis=None) and found.max(axis=None) < 5)
+    return bool(low < 1 < high and found.min(axis=None) > 2 and found.max(axis=None) < 5)
 
 
 def adjusted_gaps() -> bool:

@@ -40,11 +40,12 @@ def openings() -> dict[str, Opening]:
 
 
 def findings() -> str:
-    """The answer of notebook 02, then a table of every notebook's question and first sentence."""
+    """The answer of notebook 02, then every other notebook's question and first sentence."""
     found = openings()
-    lines = [_from_root(found[ANSWERED].answer), "", "| | |", "|---|---|"]
+    lines = [_from_root(found[ANSWERED].answer), ""]
     for name, (title, _, lead) in found.items():
-        lines.append(f"| [{name[:2]} {title}](notebooks/{name}.ipynb) | {lead} |")
+        if name != ANSWERED:
+            lines.append(f"* [{name[:2]} {title}](notebooks/{name}.ipynb) {lead}")
     return "\n".join(lines)
 
 

@@ -295,6 +295,14 @@ def model_card(model: str) -> str:
     for source in manifest[networks.FILES[config.recogniser]]:
         where = source.get("installed") or source.get("distribution") or "publisher"
         rows[f"Weights, {source['what']}, from {where}"] = f"`{source['sha256']}`"
+    gate = pd.read_csv(FIGURES / "tab-01-validity.csv", dtype=str, keep_default_na=False)
+    for row in gate[gate["Pipeline"] == MODEL_LABELS[model]].to_dict("records"):
+        whose = f"{row['Genuine pairs']} pairs, {row['Portraits']}"
+        rows[f"Genuine pairs that match at an FMR of 1 in 1,000 ({whose})"] = row[
+            "TAR at an FMR of 1 in 1,000"
+        ]
+        if row["Conclusions"]:
+            rows["Passes the validity gate"] = row["Conclusions"]
     found = pd.read_csv(FIGURES / "tab-02-defaults.csv", dtype=str)
     for row in found[found["Model"] == MODEL_LABELS[model]].to_dict("records"):
         name = f"Members falsely matched at the default, {row['Faces']} {row['Gallery']}"
@@ -305,7 +313,7 @@ def model_card(model: str) -> str:
 
 def similarity_table() -> str:
     """What the service's Similarity means, as a Markdown table."""
-    table = pd.read_csv(FIGURES / "tab-11-similarity.csv", dtype=str)
+    table = pd.read_csv(FIGURES / "tab-11-scale.csv", dtype=str)
     rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
