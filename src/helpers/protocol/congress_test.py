@@ -33,10 +33,10 @@ SMALL_GALLERY = 2000
 class Result(NamedTuple):
     """One run of the test.
 
-    members: the people table with enrolled (bool), score (best impostor score, +inf for none) and
+    members: the people table with enrolled (bool), score (best impostor score, +inf for none),
     flagged (bool) and withheld (bool: flagged, but the match rests on contested identities, so the
-    name is not published). summary: every number of the report. groups, within_sex: FPIR by recorded group,
-    and by group within recorded gender, with Wilson intervals.
+    name is not published). summary: every number of the report. groups, within_sex: FPIR by
+    recorded group, and by group within recorded gender, with Wilson intervals.
     """
 
     members: pd.DataFrame
