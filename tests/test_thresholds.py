@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.experiments.what_is_80_percent import charts, words
+from helpers.experiments.what_is_80_percent import halves
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.faces import same_person
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
@@ -116,14 +116,17 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     rng = np.random.default_rng(5)
     faces, former = synthetic.people(rng, 60, 16), synthetic.people(rng, 40, 16)
     former[0] = synthetic.near(rng, faces[:1], 0.01)[0]  # one legislator is in the gallery
-    ids = {"utkface": [f"u{i:02d}" for i in range(60)], "legislators": [f"v{i}" for i in range(40)]}
-    sets = {"utkface": faces, "legislators": former}
+    ids = {"utkface": [f"u{i:02d}" for i in range(60)], "legislators": [f"v{i}" for i in range(40)],
+           "probes": [f"p{i}" for i in range(20)]}  # fmt: skip
+    sets = {"utkface": faces, "legislators": former, "probes": synthetic.people(rng, 20, 16)}
     monkeypatch.setattr(
         make.shipping, "load_dataset", lambda d, m: synthetic.collection(ids[d], sets[d], m)
     )
     adult = np.arange(60) >= 10
     labels = pd.DataFrame({"id": ids["utkface"], "adult": adult})
     monkeypatch.setattr(make.galleries, "load_utkface", lambda: labels)
+    monkeypatch.setattr(halves.calibration, "LOOSEST", 0.3)
+    monkeypatch.setattr(halves.calibration, "TARGETS", (0.2, 1e-3))
     congress = pd.DataFrame({"gallery_id": ids["legislators"], "last_congress": [50, 100] * 20})
     monkeypatch.setattr(make.galleries, "load_legislators", lambda: congress)
     one = pd.Series(ids["utkface"], index=ids["utkface"])
@@ -148,9 +151,56 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     scores = 1 - former @ faces[10:59].T
     last = table[(table["model"] == "Facenet") & (table["impostors"] == "all")].iloc[-1]
     assert last["errors"] == (np.round(scores, 4) <= last["score"] + 1e-9).sum()
+    halved = pd.read_csv(tmp_path / halves.FILE)
+    assert halved["target_fmr"].eq(0.2).all()  # at 1e-3 a quarter of the pairs has no 30 errors
+    assert halved["model"].to_list() == list(MODELS)
+    assert halved[["members", "identities", "comparisons"]].eq([20, 49, 10 * 24]).all(axis=None)
     again = tmp_path / "again"
     make.make(again)
     assert (again / error_rates.CURVE).read_bytes() == (tmp_path / error_rates.CURVE).read_bytes()
+
+
+def crossed(n_members, n_faces, score):
+    """All pairs of so many members and faces; score: function of the two indices."""
+    pairs = pd.DataFrame(
+        [(f"p{i:03d}", f"g{j:03d}", score(i, j)) for i in range(n_members) for j in range(n_faces)],
+        columns=["probe_id", "gallery_id", "score"],
+    )
+    return pairs, pairs["probe_id"].unique(), pairs["gallery_id"].unique()
+
+
+def test_a_threshold_on_halves_keeps_its_rate_on_the_other_halves():
+    rng = np.random.default_rng(1)
+    scores = np.round(rng.uniform(0, 1, (80, 90)), 4)
+    found = halves.calibrate(*crossed(80, 90, lambda i, j: scores[i, j]), targets=(0.05, 0.01))
+    assert found["target_fmr"].to_list() == [0.05]  # 18 errors of 1,800 are too few for 0.01
+    row = found.iloc[0]
+    assert row["errors"] <= 0.05 * 40 * 45 == 90
+    assert row["threshold"] == pytest.approx(0.05, abs=0.01)
+    assert row["held_out"] == pytest.approx(0.05, abs=0.005)
+    assert row["lowest"] < row["threshold"] < row["highest"]
+
+
+def test_the_other_halves_share_nobody_with_those_that_set_the_threshold():
+    """One member is near every face: on the others he is missing, or all errors are his."""
+    scores = np.round(np.random.default_rng(2).uniform(0.3, 0.9, (20, 60)), 4)
+    scores[7] = 0.1
+    pairs = crossed(20, 60, lambda i, j: scores[i, j])
+    found = halves.calibrate(*pairs, targets=(0.1,), splits=50).iloc[0]
+    assert found["errors"] == 0.1 * 10 * 30
+    assert (found["held_out_low"], found["lowest"]) == (0, 0.1)
+    assert found["held_out_high"] > 0.15  # his half of the faces, and as many as expected
+
+
+@pytest.mark.parametrize("model", PRIMARY_MODELS)
+def test_the_halves_that_ship_are_those_of_the_members(model):
+    mine = t.calibrated().query("model == @model")
+    assert mine["target_fmr"].to_list() == [1e-4, 1e-3]
+    for row in mine.to_dict("records"):
+        assert row["errors"] >= 30 and row["members"] == 529
+        at = error_rates.errors_at(model, row["threshold"])["implied_fmr"]
+        assert at == pytest.approx(row["target_fmr"], rel=0.1)
+        assert row["held_out_low"] < row["held_out"] < row["held_out_high"]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -176,8 +226,9 @@ def test_genuine_pairs_are_different_photographs():
     for model in PRIMARY_MODELS:
         pairs = error_rates.genuine(model)
         assert set(pairs["probe_id"]) == kept and not kept & same
-        assert np.isfinite(pairs["score"]).sum() == 260
-    assert (error_rates.nearest_genuine()["votes"] == 0).all()
+        assert np.isfinite(pairs["score"]).sum() == 262
+    # three are as near as two prints (H001052, S001192, U000039): by eye, other photographs
+    assert (error_rates.nearest_genuine()["votes"] == 3).all()
 
 
 @pytest.mark.parametrize("model", PRIMARY_MODELS)
@@ -221,7 +272,7 @@ def test_the_tradeoff_passes_through_the_single_thresholds(model):
 # ---------------------------------------------------------------- deepface's confidence
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", t.DEEPFACE_MODELS)
 def test_confidence_is_deepfaces_and_rescales_its_logistic(model):
     from deepface.config.confidence import confidences
 
@@ -237,7 +288,7 @@ def test_confidence_is_deepfaces_and_rescales_its_logistic(model):
     assert t.confidence(model, config.default_threshold + error_rates.STEP) <= 49
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", t.DEEPFACE_MODELS)
 @pytest.mark.parametrize("wanted", [60.0, *t.CONFIDENCES])
 def test_distance_for_is_the_last_one_that_reaches_a_confidence(model, wanted):
     at = t.distance_for(model, wanted)
@@ -277,38 +328,19 @@ def test_compatible_counts_refuse_what_has_no_answer(k, n, searched, effect):
         t.compatible_counts(k, n, searched, effect)
 
 
-def test_a_rate_is_carried_over_to_a_gallery_in_proportion_to_its_hazard():
-    assert t.smaller_gallery(0.2, 1000, 1000) == pytest.approx(0.2)
-    assert 1 - (1 - t.smaller_gallery(0.2, 1000, 500)) ** 2 == pytest.approx(0.2)
-    assert t.smaller_gallery(0.0, 1000, 10) == 0
-
-
 def test_the_equivalents_flag_the_published_rate():
     table = t.equivalents()
-    assert len(table) == len(published.searches()) * len(PRIMARY_MODELS)
+    assert len(table) == published.searches()["low"].notna().sum() * len(PRIMARY_MODELS)
     aclu = table[table["study"] == published.ACLU]
     assert (aclu["count"] == 28).all()  # by count and by rate alike
     for row in table.to_dict("records"):
         flagged = error_rates.errors_at(row["model"], row["threshold"])["flagged"]
         assert flagged >= row["count"] and flagged - row["count"] <= 2
-        assert abs(row["count"] / 529 - row["fpir"]) <= 1 / 529
+        assert abs(row["count"] / 529 - row["flagged"] / row["searched"]) <= 1 / 529
         assert row["t_low"] < row["threshold"] < row["t_high"]
         assert row["counts_low"] < row["count"] < row["counts_high"]
-        assert row["fmr_low"] < row["fmr"] < row["fmr_high"] <= row["range_high"]
-        assert np.isnan(row["range_low"]) or row["range_low"] <= row["fmr_low"]
-        assert row["sized_count"] <= row["count"]
-
-
-def test_members_at_the_compatible_thresholds_nest():
-    table = t.aclu_members()
-    assert len(table) == 529
-    rows = t.equivalents().query("study == @published.ACLU").set_index("model")
-    for model in PRIMARY_MODELS:
-        assert table[model].isin(["strict", "28"]).sum() == 28
-        strict = error_rates.errors_at(model, rows.loc[model, "t_low"])["flagged"]
-        loose = error_rates.errors_at(model, rows.loc[model, "t_high"])["flagged"]
-        assert (table[model] == "strict").sum() == strict
-        assert (table[model] != "").sum() == loose
+        assert row["strict_fmr"] < row["implied_fmr"] < row["loose_fmr"]
+        assert row["strict_members"] < row["members"]
 
 
 def test_the_price_of_zero_is_the_loosest_threshold_without_a_match():
@@ -339,7 +371,7 @@ def test_what_the_reports_state_has_a_source_each(monkeypatch):
     t.stated.cache_clear()
 
 
-# ---------------------------------------------------------------- words and charts
+# ---------------------------------------------------------------- tables for reading
 
 
 @pytest.mark.parametrize(
@@ -350,20 +382,31 @@ def test_small_rates_are_written_to_two_digits(rate, text):
     assert numbers.one_in(rate) == text
 
 
-SENTENCES = [
-    *(getattr(words, n) for n in dir(words) if n.startswith(("words_", "answer", "finding"))),
-    *(getattr(charts, n) for n in dir(charts) if n.startswith(("title_", "caption_", "alt_"))),
-]
+def test_an_fmr_on_fewer_than_30_errors_is_not_offered():
+    assert t.fmr_or_not(29, 1e-5) == "not offered (29 errors)"
+    assert t.fmr_or_not(30, 1e-5) == "1 in 100,000"
 
 
-@pytest.mark.parametrize("sentence", SENTENCES, ids=lambda f: f.__name__)
-def test_sentences_have_their_numbers(sentence):
-    text = sentence()
-    assert len(text) > 30 and "{" not in text
-    assert not {"nan", "inf"} & set(text.replace("(", " ").replace(",", " ").split())
+def test_the_marked_thresholds_are_what_their_names_say():
+    table = t.marked().set_index(["mark", "model"])
+    assert (table.loc[t.AT_28, "flagged"] == 28).all()
+    at = table.loc[t.STRICT, "implied_fmr"]
+    assert at.to_list() == pytest.approx([t.STRICT_FMR] * len(MODELS), rel=0.1)
+    for model in MODELS:
+        config = t.configuration_of(model)
+        assert table.loc[(t.DEFAULT, model), "threshold"] == config.default_threshold
 
 
-SHOWN = [getattr(words, n) for n in dir(words) if n.startswith("show_")]
+def test_a_list_finds_at_least_whom_a_decision_finds():
+    shown = t.show_uses().set_index("Program")
+    firsts = shown.filter(like="own portrait").map(lambda text: int(text.split()[0]))
+    assert (firsts.iloc[:, 0] >= firsts.iloc[:, 1]).all()
+    assert (firsts.iloc[:, 1] >= firsts.iloc[:, 2]).all()
+    sface = error_rates.genuine("sface-native")
+    assert firsts.loc["SFace"].iloc[0] == (sface["score"] <= sface["best_impostor"]).sum()
+
+
+SHOWN = [getattr(t, n) for n in dir(t) if n.startswith("show_")]
 
 
 @pytest.mark.parametrize("show", SHOWN, ids=lambda f: f.__name__)
@@ -371,17 +414,3 @@ def test_tables_have_no_holes(show):
     table = show()
     assert len(table) and not table.isna().any(axis=None)
     assert not table.astype(str).apply(lambda c: c.str.contains(r"\bnan\b")).any(axis=None)
-
-
-def test_words_on_99_follow_the_misses(monkeypatch):
-    assert "almost nobody" in words.words_99()
-    mild = t.at_confidence((99.0,)).assign(missed=100)
-    monkeypatch.setattr(t, "at_confidence", lambda wanted: mild)
-    assert "almost nobody" not in words.words_99()
-
-
-def test_the_same_rate_is_the_same_word_in_table_and_sentence():
-    row = t.equivalents().query("study == @published.ACLU and model == 'SFace'").iloc[0]
-    assert numbers.one_in(row["fmr"]) in words.answer()
-    assert numbers.one_in(row["fmr"]) in words.finding()
-    assert numbers.rate(28, 529) in words.show_scales().to_string()

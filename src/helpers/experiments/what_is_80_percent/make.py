@@ -1,4 +1,4 @@
-"""What ships for notebook 03: the false matches of former legislators at every stored score."""
+"""What ships for notebook 03: the false matches of former legislators, and of the members."""
 
 from pathlib import Path
 
@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from helpers.experiments.what_is_80_percent import halves
 from helpers.faces import collection, same_person
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
-from helpers.protocol import error_rates, shipping
+from helpers.paths import DATA
+from helpers.protocol import error_rates, scores, shipping
 from helpers.sources import galleries
 from helpers.statistics import rates
 
@@ -54,8 +56,9 @@ def make(out: Path, progress: bool = False) -> None:
     """Write the false matches among impostors, and who they are, into a folder. Deterministic.
 
     Impostor pairs as in `calibration`: former legislators x one face of each identity of the
-    adults of `utkface`. Set "recent": those who left Congress in 1981 or later, without anybody
-    whom any primary model's same-person rule finds in the gallery.
+    adults of `utkface`; in `halves`, members instead of legislators. Set "recent": those who left
+    Congress in 1981 or later, without anybody whom any primary model's same-person rule finds in
+    the gallery.
     """
     private = {m: shipping.load_dataset("utkface", m) for m in MODELS}
     clusters = same_person.identity_clusters([private[m] for m in PRIMARY_MODELS])
@@ -90,9 +93,18 @@ def make(out: Path, progress: bool = False) -> None:
             numbers = dict(zip(("legislators", "identities", "comparisons"), sizes, strict=True))
             sets.append(head | numbers | {"left_out_as_same_person": len(left_out & everyone)})
     out.mkdir(parents=True, exist_ok=True)
+    members = {m: _members_and_strangers(m, sides[m][1], clusters) for m in MODELS}
+    halves.make(members, out / halves.FILE)
     table = pd.concat(curves, ignore_index=True)
     table.to_parquet(out / error_rates.CURVE, index=False, compression="zstd")
     pd.DataFrame(sets).to_csv(out / error_rates.IMPOSTORS, index=False)
+
+
+def _members_and_strangers(model: str, gallery, clusters: pd.Series):
+    """The members, and one face of each identity that is probably none of them."""
+    decisions = pd.read_csv(DATA / "scores" / "same-person.csv", keep_default_na=False)
+    kept, _ = scores.left_in(clusters.reindex(gallery.ids).to_numpy(), decisions)
+    return shipping.load_dataset("probes", model), collection.subset(gallery, gallery.ids[kept])
 
 
 def _limit(people, gallery) -> float:

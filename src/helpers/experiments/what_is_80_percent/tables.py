@@ -1,14 +1,14 @@
-"""What a threshold means: notebook 03, the computation (its words are in `thresholds_words`).
+"""What a threshold means: the tables of notebook 03.
 
-A threshold is a distance. Here it is laid beside the other scales on which it can be read: the
-library's default, deepface's `confidence`, the FMR among people who take no part in the test, the
-FPIR of the members, and the misses among their second portraits.
+A threshold is a distance. Here it is laid beside other scales on which it can be read: the FMR
+among members and strangers, the members flagged, the misses among second portraits, and deepface's
+`confidence`.
 
 `python -m helpers.rebuild.tables 03-what-is-80-percent` counts the false matches between former
-legislators and `utkface` at every stored score into data/results/thresholds-fmr.parquet, and who
-was compared into data/results/thresholds-impostors.csv. It needs the face metadata of `utkface`
-(`congress-test enrol utkface`), which do not ship, and some minutes; everything else is read from
-what ships.
+legislators and `utkface` at every stored score into data/results/thresholds-fmr.parquet, who was
+compared into data/results/thresholds-impostors.csv, and the thresholds calibrated on halves of the
+members and strangers into data/results/thresholds-halves.csv. It needs the face metadata of
+`utkface` (`congress-test enrol utkface`), which do not ship, and some minutes.
 """
 
 from functools import cache
@@ -17,13 +17,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS, Configuration, configuration
+from helpers.experiments.what_is_80_percent import halves
+from helpers.faces.pipelines import (
+    MODEL_LABELS,
+    MODELS,
+    PRIMARY_MODELS,
+    Configuration,
+    configuration,
+)
 from helpers.paths import DATA
 from helpers.protocol import calibration, error_rates, shipped
-from helpers.protocol.policy import ACLU_COUNT
+from helpers.show import numbers
 from helpers.sources import published
 from helpers.statistics import half_samples, intervals, rates
 
+DEEPFACE_MODELS = tuple(m for m in MODELS if m not in PRIMARY_MODELS)
+DEFAULT, STRICT, AT_28 = "default", "fmr", shipped.PRIMARY  # marked thresholds
+STRICT_FMR = 1e-4
+MARKS = {DEFAULT: "default", STRICT: "one in ten thousand", AT_28: "28 flagged"}
 CONFIDENCES = (80.0, 95.0, 99.0)
 
 
@@ -68,8 +79,7 @@ def confidence(model: str, distance: float, verified: bool | None = None) -> flo
     """The `confidence` (0 to 100) that deepface reports for a distance, by its own function.
 
     verified: what deepface takes the pair for; by default whether the distance is at or below the
-    library's threshold. `dlib-native` has no confidence of its own: it gets deepface's for Dlib
-    and the Euclidean distance, whose default threshold is the same.
+    library's threshold.
     """
     config = configuration_of(model)
     from deepface.modules.verification import find_confidence
@@ -126,14 +136,14 @@ def confidence_curve(model: str, points: int = 161) -> pd.DataFrame:
 
 @cache
 def jumps() -> pd.DataFrame:
-    """What deepface's confidence does at the default threshold: a row a model.
+    """What deepface's confidence does at the default threshold: a row a pipeline of deepface's.
 
     Columns model, metric, threshold, at (confidence of a match there), beyond (of a pair one stored
     step farther), logistic (the regression's own value there), highest (its value at distance 0),
     full (the largest distance with a confidence of 100).
     """
     rows = []
-    for model in MODELS:
+    for model in DEEPFACE_MODELS:
         config = configuration_of(model)
         t = config.default_threshold
         rows.append(
@@ -152,47 +162,42 @@ def jumps() -> pd.DataFrame:
 
 
 def at_confidence(wanted=CONFIDENCES) -> pd.DataFrame:
-    """What a rule "confidence of at least x" does: columns model, confidence, and `errors_at`,
-    with fmr, fmr_low, fmr_high, errors, comparisons, offered from the impostor pairs."""
-    return _both(
-        [({"model": m, "confidence": x}, m, distance_for(m, x)) for x in wanted for m in MODELS]
-    )
-
-
-def _both(asked) -> pd.DataFrame:
-    """`errors_at` and `fmr_at` for (head, model, threshold) as rows of one table."""
-    rows = []
-    for head, model, threshold in asked:
-        found = error_rates.fmr_at(model, threshold)
-        fmr = {f"fmr_{k}": found[k] for k in ("low", "high")}
-        rest = {k: found[k] for k in ("fmr", "errors", "comparisons", "offered")}
-        rows.append(head | error_rates.errors_at(model, threshold) | rest | fmr)
+    """What a rule "confidence of at least x" does: columns model, confidence, and `errors_at`."""
+    rows = [
+        {"model": m, "confidence": x} | error_rates.errors_at(m, distance_for(m, x))
+        for x in wanted
+        for m in DEEPFACE_MODELS
+    ]
     return pd.DataFrame(rows)
 
 
-@cache
-def scales() -> pd.DataFrame:
-    """The marked thresholds of every model with both errors: the table behind the first chart.
+# ---------------------------------------------------------------- thresholds
 
-    Columns model, mark (default, count:28, fmr:1e-3 ...), then as `at_confidence`; `confidence` is
-    deepface's there.
-    """
-    marks = [
-        "default",
-        *(f"fmr:{t:g}" for t in calibration.TARGETS),
-        f"count:{ACLU_COUNT}",
+
+@cache
+def calibrated() -> pd.DataFrame:
+    """The thresholds set on halves of members and strangers, as `halves.calibrate` gives them."""
+    return pd.read_csv(error_rates.RESULTS / halves.FILE)
+
+
+def threshold_of(model: str, mark: str) -> float:
+    """The distance behind a mark: "default", "fmr" (STRICT_FMR among members) or "count:28"."""
+    if mark != STRICT:
+        return error_rates.threshold_of(model, mark)
+    table = calibrated()
+    mine = table[table["model"].eq(model) & np.isclose(table["target_fmr"], STRICT_FMR)]
+    return float(mine["threshold"].item())
+
+
+@cache
+def marked() -> pd.DataFrame:
+    """Every pipeline at every mark: columns model, mark, and `errors_at` there."""
+    rows = [
+        {"model": m, "mark": mark} | error_rates.errors_at(m, threshold_of(m, mark))
+        for m in MODELS
+        for mark in MARKS
     ]
-    offered = calibration.thresholds()
-    rows = []
-    for model in MODELS:
-        mine = {f"fmr:{t:g}" for t in offered.loc[offered["model"] == model, "target_fmr"]}
-        for mark in marks:
-            if mark.startswith("fmr:") and mark not in mine:
-                continue
-            threshold = error_rates.threshold_of(model, mark)
-            value = confidence(model, threshold)
-            rows.append(({"model": model, "mark": mark, "confidence": value}, model, threshold))
-    return _both(rows)
+    return pd.DataFrame(rows)
 
 
 # ---------------------------------------------------------------- the published tests
@@ -214,11 +219,6 @@ def compatible_counts(k: int, n: int, searched: int, design_effect: float = 1.0)
     return int(kept.min()), int(kept.max())
 
 
-def smaller_gallery(fpir: float, faces: int, ours: int) -> float:
-    """An FPIR carried over to another gallery size, the hazard -log(1 - FPIR) in proportion."""
-    return float(-np.expm1(np.log1p(-fpir) * ours / faces))
-
-
 @cache
 def _design_effect(model: str, threshold: float) -> float:
     people, found = shipped.result("utkface", model).members, shipped.scores("utkface", model)
@@ -235,16 +235,15 @@ def _design_effect(model: str, threshold: float) -> float:
 def equivalents() -> pd.DataFrame:
     """Which threshold gives each published rate in our test, and its FMR: a row a test and model.
 
-    Columns study, label, flagged, searched, fpir, gallery; model, count (ours of 529 at the same
-    rate), threshold, design_effect; counts_low, counts_high (compatible counts of ours) and their
-    thresholds t_low, t_high; fmr, fmr_low, fmr_high (interval of the impostor pairs), errors,
-    offered, range_low, range_high (from the strict end's lower bound to the loose end's upper one;
-    range_low is NaN where fewer than 30 errors carry it); missed, pairs, fnmr..: see `errors_at`;
-    sized_count, sized_threshold, sized_fmr: the same with the rate carried over to our gallery's
-    size.
+    Columns study, label, flagged, searched, low, high; model, count (ours of 529 at the same rate),
+    our_searched, threshold, design_effect; counts_low, counts_high (compatible counts of ours) and
+    their thresholds t_low, t_high; fmr, errors, comparisons, offered (former legislators); members
+    (false matches among the members' comparisons), implied_fmr, strict_members, strict_fmr,
+    loose_fmr: the same at t_low and t_high.
     """
     rows = []
-    for test in published.searches().to_dict("records"):
+    counted = published.searches().dropna(subset="low")  # an average has no interval
+    for test in counted.to_dict("records"):
         for model in PRIMARY_MODELS:
             rows.append(_equivalent(test, model))
     return pd.DataFrame(rows)
@@ -252,7 +251,6 @@ def equivalents() -> pd.DataFrame:
 
 def _equivalent(test: dict, model: str) -> dict:
     best = error_rates.best_impostor(model)
-    faces = shipped.scores("utkface", model).faces
 
     def threshold(count):
         return rates.threshold_for_count(best, max(1, count)).threshold
@@ -261,15 +259,12 @@ def _equivalent(test: dict, model: str) -> dict:
     at = threshold(count)
     effect = _design_effect(model, at)
     low, high = compatible_counts(test["flagged"], test["searched"], len(best), effect)
-    sized = smaller_gallery(test["fpir"], test["gallery"], faces)
-    sized_count = max(1, round(sized * len(best)))
-    found, strict, loose = (
-        error_rates.fmr_at(model, t) for t in (at, threshold(low), threshold(high))
+    ours, strict, loose = (
+        error_rates.errors_at(model, t) for t in (at, threshold(low), threshold(high))
     )
-    other = error_rates.fmr_at(model, threshold(sized_count))
-    keys = ("study", "label", "people", "flagged", "searched", "fpir", "gallery")
+    former = error_rates.fmr_at(model, at)
     return {
-        **{k: test[k] for k in keys},
+        **{k: test[k] for k in ("study", "label", "flagged", "searched", "low", "high")},
         "model": model,
         "count": count,
         "our_searched": len(best),
@@ -279,41 +274,13 @@ def _equivalent(test: dict, model: str) -> dict:
         "counts_high": high,
         "t_low": threshold(low),
         "t_high": threshold(high),
-        "fmr": found["fmr"],
-        "fmr_low": found["low"],
-        "fmr_high": found["high"],
-        "errors": found["errors"],
-        "comparisons": found["comparisons"],
-        "offered": found["offered"],
-        "range_low": strict["low"] if strict["offered"] else float("nan"),
-        "range_high": loose["high"],
-        "recent_fmr": error_rates.fmr_at(model, at, "recent")["fmr"],
-        "recent_errors": error_rates.fmr_at(model, at, "recent")["errors"],
-        "implied_fmr": error_rates.errors_at(model, at)["implied_fmr"],
-        "sized_count": sized_count,
-        "sized_threshold": threshold(sized_count),
-        "sized_fmr": other["fmr"] if other["offered"] else float("nan"),
+        **{k: former[k] for k in ("fmr", "errors", "comparisons", "offered")},
+        "members": ours["pairs_at_threshold"],
+        "implied_fmr": ours["implied_fmr"],
+        "strict_members": strict["pairs_at_threshold"],
+        "strict_fmr": strict["implied_fmr"],
+        "loose_fmr": loose["implied_fmr"],
     }
-
-
-def aclu_members() -> pd.DataFrame:
-    """Members flagged at the thresholds compatible with the ACLU's rate.
-
-    One row a member: one column a model with "strict" (flagged at the strictest of them), "28"
-    (at the threshold of 28), "loose" (at the loosest only) or "".
-    """
-    table = equivalents().query("study == @published.ACLU").set_index("model")
-    columns = {}
-    for model in PRIMARY_MODELS:
-        members = shipped.result("utkface", model).members.set_index("member_id")["score"]
-        row = table.loc[model]
-        mark = np.select(
-            [rates.at_or_below(members, row[t]) for t in ("t_low", "threshold", "t_high")],
-            ["strict", "28", "loose"],
-            "",
-        )
-        columns[model] = pd.Series(mark, index=members.index)
-    return pd.DataFrame(columns)
 
 
 @cache
@@ -376,3 +343,207 @@ def stated_value(study: str, quantity: str) -> str:
     if len(found) != 1:
         raise LookupError(f"{len(found)} values of {quantity!r} in {study!r}")
     return found["value"].item()
+
+
+# ---------------------------------------------------------------- as notebook 03 shows it
+
+
+def fmr_or_not(errors: float, fmr: float) -> str:
+    """An FMR as "1 in 98,000", or that fewer than 30 errors carry it."""
+    if errors < error_rates.MIN_ERRORS:
+        return f"not offered ({errors:.0f} errors)"
+    return numbers.one_in(fmr)
+
+
+def show_splits() -> pd.DataFrame:
+    """Who was compared to calibrate: one row, as the primary pipelines enrolled the same faces."""
+    table = calibrated().set_index("model").loc[list(PRIMARY_MODELS)]
+    table = table.assign(faces=[shipped.scores("utkface", m).faces for m in table.index])
+    names = {
+        "faces": "Comparisons of a search",
+        "members": "Members",
+        "identities": "Identities",
+        "comparisons": "Comparisons of two halves",
+        "splits": "Splits",
+    }
+    return table[list(names)].drop_duplicates().map("{:,}".format).rename(columns=names)
+
+
+def show_calibrated() -> pd.DataFrame:
+    """Thresholds for four FMRs: on halves of members and strangers, and on former legislators."""
+    halved = calibrated().set_index(["model", "target_fmr"])
+    former = calibration.thresholds().set_index(["model", "target_fmr"])
+    rows = []
+    for model in PRIMARY_MODELS:
+        for target in calibration.TARGETS:
+            row = {"Program": MODEL_LABELS[model], "Set to": f"at 1 in {1 / target:,.0f}"}
+            if (model, target) in halved.index:
+                row |= _calibrated_row(model, halved.loc[(model, target)])
+            else:
+                few = target * halved.loc[model, "comparisons"].iloc[0]
+                row |= {"Distance": f"not offered ({few:.0f} errors)"}
+            at = float(former.loc[(model, target), "threshold"])
+            there = error_rates.errors_at(model, at)
+            row |= {
+                "Distance by former legislators": f"{at:.4f}",
+                "FMR among members there": fmr_or_not(
+                    there["pairs_at_threshold"], there["implied_fmr"]
+                ),
+                "Times the stated rate": f"{there['implied_fmr'] / target:.1f}",
+            }
+            rows.append(row)
+    return pd.DataFrame(rows).fillna("")
+
+
+def _calibrated_row(model: str, row) -> dict:
+    found = error_rates.errors_at(model, row["threshold"])
+    held = [numbers.one_in(row[c])[5:] for c in ("held_out", "held_out_high", "held_out_low")]
+    return {
+        "Distance": f"{row['threshold']:.4f} ({row['lowest']:.4f}–{row['highest']:.4f})",
+        "FMR on the other halves": f"1 in {held[0]} (from {held[1]} to {held[2]})",
+        "Members flagged": numbers.fpir_of(found),
+    }
+
+
+def show_marked() -> pd.DataFrame:
+    """Every pipeline at its default, at an FMR of 1 in 10,000 among members, and at 28 flagged."""
+    table = marked()
+    fixed = table["mark"].eq(AT_28)
+    counts = [numbers.rate(int(k), int(n)) for k, n in table[["flagged", "searched"]].to_numpy()]
+    fmr = [fmr_or_not(k, f) for k, f in table[["pairs_at_threshold", "implied_fmr"]].to_numpy()]
+    return pd.DataFrame(
+        {
+            "Program": table["model"].map(MODEL_LABELS),
+            "Threshold": table["mark"].map(MARKS),
+            "Distance": table["threshold"].map("{:.4f}".format),
+            "FMR among members": fmr,
+            "Strangers a search": table["candidates"].map("{:.1f}".format),
+            "Members flagged": table.apply(numbers.fpir_of, axis=1).mask(fixed, pd.Series(counts)),
+            "Second portraits missed": table.apply(numbers.fnmr_of, axis=1),
+        }
+    )
+
+
+def show_uses() -> pd.DataFrame:
+    """Investigation (a ranked list) beside identification (a threshold), a row a pipeline."""
+    rows = []
+    for model in MODELS:
+        pairs = error_rates.genuine(model)
+        mates = len(pairs)
+        first = int((pairs["score"] <= pairs["best_impostor"]).sum())
+        row = {
+            "Program": MODEL_LABELS[model],
+            "List: own portrait comes first": numbers.rate(
+                first, mates, *intervals.wilson(first, mates)
+            ),
+        }
+        for mark, name in ((DEFAULT, "At the default"), (AT_28, "At 28 flagged")):
+            found = error_rates.errors_at(model, threshold_of(model, mark))
+            kept = found["mates"] - found["not_first"]
+            row |= {
+                f"{name}: own portrait first and returned": numbers.rate(
+                    kept, mates, *intervals.wilson(kept, mates)
+                ),
+                f"{name}: members with a stranger": found["flagged"],
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def show_confidence() -> pd.DataFrame:
+    """What a rule "confidence of at least 80, 95, 99" does with each pipeline of deepface's."""
+    table = at_confidence()
+    return pd.DataFrame(
+        {
+            "Program": table["model"].map(MODEL_LABELS),
+            "Confidence": table["confidence"].map("at least {:g}".format),
+            "Distance": table["threshold"].map("{:.4f}".format),
+            "Members flagged": table.apply(numbers.fpir_of, axis=1),
+            "Second portraits missed": table.apply(numbers.fnmr_of, axis=1),
+        }
+    )
+
+
+def show_jumps() -> pd.DataFrame:
+    """deepface's confidence on both sides of its default threshold, a row a pipeline."""
+    table = jumps()
+    return pd.DataFrame(
+        {
+            "Program": table["model"].map(MODEL_LABELS),
+            "Default threshold": table["threshold"].map("{:g}".format),
+            "Confidence at it": table["at"].map("{:.0f}".format),
+            "One step beyond": table["beyond"].map("{:.0f}".format),
+            "Logistic regression at it": table["logistic"].map("{:.0f} %".format),
+            "Its value at distance 0": table["highest"].map("{:.0f} %".format),
+        }
+    )
+
+
+def show_published() -> pd.DataFrame:
+    """Each published rate, the threshold stated for it, and the FMR that gives it here."""
+    table, known = equivalents(), stated()
+    key = "similarity threshold (percent)"
+    said = dict(known.loc[known["quantity"] == key, ["study", "value"]].to_numpy())
+    said[published.ACLU] = f"{published.number(published.ACLU, key):.0f}"
+    theirs = [
+        numbers.rate(int(r["flagged"]), int(r["searched"]), r["low"], r["high"])
+        for r in table.to_dict("records")
+    ]
+    former = [fmr_or_not(k, f) for k, f in table[["errors", "fmr"]].to_numpy()]
+    return pd.DataFrame(
+        {
+            "Test": table["label"],
+            "Falsely matched": theirs,
+            "Setting": table["study"].map(lambda s: f"{v} %" if (v := said[s]) else "not stated"),
+            "Program": table["model"].map(MODEL_LABELS),
+            "Ours at that rate": [
+                f"{k} of {n}" for k, n in table[["count", "our_searched"]].to_numpy()
+            ],
+            "Compatible": [
+                f"{a} to {b}" for a, b in table[["counts_low", "counts_high"]].to_numpy()
+            ],
+            "FMR among members": [
+                fmr_or_not(k, f) for k, f in table[["members", "implied_fmr"]].to_numpy()
+            ],
+            "At the compatible counts": [
+                f"{numbers.one_in(loose)} to {fmr_or_not(k, strict)}"
+                for loose, k, strict in table[
+                    ["loose_fmr", "strict_members", "strict_fmr"]
+                ].to_numpy()
+            ],
+            "FMR among former legislators": former,
+        }
+    )
+
+
+def show_zero() -> pd.DataFrame:
+    """Both errors at 28 flagged and at none, a row a primary pipeline."""
+    table = price_of_zero()
+    at_28 = [
+        numbers.rate(r["missed_28"], r["pairs"], r["fnmr_low_28"], r["fnmr_high_28"])
+        for r in table.to_dict("records")
+    ]
+    return pd.DataFrame(
+        {
+            "Program": table["model"].map(MODEL_LABELS),
+            "Distance, nobody flagged": table["threshold"].map("{:.4f}".format),
+            "Missed at 28 flagged": at_28,
+            "Missed at none flagged": table.apply(numbers.fnmr_of, axis=1),
+        }
+    )
+
+
+def show_claimed_zero() -> pd.DataFrame:
+    """What Amazon's reported zero at 99 would bound, and how far our comparisons carry."""
+    faces = int(stated_value("Amazon reply 2018", "gallery size (faces)"))
+    bound = zero_bound(faces)
+    carried = max(error_rates.floor(m) for m in PRIMARY_MODELS)
+    return pd.DataFrame(
+        {
+            "Members searched": [bound["searched"]],
+            "Faces in Amazon's gallery": [f"{faces:,}"],
+            "Upper end of a rate of none": [numbers.percent(bound["fpir_high"])],
+            "FMR below": [numbers.one_in(bound["fmr_high"])],
+            "Our comparisons carry down to": [numbers.one_in(carried)],
+        }
+    )

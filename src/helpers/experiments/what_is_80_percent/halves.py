@@ -1,0 +1,99 @@
+"""Thresholds set on half of the members and half of the strangers, judged on the other halves.
+
+Impostors like those of the test: members x one face of each identity of the adults of `utkface`,
+without probable same persons. Nobody on whom a threshold is judged took part in setting it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.faces import collection
+from helpers.protocol import calibration, error_rates
+from helpers.statistics import rates
+
+FILE = "thresholds-halves.csv"
+SPLITS = 200
+SEED = 20180726
+
+
+def make(sides: dict, path: Path) -> None:
+    """Write `calibrate` of every pipeline, whose members and gallery `sides` holds, as one table.
+
+    sides: pipeline -> (members, gallery with one face an identity and none of the members).
+    """
+    tables = []
+    for model, (members, gallery) in sides.items():
+        table = calibrate(
+            impostors(members, gallery), members.ids, gallery.ids, calibration.TARGETS
+        )
+        table.insert(0, "model", model)
+        tables.append(table)
+    pd.concat(tables).to_csv(path, index=False, float_format="%.6g")
+
+
+def impostors(members, gallery) -> pd.DataFrame:
+    """Pairs of members and strangers: probe_id, gallery_id, score, as far as `calibrate` needs."""
+    beyond = 2 * calibration.LOOSEST
+    found = np.concatenate([s.ravel() for _, s in collection.score_blocks(members, gallery)])
+    limit = float(np.round(np.quantile(found, beyond), rates.DECIMALS))
+    return collection.search(members, gallery, threshold=limit)
+
+
+def calibrate(pairs: pd.DataFrame, members, identities, targets, splits: int = SPLITS):
+    """Thresholds for each target FMR, over random halves of the members and of the identities.
+
+    pairs: probe_id, gallery_id, score (distances) of all impostor pairs to beyond the loosest
+    threshold; members, identities: ids of everybody compared. Returns a row a target on offer (at
+    least 30 errors in a quarter of the comparisons): target_fmr, threshold (median), lowest,
+    highest (2.5 and 97.5 % of the splits), errors, held_out, held_out_low, held_out_high (FMR of
+    the other halves: mean, 2.5 and 97.5 %), members, identities, comparisons (of one half with one
+    half), splits.
+    """
+    rng = np.random.default_rng(SEED)
+    sides = [
+        (np.searchsorted(ids, pairs[column].to_numpy(dtype=str)), len(ids))
+        for column, ids in (
+            ("probe_id", np.sort(np.asarray(members, dtype=str))),
+            ("gallery_id", np.sort(np.asarray(identities, dtype=str))),
+        )
+    ]
+    score = pairs["score"].to_numpy()
+    n = (len(members) // 2) * (len(identities) // 2)
+    found = []
+    for _ in range(splits):
+        first, second = (_half(rng, size)[rows] for rows, size in sides)
+        here, there = score[first & second], score[~first & ~second]
+        rest = np.prod([size - size // 2 for _, size in sides])
+        for target in targets:
+            if n * target >= error_rates.MIN_ERRORS:
+                at = rates.threshold_for_fmr(here, n, target, min_errors=1)
+                held_out = rates.at_or_below(there, at.threshold).sum() / rest
+                found.append((target, at.threshold, at.errors, held_out))
+    table = pd.DataFrame(found, columns=["target_fmr", "threshold", "errors", "held_out"])
+    rows = [_summary(target, part) for target, part in table.groupby("target_fmr")]
+    sizes = {"members": len(members), "identities": len(identities), "comparisons": n}
+    return pd.DataFrame(rows).assign(**sizes, splits=splits)
+
+
+def _half(rng, size: int) -> np.ndarray:
+    """Which of `size` are in a random half (rounded down)."""
+    chosen = np.zeros(size, dtype=bool)
+    chosen[rng.permutation(size)[: size // 2]] = True
+    return chosen
+
+
+def _summary(target: float, part: pd.DataFrame) -> dict:
+    low, high = part["threshold"].quantile([0.025, 0.975]).round(rates.DECIMALS)
+    held_low, held_high = part["held_out"].quantile([0.025, 0.975])
+    return {
+        "target_fmr": target,
+        "threshold": round(part["threshold"].median(), rates.DECIMALS),
+        "lowest": low,
+        "highest": high,
+        "errors": int(part["errors"].median()),
+        "held_out": part["held_out"].mean(),
+        "held_out_low": held_low,
+        "held_out_high": held_high,
+    }
