@@ -163,7 +163,7 @@ def moves_both_ways_and_stays():
     matched_to = wide.drop(columns="UTKFace as it is")
     change = matched_to.sub(wide["UTKFace as it is"], axis=0)
     at_one = matched_to.stack().loc[lambda v: v < 1.05]
-    both = (change > 0).any(axis=None) and (change < 0).any(axis=None)
+    both = change.min(axis=None) < 0 < change.max(axis=None)
     return both and [key[:2] for key in at_one.index] == [("FMR of 1 in 1,000,000", "SFace")]
 
 
@@ -257,7 +257,7 @@ CLAIMS = [
         "publishers' thresholds Dlib and Facenet flag most members",
         not_at_other_thresholds,
     ),
-    ("Hispanic members fall in every program.", hispanic_members_fall),
+    ("For Hispanic members the rate falls in every program.", hispanic_members_fall),
     (
         "More than half of the adults of UTKFace are under thirty-five; fewer than one member in "
         "a hundred is.",

@@ -83,7 +83,7 @@ def plot_two_rates(df, series, rows):
         ax.xaxis.set_major_locator(MaxNLocator(2))
         ax.xaxis.set_major_formatter(PERCENT)
         ax.grid(axis="x")
-    axes[0, 0].set_xlabel("Expected FPIR", loc="left")
+    axes[0, 0].set_xlabel("Expected share flagged", loc="left")
     return fig
 
 
