@@ -1,12 +1,12 @@
-"""What ships of notebook 08: complete, in step with notebook 02, counted right, in words."""
+"""What ships of notebook 08: complete, in step with notebook 02, counted right, drawn right."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.experiments.how_good_is_the_photo import charts
 from helpers.experiments.how_good_is_the_photo import make as q
 from helpers.experiments.how_good_is_the_photo import tables as t
-from helpers.experiments.how_good_is_the_photo import words as w
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import shipped
@@ -17,7 +17,7 @@ CACHED = (t.results, t.overall, t.gaps, t.by_group)
 
 @pytest.fixture
 def pretend(monkeypatch):
-    """`pretend(table)` makes every table and sentence speak of `table` instead of what ships."""
+    """`pretend(table)` makes every table speak of `table` instead of what ships."""
 
     def clear():
         for function in CACHED:
@@ -91,7 +91,11 @@ def test_the_undegraded_portraits_give_the_result_with_former_legislators(model)
 def test_overall_is_a_direct_count():
     table = t.overall().set_index(["kind", "level", "model"])
     raw = pd.read_parquet(DATA / "results" / q.ROWS)
-    for key in (("blur", 4.0, "SFace"), ("dark", 6.0, "Facenet"), ("scaled", 0.0, "dlib-native")):
+    for key in (
+        ("blur", 4.0, "sface-native"),
+        ("dark", 6.0, "facenet-native"),
+        ("scaled", 0.0, "dlib-native"),
+    ):
         kind, level, model = key
         mine = raw[raw["model"] == model].set_index("probe_id")
         part = mine[(mine["kind"] == kind) & (mine["level"] == level)]
@@ -136,68 +140,84 @@ def test_groups_add_up():
         assert (counts.loc["Members of colour, not Asian"] == colour - asian).all()
 
 
-# ---------------------------------------------------------------- the words
+def test_one_group_is_compared_with_white_members_alone():
+    black = t.gaps("failed", "Black").set_index(["kind", "level", "model"]).sort_index()
+    counts = t.by_group("failed").set_index(["group", "kind", "level", "model"]).sort_index()
+    for side, group in (("1", "Black"), ("0", "White")):
+        assert (black[f"k{side}"] == counts.loc[group, "count"]).all()
+        assert (black[f"n{side}"] == counts.loc[group, "n"]).all()
 
 
-def test_sentences_carry_the_numbers_of_the_tables():
-    row = t.overall().query("model == 'SFace'").iloc[2:].sort_values("change").iloc[-1]
-    assert f"{row['flagged']} of 529 with" in w.answer()
-    assert f"{row['flagged']} of 529 with" in w.finding()
-    for policy in w.POLICY_WORDS:
-        assert w.POLICY_WORDS[policy] in w.words_gaps()
+# ---------------------------------------------------------------- as they are shown
 
 
-def test_without_any_effect_the_sentences_say_so(pretend):
+def test_every_photo_has_a_name_of_its_own():
+    names = [t.photo(*condition) for condition in q.conditions()]
+    assert len(set(names)) == len(names)
+    assert t.photo("blur", 6) == "Blur, strong" and t.photo("dark", 3) == "Too dark, mild"
+    assert t.photo("cover", 2) == "Covered, mask" and t.photo("none", 0) == "As published"
+    assert {t.photo(*condition) for condition in t.strong()} < set(names)
+
+
+def test_without_any_effect_no_change_is_shown(pretend):
     table = t.results().copy()
     before = table[table["kind"] == q.UNDEGRADED].set_index(["probe_id", "model"])
     same = before.loc[pd.MultiIndex.from_frame(table[["probe_id", "model"]])].reset_index()
     same[["kind", "level"]] = table[["kind", "level"]].to_numpy()
     pretend(same.astype({"level": float}))
-    assert "No degradation changes the number of false matches" in w.answer()
-    assert "in none of" in w.answer()
-    assert w.title_misses() == "No degradation changes the misses significantly"
-    assert "No degradation changes the gap" in w.title_sides()
-    assert "In none of" in w.words_failures()
+    assert t.show_moved().empty
+    assert (t.tallies().filter(like=":") == 0).all(axis=None)
+    assert (t.show_gaps()["Holm p"] == "1.000").all()
 
 
-def test_with_an_effect_on_one_group_the_sentences_say_which(pretend):
+def test_an_effect_on_one_group_shows_on_its_side(pretend):
     table = t.results().copy()
     real = ~table["kind"].isin([q.UNDEGRADED, q.SCALED])
     table["at_28"] = table["at_28"].where(~real, table["of_colour"])
-    table["enrolled"] = table["enrolled"].where(~(real & (table["kind"] == "dark")), False)
-    table.loc[real, "missed_28"] = table.loc[real, "missed_28"].where(
-        table.loc[real, "missed_28"].isna(), 1.0
-    )
     pretend(table)
     n = int(real.sum() / 529)
-    assert "raises false matches or leaves them" in w.title_false_matches().lower()
-    assert f"against members of colour in {n}, in their favour in 0" in w.answer()
-    assert w.title_misses() == f"Misses rise in {n} of {n} combinations of degradation and model"
-    assert "Most fail with too dark" in w.words_failures()
-    table["at_28"] = table["at_28"].where(~real, False)
-    pretend(table)
-    assert "lowers false matches" in w.title_false_matches()
+    assert (t.show_gaps()["Of colour"] == "102 of 102").all() and len(t.show_gaps()) == n
+    assert (t.show_gaps()["Holm p"] == "< 0.001").all()
+    all_programs = t.tallies().iloc[len(PRIMARY_MODELS)]
+    assert all_programs["Threshold"] == "28 flagged" and all_programs["Program"] == "All programs"
+    assert all_programs["falsely matched: more"] == all_programs["Degradations tested"] == n
+    assert all_programs["falsely matched: fewer"] == 0
+    colour = t.sides().query("Group == 'Members of colour' and Photo == 'Blur, strong'")
+    assert (colour["rate"] == 1).all()
 
 
-def test_every_text_is_made_and_figures_can_be_drawn(tmp_path):
-    from helpers.show import figures
+def test_counts_as_shown_are_those_of_the_tables():
+    shown = t.show_counts().set_index("Photo")
+    for model in PRIMARY_MODELS:
+        label = t.MODEL_LABELS[model]
+        row = t.overall().query("kind == 'blur' and level == 6 and model == @model").iloc[0]
+        assert shown.loc["Blur, strong", f"{label}: falsely matched"] == row["flagged"]
+        assert shown.loc["Blur, strong", f"{label}: not found"] == row["missed"]
+        assert shown.loc["Blur, strong", "No face found"] == row["failed"]
+    assert len(shown) == len(q.conditions())
 
-    for name in dir(w):
-        if name.startswith(("words_", "title_", "caption_", "alt_")):
-            text = getattr(w, name)()
-            assert len(text) > 20 and "nan" not in text, name
-    saved = figures.save(
-        w.plot_sides(w.sides()), w.sides(), id="fig-08-test", title=w.title_sides(),
-        caption=w.caption_sides(), alt=w.alt_sides(), notebook="08-how-good-is-the-photo",
-        folder=tmp_path,
-    )  # fmt: skip
-    assert saved["id"] == "fig-08-test"
+
+def test_the_figure_shows_both_errors_of_the_same_photos():
+    table = t.worse()
+    photos = [t.photo(*condition) for condition in t.strong()]
+    assert len(table) == 2 * len(photos) * len(PRIMARY_MODELS)
+    assert set(table["Photo"]) == set(photos)
+    assert np.allclose(table["rate"], table["count"] / table["of"])
+    assert ((table["low"] <= table["rate"]) & (table["rate"] <= table["high"])).all()
+
+
+def test_photos_are_not_joined_and_zero_is_on_the_axis():
+    for fig in (charts.plot_worse(t.worse()), charts.plot_sides(t.sides())):
+        for ax in fig.axes:
+            assert ax.get_xlim()[0] == 0
+            drawn = [line.get_ydata() for line in ax.lines]
+            assert all(len(set(np.round(y))) <= 1 for y in drawn)
+            assert len(ax.get_xlim()) == 2 and len(ax.collections) > 0
+        assert len({ax.get_xlim() for ax in fig.axes}) == 1
 
 
 def test_tables_have_a_row_for_each_condition_shown():
     n = len(q.LEVELS)
-    assert len(w.show_levels()) == n
-    assert len(w.show_overall()) == (n + 2) * len(PRIMARY_MODELS)
-    assert len(w.show_gaps()) == n * len(PRIMARY_MODELS)
-    assert len(w.show_parts()) == (n + 1) * len(PRIMARY_MODELS)
-    assert w.show_failures().iloc[0]["Photo"] == w.KIND_LABELS[q.UNDEGRADED]
+    assert len(t.show_levels()) == n
+    assert len(t.show_parts()) == len(t.strong()) * len(PRIMARY_MODELS)
+    assert t.show_no_face()["Photo"].tolist() == [t.photo(*condition) for condition in t.strong()]
