@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
@@ -129,8 +130,14 @@ def table(
     entry = _entry("table", id, title, caption, notebook, folder)
     _write_all(folder, entry, {"csv": _csv(df), "tex": _tex(df, entry)})
     saved = _saved(entry, folder)
+    integers = df.select_dtypes("integer").columns
     saved.html = df.rename_axis(columns=None).to_html(  # a name would become a column
-        index=False, border=0, justify="left", na_rep="", float_format=lambda v: f"{v:,.6g}"
+        index=False,
+        border=0,
+        justify="left",
+        na_rep="",
+        float_format=lambda v: f"{v:,.6g}",
+        formatters=dict.fromkeys(integers, _whole),
     )
     return saved
 
@@ -245,7 +252,14 @@ def _tex_row(cells) -> str:
     return " & ".join(tex.escape(_shown(cell)) for cell in cells) + " \\\\"
 
 
+def _whole(value) -> str:
+    """A whole number with separators from five digits on: a year has none."""
+    return f"{value:,}" if abs(value) >= 10_000 else str(value)
+
+
 def _shown(cell) -> str:
+    if isinstance(cell, (int, np.integer)) and not isinstance(cell, bool):
+        return _whole(cell)
     if isinstance(cell, float):
         return "" if math.isnan(cell) else f"{cell:,.6g}"
     return "" if cell is None or cell is pd.NA or cell is pd.NaT else str(cell)
