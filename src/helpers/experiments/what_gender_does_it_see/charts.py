@@ -4,11 +4,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, GENDERS, WORDS
+from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, WORDS
 from helpers.faces.gender_classifiers import CLASSIFIERS
 from helpers.show.plots import PERCENT, lines, new_figure, plot_dots_with_intervals
-from helpers.show.style import GROUP_COLOURS, GROUP_MARKERS, INK, styled
-from helpers.sources.groups import RACES
+from helpers.show.style import INK, styled
 
 # classes of UTKFace in the colours of the groups that come nearest; "Others" has none
 ALIKE = {"Asian": "East Asian", "Indian": "South Asian", "Others": "Native and Pacific"}
@@ -20,15 +19,6 @@ MEASURES = {
     "rate": ("low", "high", "errors among decided"),
     "share": ("share_low", "share_high", "left undecided"),
 }
-
-
-def plot_members(table: pd.DataFrame) -> Figure:
-    """Errors by recorded gender and intersection, a block a classifier."""
-    return plot_dots_with_intervals(
-        table, "cell", "rate", "low", "high", count="wrong", n="n", section="classifier",
-        group="group", counted="wrong", emphasise=("All", *WORDS.values()),
-        xlabel="Guesses that differ from the record",
-    )  # fmt: skip
 
 
 def plot_strangers(table: pd.DataFrame) -> Figure:
@@ -57,30 +47,6 @@ def plot_curves(table: pd.DataFrame) -> Figure:
     for gender, y in (("female", 0.86), ("male", 0.7)):
         _name(axes[0, -1], WORDS[gender].lower(), GENDER_STYLES[gender]["color"], y)
     axes[-1, 0].set_xlabel("Least confidence that counts", loc="left")
-    return fig
-
-
-@styled()
-def plot_group_curves(table: pd.DataFrame) -> Figure:
-    """A row a classifier; the strangers' errors and share undecided by race, women and men."""
-    columns = [(gender, m) for m in MEASURES for gender in GENDERS]
-    alike = {race: ALIKE.get(race, race) for race in RACES}
-    looks = {
-        race: {"color": GROUP_COLOURS[group], "marker": GROUP_MARKERS[group]}
-        for race, group in alike.items()
-    }
-    fig, axes = new_figure(4.9, len(CLASSIFIERS), len(columns), sharex=True, sharey="col")
-    limits = {m: 105 * table[MEASURES[m][1]].max() for m in MEASURES}
-    for i, name in enumerate(CLASSIFIERS):
-        for ax, (gender, measure) in zip(axes[i], columns, strict=True):
-            part = table.query("classifier == @name and gender == @gender")
-            _lines(ax, part, measure, "race", looks)
-            title = f"{WORDS[gender]}:\n{MEASURES[measure][2]}" if i == 0 else ""
-            _threshold_axis(ax, title, limits[measure])
-        axes[i, 0].set_ylabel(name)
-    axes[-1, 0].set_xlabel("Least confidence that counts", loc="left")
-    for i, race in enumerate(RACES):
-        _name(axes[0, -1], race, looks[race]["color"], 0.9 - 0.12 * i)
     return fig
 
 

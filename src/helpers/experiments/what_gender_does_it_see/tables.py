@@ -21,7 +21,9 @@ from helpers.faces import enrolment, gender_classifiers, pipelines, same_person
 from helpers.faces.gender_classifiers import CLASSIFIERS
 from helpers.paths import DATA
 from helpers.protocol import shipping
-from helpers.sources import fetch, galleries, groups
+from helpers.show import numbers
+from helpers.show.numbers import p_text, percent
+from helpers.sources import fetch, galleries, groups, published
 from helpers.sources.groups import GROUPS, RACES
 from helpers.sources.rosters import load_members
 from helpers.statistics.exact_tests import fisher_exact, holm
@@ -413,3 +415,174 @@ def stranger_curve(*by: str) -> pd.DataFrame:
     """`stranger_errors` at every threshold, with the column threshold."""
     tables = [stranger_errors(*by, threshold=t).assign(threshold=t) for t in CONFIDENCES]
     return pd.concat(tables, ignore_index=True)
+
+
+# ---------------------------------------------------------------- tables for readers
+
+SMALL = 10  # members; no interval is shown for a cell of fewer
+SHOWN = (0.5, 0.8, 0.9, 0.99)  # thresholds; the figure has all
+
+
+def _wrong(row) -> str:
+    return numbers.rate(int(row["wrong"]), int(row["n"]), row["low"], row["high"])
+
+
+def _undecided(row) -> str:
+    counts = int(row["undecided"]), int(row["faces"])
+    return numbers.rate(*counts, row["share_low"], row["share_high"])
+
+
+def _ratio_of(one, other, wrong: str = "wrong") -> str:
+    found = risk_ratio(*(int(v) for v in (one[wrong], one["n"], other[wrong], other["n"])))
+    return numbers.ratio(found.ratio, found.low, found.high)
+
+
+def show_training() -> pd.DataFrame:
+    """What the publishers say of the training, and what that means here."""
+    table = published._read("gender_training.csv")
+    columns = {"classifier": "Classifier", "what": "What", "statement": "As published or found"}
+    return table.rename(columns=columns | {"status": "Status"})[[*columns.values(), "Status"]]
+
+
+def published_errors() -> pd.DataFrame:
+    """Published error rates of gender classification: study, system, people, error, status."""
+    rows = []
+    for row in published.published_results().itertuples():
+        system, marker, people = row.quantity.partition(" gender-classification error ")
+        if marker:
+            rows.append((row.study, system, people, row.value, row.status))
+    more = published._read("gender.csv")
+    for row in more[more["quantity"].str.startswith("error ")].itertuples():
+        rows.append((row.study, row.system, row.quantity[6:], row.value, row.status))
+    table = pd.DataFrame(rows, columns=["study", "system", "people", "error", "status"])
+    table["people"] = table["people"].str.removesuffix(" (share)").str.removeprefix("on ")
+    table["error"] = table["error"].astype(float)
+    return table.sort_values(["study", "people", "error"], ignore_index=True)
+
+
+def show_published() -> pd.DataFrame:
+    """Published errors, and below them ours on the members."""
+    rows = [
+        (r.study, r.system, "Pilot Parliaments", r.people, percent(r.error), r.status)
+        for r in published_errors().itertuples()
+    ]
+    cells = member_errors().set_index(["classifier", "cell"])
+    for name in CLASSIFIERS:
+        for cell in ("All", "Women of colour", "White men"):
+            ours = _wrong(cells.loc[(name, cell)])
+            rows.append(("here", name, "US Congress", cell, ours, "computed"))
+    columns = ["Study", "System", "Photographs", "People", "Error", "Status"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def show_members() -> pd.DataFrame:
+    """Errors of both classifiers in every cell; an interval from SMALL members on."""
+    cells = member_errors().set_index(["classifier", "cell"])
+    rows = []
+    for cell in member_cells()["cell"]:
+        row = {"Members": "All members" if cell == "All" else cell}
+        for name in CLASSIFIERS:
+            found = cells.loc[(name, cell)]
+            few = found["n"] < SMALL
+            row[name] = f"{found['wrong']} of {found['n']}" if few else _wrong(found)
+            row["No face"] = found["failed"]
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def show_two_portraits() -> pd.DataFrame:
+    """`two_portraits` for readers: a row a classifier."""
+    table = two_portraits()
+    columns = {
+        "classifier": "Classifier",
+        "both": "Members with two portraits",
+        "wrong_first": "Wrong on the first",
+        "wrong_second": "Wrong on the second",
+        "wrong_both": "Wrong on both",
+    }
+    return table.rename(columns=columns)[list(columns.values())]
+
+
+def strangers_drawn() -> pd.DataFrame:
+    """Errors on the adults of `utkface` by published gender and race: the data of the figure."""
+    table = stranger_errors("gender", "race")
+    block = table["classifier"] + ", " + table["gender"].map(WORDS).str.lower()
+    columns = ["classifier", "gender", "race", "wrong", "n", "rate", "low", "high", "failed"]
+    return table[columns].assign(block=block)
+
+
+def show_ratios() -> pd.DataFrame:
+    """Ratios of error rates among the strangers, a row a comparison."""
+    rows = []
+    for (comparison, part), two in stranger_ratios().groupby(["comparison", "part"], sort=False):
+        row = {"Comparison": comparison, "Published race": part}
+        for r in two.to_dict("records"):
+            row[r["classifier"]] = numbers.ratio(r["ratio"], r["low"], r["high"])
+            row[f"p, {r['classifier']}"] = p_text(r["holm_p"])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def show_ages() -> pd.DataFrame:
+    """Errors by published gender and age band among the strangers: a row a gender and band."""
+    table = stranger_errors("gender", "age_band")
+    table = table.assign(shown=[_wrong(row) for row in table.to_dict("records")])
+    wide = table.pivot(index=["gender", "age_band"], columns="classifier", values="shown")
+    wide = wide[list(CLASSIFIERS)].reset_index()
+    wide["age_band"] = wide["age_band"].str.replace("-", " to ")
+    wide["gender"] = wide["gender"].map(WORDS)
+    return wide.rename(columns={"gender": "Strangers", "age_band": "Published age"})
+
+
+@cache
+def curves() -> pd.DataFrame:
+    """Errors among the decided and share undecided of members and strangers, by gender."""
+    members = member_curve().query("part == 'all'").assign(people="members")
+    strangers = stranger_curve("gender").assign(people="strangers")
+    columns = ["people", "classifier", "gender", "threshold", "faces", "n", "wrong", "rate", "low",
+               "high", "undecided", "share", "share_low", "share_high"]  # fmt: skip
+    return pd.concat([members, strangers], ignore_index=True)[columns]
+
+
+def show_threshold() -> pd.DataFrame:
+    """Errors among the decided and undecided at some thresholds, members and strangers."""
+    rows = []
+    for threshold in SHOWN:
+        part = curves()[np.isclose(curves()["threshold"], threshold)]
+        for (who, gender), two in part.groupby(["people", "gender"], sort=False):
+            row = {"Threshold": f"{threshold:g}", "People": f"{who}, {WORDS[gender].lower()}"}
+            for r in two.to_dict("records"):
+                row[f"{r['classifier']}, wrong of decided"] = _wrong(r)
+                all_decided = threshold == CONFIDENCES[0]
+                text = "0, by design" if all_decided else _undecided(r)
+                row[f"{r['classifier']}, undecided"] = text
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def show_black_women() -> pd.DataFrame:
+    """Women labelled Black against women labelled White among the strangers, by threshold."""
+    table = stranger_curve("gender", "race").query("gender == 'female'")
+    table = table.set_index(["classifier", "threshold", "race"])
+    rows = []
+    for name in CLASSIFIERS:
+        for threshold in SHOWN:
+            a, b = (table.loc[(name, threshold, race)] for race in ("Black", "White"))
+            silent = percent(a["share"]), percent(b["share"])
+            rows.append((name, f"{threshold:g}", _ratio_of(a, b), *silent))
+    columns = ["Classifier", "Threshold", "Ratio of errors", "Black, undecided", "White, undecided"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def show_cut() -> pd.DataFrame:
+    """faceres by the two rules for where "male" begins: errors of the strangers, and ratios."""
+    both, races = hse_rule(["gender"]), hse_rule(["gender", "race"])
+    both, races = both.set_index("gender"), races.set_index(["gender", "race"])
+    rows = []
+    for name, suffix in (("0.5, as the library", ""), (f"{HSE_MALE:g}, as its author", "_author")):
+        women, men = (percent(both.loc[g, f"rate{suffix}"]) for g in GENDERS)
+        black, white = (races.loc[("female", race)] for race in ("Black", "White"))
+        ratio = _ratio_of(both.loc["female"], both.loc["male"], f"wrong{suffix}")
+        rows.append((name, women, men, ratio, _ratio_of(black, white, f"wrong{suffix}")))
+    columns = ["Male from", "Women wrong", "Men wrong", "Women to men"]
+    return pd.DataFrame(rows, columns=[*columns, "Women, Black to White"])

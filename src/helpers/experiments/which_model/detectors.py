@@ -1,9 +1,9 @@
 """The members and a sample of the strangers enrolled with other detectors, and another framing.
 
 What data/results/detectors*.{parquet,csv} holds is made here, by `python -m helpers.rebuild.tables
-07-which-model`. Each face is detected once for all models. Needs the images of `probes` and
-`utkface` and the face metadata of `utkface`. Half an hour on one core; a killed run goes on from
-where it was.
+07-which-model`. YuNet finds each face once a feed, another detector once for all pipelines. Needs
+the images of `probes` and `utkface` and the face metadata of `utkface`. Twelve minutes on one core;
+a killed run goes on from where it was.
 """
 
 import hashlib
@@ -95,14 +95,19 @@ def _stored(dataset: str, ids) -> pd.DataFrame:
     return table[table["id"].isin(set(ids))].sort_values("id", ignore_index=True)
 
 
-def _enrolled(dataset, ids, detector, read, progress, suffix="") -> pd.DataFrame:
-    """Faces of some images with all models, each face detected once; kept in the cache.
+def models_with(detector: str) -> list[str]:
+    """The pipelines that can take a detector: SFace's own crop needs YuNet's five landmarks."""
+    return [m for m in pipelines.MODELS if m != "sface-native" or detector == "yunet"]
 
-    read: (id, path) -> image. One row an image: id, width, height, box_x, .., one embedding a model
-    (missing where it failed), reason (of a failure).
+
+def _enrolled(dataset, ids, detector, read, progress, suffix="") -> pd.DataFrame:
+    """Faces of some images with all pipelines that take a detector; kept in the cache.
+
+    read: (id, path) -> image. One row an image: id, width, height, box_x, .. (of the native feed's
+    face), one embedding a model (missing where it failed), reason (of the native feed's failure).
     """
     files = fetch.local_files(dataset, ids)
-    about = {m: _about(m, detector) for m in pipelines.MODELS}
+    about = {m: _about(m, detector) for m in models_with(detector)}
     folder = cache_dir() / "detectors"
     folder.mkdir(parents=True, exist_ok=True)
     tables, functions = [], None
@@ -113,8 +118,7 @@ def _enrolled(dataset, ids, detector, read, progress, suffix="") -> pd.DataFrame
         key = hashlib.sha256(what.encode()).hexdigest()[:12]
         path = folder / f"{dataset}{suffix}-{detector}-{key}.parquet"
         if not path.exists():
-            if functions is None:
-                functions = {m: pipelines.load(pipelines.configuration(m, detector)) for m in about}
+            functions = functions or _functions(detector)
             rows = []
             for row in part.itertuples():
                 rows.append(_enrol_one(row.id, row.path, read, functions))
@@ -132,29 +136,53 @@ def _about(model, detector) -> dict:
     return enrolment.describe(pipelines.configuration(model, detector))
 
 
+def _functions(detector) -> list[tuple]:
+    """A (detect, {model: embed}) for each detection that differs, the native feed's first.
+
+    Only YuNet is read in two ways: with five landmarks for the native feeds, through deepface else.
+    """
+    groups: dict[str, tuple] = {}
+    for model in models_with(detector):
+        detect, embed = pipelines.load(pipelines.configuration(model, detector))
+        feed = pipelines.PIPELINES[model].feed if detector == "yunet" else detector
+        groups.setdefault(feed, (detect, {}))[1][model] = embed
+    return list(groups.values())
+
+
 def _enrol_one(name, path, read, functions) -> dict:
     try:
         image = read(name, path)
-        detect, _ = next(iter(functions.values()))
-        faces = detect(image)
     except enrolment.Unreadable as error:
         return {"id": name, "reason": error.reason}
-    except Exception:  # each detector has its own kinds
-        return {"id": name, "reason": "detector failed"}
-    if not faces:
-        return {"id": name, "reason": "no face found"}
-    # as in `enrolment`: the largest; ties go to the surer, then to the one further left
-    face = min(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box))
-    places = dict(zip(["box_x", "box_y", "box_w", "box_h"], face.box, strict=True))
-    row = {"id": name, "height": image.shape[0], "width": image.shape[1], **places, "reason": None}
-    for model, (_, embed) in functions.items():
-        try:
-            embedding = embed(image, face)
-        except Exception:  # each recogniser has its own kinds
+    row = {"id": name, "height": image.shape[0], "width": image.shape[1]}
+    for number, (detect, embeds) in enumerate(functions):
+        face, reason = _largest(detect, image)
+        if number == 0:
+            row["reason"] = reason
+        if face is None:
             continue
-        if np.isfinite(embedding).all() and embedding.any():
-            row[model] = embedding
+        if number == 0:
+            row |= zip(["box_x", "box_y", "box_w", "box_h"], face.box, strict=True)
+        for model, embed in embeds.items():
+            try:
+                embedding = embed(image, face)
+            except Exception:  # each recogniser has its own kinds
+                continue
+            if enrolment.usable(embedding):
+                row[model] = embedding
     return row
+
+
+def _largest(detect, image) -> tuple:
+    """The face that is enrolled and None, or None and the reason."""
+    try:
+        faces = detect(image)
+    except Exception:  # each detector has its own kinds
+        return None, "detector failed"
+    if not faces:
+        return None, "no face found"
+    # as in `enrolment`: ties go to the surer, then to the one further left
+    return min(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box)), None
 
 
 def typical_framing(faces: pd.DataFrame) -> dict:
@@ -212,26 +240,30 @@ def _collection(faces, model, detector) -> collection.Collection:
 
 def _search_all(faces, whole, clusters) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Search the members in every setting: best scores, and the settings."""
-    same = pd.read_csv(DATA / "scores" / "same-person.csv").query("same_person")["cluster"]
+    decisions = pd.read_csv(DATA / "scores" / "same-person.csv")
     best, settings = [], []
     for ((detector, framing), sets), model in itertools.product(faces.items(), pipelines.MODELS):
+        if model not in models_with(detector):
+            continue
         name = "utkface sample" if "utkface" in sets else "utkface"
         probes = _collection(sets["probes"], model, detector)
         gallery = _collection(sets.get("utkface", whole), model, detector)
         key = dict(zip(KEYS, (name, detector, framing, model), strict=True))
-        kept = ~np.isin(clusters.reindex(gallery.ids).fillna(""), same)
-        table, _ = score_store.best_and_histogram(probes, gallery, kept, kept, 0.0)
+        cluster = clusters.reindex(gallery.ids).fillna("").to_numpy()
+        kept, sure = score_store.left_in(cluster, decisions)
+        table, _ = score_store.best_and_histogram(probes, gallery, kept, sure, 0.0)
         best.append(table.assign(**key))
         config = probes.description["configuration"]
         about = {k: config[k] for k in ("metric", "default_threshold")}
         settings.append({**key, **about, "faces": kept.sum(), "removed": (~kept).sum()})
-    return pd.concat(best, ignore_index=True)[[*KEYS, "probe_id", "any", "rule"]], pd.DataFrame(
-        settings
-    )
+    columns = [*KEYS, "probe_id", "any", "rule", "strict"]
+    return pd.concat(best, ignore_index=True)[columns], pd.DataFrame(settings)
 
 
 def _failures(faces, labels) -> pd.DataFrame:
     """Images in which a detector found no face, by dataset and, for `utkface`, published label.
+
+    YuNet as the native feeds read it.
 
     Columns dataset, detector, framing, part (all, or a published gender or race), images, failures,
     elsewhere (the face enrolled lies with its centre outside the face that YuNet found).
@@ -251,7 +283,7 @@ def _failures(faces, labels) -> pd.DataFrame:
                     parts |= {v: label.eq(v) for v in sorted(label.unique())}
             for part, mask in parts.items():
                 if dataset == "utkface" and mask.sum() < shipping.SMALLEST:
-                    raise ValueError(f"{part}: too few private people to tell of")
+                    raise ValueError(f"{part}: too few people to tell of")
                 counts = [int(x.sum()) for x in (mask, failed & mask, away & mask)]
                 rows.append((dataset, detector, framing, part, *counts))
     columns = ["dataset", "detector", "framing", "part", "images", "failures", "elsewhere"]
