@@ -188,10 +188,12 @@ def _local_links(text: str, folder: Path, up: str, extra: Path, resolved: bool =
             return found[0]
         path = (folder / unquote(target.split("#")[0])).resolve()
         pages = {ROOT / file: page for page, (file, _) in DOCUMENTS.items()}
+        pages |= {p: p.stem for p in DOCS.glob("*.md")}
         if path in pages:
             page = f"{up}/{pages[path]}"
             return f"[{label}]({page}.md)" if resolved else f'<a href="{page}.html">{label}</a>'
-        if re.search(r"\.(ipynb|md)(#|$)", target) and not target.endswith("README.md"):
+        record = path.suffix == ".md" and path.is_file()  # no page of the site: a file
+        if re.search(r"\.(ipynb|md)(#|$)", target) and not record:
             page = re.sub(r"\.(ipynb|md)(#|$)", r".html\2", target)
             return found[0] if resolved else f'<a href="{page}">{label}</a>'
         if not path.is_file() or not path.is_relative_to(ROOT):

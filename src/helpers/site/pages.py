@@ -52,6 +52,8 @@ def cells_of(table: str) -> np.ndarray:
     """The cells of a dataframe's HTML as text, its head first: shape (rows, columns)."""
     rows = re.findall(r"<tr.*?</tr>", table, flags=re.S)
     texts = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, flags=re.S) for row in rows]
+    most = max(map(len, texts))  # a cell may stand for several rows
+    texts = [[""] * (most - len(row)) + row for row in texts]
     return np.array([[html.unescape(cell).strip() for cell in row] for row in texts], dtype=object)
 
 
