@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import matplotlib.colors
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.errors import UserError
+from helpers.experiments.what_the_officer_sees import charts, reviewers
 from helpers.experiments.what_the_officer_sees import tables as c
-from helpers.experiments.what_the_officer_sees import words
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import scores, shipping
-from helpers.show import numbers
 from helpers.sources.groups import GROUPS
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -199,7 +199,7 @@ def test_counts_at_a_rule_flag_the_members_that_the_test_flags(rule):
 
 def test_a_rule_that_is_not_offered_is_refused():
     with pytest.raises(UserError):
-        c.candidates_at("SFace", "fmr:1e-09")
+        c.candidates_at("sface-native", "fmr:1e-09")
 
 
 def test_everyone_with_a_second_portrait_is_searched_and_failures_are_misses():
@@ -231,28 +231,78 @@ def test_groups_add_up_and_keep_the_empty():
         six = part.loc[list(GROUPS)]
         assert six["hits"].sum() == total["hits"] and six["searched"].sum() == 263
         assert part.loc["Members of colour", "hits"] == six["hits"].sum() - six["hits"]["White"]
-    within = c.hit_rates_within_sex(5)
-    assert within.query("group == 'White'").groupby("model")["searched"].sum().eq(211).all()
     empty = c._hits(pd.Series([], dtype=bool))
     assert empty["searched"] == 0 and np.isnan(empty["rate"])
 
 
-# ---- the words
-
-
-def test_the_answer_holds_the_numbers_of_the_tables():
-    text = words.answer()
-    for _, row in c.hit_rates().query("list_size == 10").iterrows():
-        assert numbers.rate(row["hits"], row["searched"], row["low"], row["high"]) in text
-    assert "10,000 per thousand" in text and "accura" not in text
-    assert words.finding().count("of 263") == 6
+# ---- as they are shown
 
 
 def test_a_rule_that_names_nobody_has_no_bootstrap_interval():
     row = {"any": 0, "searched": 529, "mean": 0.0, "low": 0.0, "high": 0.0}
-    assert words._per_thousand(row) == "none (in 529 searches)"
+    assert c._per_thousand(row) == "none in 529 searches"
 
 
-def test_spans():
-    assert words.span([3.2, 1000.4]) == "3 to 1,000" and words.span([2.0, 2.1]) == "2"
-    assert words.span_percent([0.101, 0.5]) == "10 to 50 %" and words.span_percent([0.1]) == "10 %"
+@given(st.lists(st.floats(0, 500), min_size=1, max_size=6))
+def test_whole_numbers_keep_their_sum_and_stay_within_one(values):
+    found = c.whole(values)
+    assert sum(found) == round(sum(values))
+    assert all(abs(a - b) <= 1 for a, b in zip(found, values, strict=True))
+
+
+def test_a_thousand_searches_are_a_thousand_and_follow_the_rates():
+    for share in (0, 0.25, 1):
+        table = c.thousand(share, tuple(c.RULES))
+        assert (table[list(c.OUTCOMES)].sum(axis=1) == 1000).all()
+        assert (table[["found", "missed"]].sum(axis=1) == round(1000 * share)).all()
+    rates = c.misses().query("list_size == 10").set_index(["model", "rule"])
+    table = c.thousand(0.5).set_index(["Program", "Threshold"])
+    for model in PRIMARY_MODELS:
+        for rule in ("none", "fmr:1e-05"):
+            row = table.loc[(MODEL_LABELS[model], c.RULES[rule])]
+            r = rates.loc[(model, rule)]
+            assert abs(row["missed"] - 500 * r["fnir"]) < 1
+            assert abs(row["strangers listed"] - 500 * r["fpir"]) < 1
+
+
+def test_the_icon_array_has_a_square_of_its_colour_for_each_search():
+    table = c.thousand(0.25).iloc[:2]
+    fig = charts.plot_thousand(table)
+    for ax, row in zip(fig.axes, table.to_dict("records"), strict=True):
+        squares = ax.collections[0]
+        assert len(np.unique(squares.get_offsets(), axis=0)) == 1000
+        colours = [matplotlib.colors.to_hex(rgb).upper() for rgb in squares.get_facecolors()]
+        assert {n: colours.count(charts.COLOURS[n]) for n in c.OUTCOMES} == {
+            n: row[n] for n in c.OUTCOMES
+        }
+
+
+def test_missing_is_what_the_hits_leave():
+    missing, hits = c.missing(), c.hit_rates()
+    assert (missing["missed"] + hits["hits"] == 263).all()
+    assert np.allclose(missing["rate"], missing["missed"] / 263)
+    assert ((missing["low"] <= missing["rate"]) & (missing["rate"] <= missing["high"])).all()
+
+
+def test_a_difference_between_groups_is_noticed(monkeypatch):
+    people = c.enrolled()
+    lost = people.assign(rank=people["rank"].mask(people["of_colour"], 99.0))
+    assert (c.group_differences()["holm_p"] > 0.05).all()
+    monkeypatch.setattr(c, "enrolled", lambda: lost)
+    assert (c.group_differences.__wrapped__()["holm_p"] < 0.001).all()
+
+
+def test_the_first_by_group_are_counts_of_the_groups():
+    shown = c.show_first_by_group().set_index("Group")
+    people = c.enrolled().query("model == 'dlib-native' and group == 'Black'")
+    assert shown.loc["Black", "Dlib"] == f"{(people['rank'] == 1).sum()} of {len(people)}"
+
+
+def test_the_axis_of_wrong_names_starts_at_zero_and_shows_what_the_title_says():
+    curves = reviewers.curves()
+    ax = charts.plot_base_rate(curves, 0.25).axes[0]
+    assert ax.get_ylim()[0] == 0
+    drawn = [line for line in ax.lines if len(line.get_xdata()) > 2]
+    assert len(drawn) == len(charts.LABELS)
+    for line in drawn:
+        assert line.get_ydata()[0] > 80 > line.get_ydata()[-1]  # of someone else, in per cent

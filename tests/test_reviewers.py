@@ -78,4 +78,36 @@ def test_the_calculator_is_ordered():
     never = table[table["scenario"] == "A reviewer who never errs"]
     assert (never["wrong_worst"] == 0).all()
     assert (table["right"] <= 1000 * table["share"]).all()
-    assert "%" in r.words_outcomes() or "per thousand" in r.words_outcomes()
+
+
+def test_police_figures_are_read_from_the_events():
+    table = r.use().set_index("figure")
+    assert r.base_rate() == pytest.approx(1851 / 7024)
+    assert table.loc[r.USE[(r.DETROIT, "0.3")], "share"] == 0.3
+    assert table.loc[r.USE[(r.NEW_YORK, "998")], "share"] == pytest.approx(998 / 7024)
+    assert r.inputs()["as in New York"] == r.base_rate()
+
+
+def test_an_event_that_is_gone_is_missed(monkeypatch):
+    monkeypatch.setitem(r.USE, (r.NEW_YORK, "1"), "no such event")
+    with pytest.raises(KeyError):
+        r.use()
+
+
+def test_the_table_of_names_is_that_of_the_calculator():
+    shown = r.show_outcomes().set_index(["Who looks", "In the gallery"])
+    table = r.calculate((0.1,)).query("scenario == 'Facial examiners'")
+    row = shown.loc[("Facial examiners", "one in ten")]
+    assert row["Right names"] == r.span(table["right"])
+    assert row["Wrong names"] == r.span([*table["wrong_best"], *table["wrong_worst"]])
+    assert len(shown) == len(r.scenarios()) * len(r.inputs())
+
+
+def test_spans():
+    assert r.span([3.2, 1000.4]) == "3 to 1,000" and r.span([2.0, 2.1]) == "2"
+
+
+def test_the_part_of_wrong_names_falls_as_more_are_in_the_gallery():
+    for _, part in r.curves().groupby("scenario"):
+        assert part.sort_values("share")["low"].is_monotonic_decreasing
+        assert (part["low"] <= part["high"] + 1e-12).all()

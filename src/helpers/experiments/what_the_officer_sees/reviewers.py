@@ -9,18 +9,52 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
-from helpers.experiments.what_the_officer_sees.tables import THOUSAND
-from helpers.experiments.what_the_officer_sees.words import LIST, STRICT, span, span_percent
-from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
-from helpers.show.numbers import percent
-from helpers.show.plots import PERCENT, handles, lines, log_axis, new_figure
-from helpers.show.style import INK, styled
+from helpers.experiments.what_the_officer_sees.tables import LIST, STRICT, THOUSAND
+from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.show.numbers import number, percent
 from helpers.sources import published
 
-SHARES = (0.9, 0.5, 0.1, 0.01)  # of the searches, those whose person is in the gallery
+# what police departments reported of their searches: actor and value in the table of events
+NEW_YORK, DETROIT = "New York City Police Department", "Detroit Police Department"
+USE = {
+    (NEW_YORK, "1851"): "New York, searches of 2018: a possible match",
+    (NEW_YORK, "998"): "New York, searches of 2018: an arrest",
+    (NEW_YORK, "2510"): "New York, searches of 2019: a possible match",
+    (DETROIT, "0.3"): "Detroit, searches until 2019: a further step",
+}
+
+
+def use() -> pd.DataFrame:
+    """Published outcomes of police searches: figure, count (NaN if unstated), searches, share.
+
+    Also date, status, source_url, note. Raises LookupError if an event is missing.
+    """
+    events = published.events().set_index(["actor", "value"])
+    rows = []
+    for (actor, value), figure in USE.items():
+        event = events.loc[(actor, value)]
+        searches, count = float(event["denominator"]), float(value)
+        share = count if count < 1 else count / searches
+        head = {"figure": figure, "count": count if count > 1 else np.nan, "searches": searches}
+        rows.append(head | {"share": share} | event[["status", "source_url", "note"]].to_dict())
+    return pd.DataFrame(rows)
+
+
+def base_rate() -> float:
+    """Part of New York's searches of 2018 that ended with a possible match."""
+    return float(use()["share"].iloc[0])
+
+
+def inputs() -> dict[str, float]:
+    """Of the searches, those whose person is in the gallery: what the calculator is asked at."""
+    return {
+        "one in two": 0.5,
+        "as in New York": base_rate(),
+        "one in ten": 0.1,
+        "one in a hundred": 0.01,
+    }
 
 
 class Reviewer(NamedTuple):
@@ -89,7 +123,10 @@ def published_rate(study: str, quantity: str) -> float:
 
 @cache
 def scenarios() -> pd.DataFrame:
-    """Who looks at the list: columns scenario, list_size, rule, best, worst (Reviewers), basis.
+    """Who looks at the list: columns scenario, list_size, rule, best, worst (Reviewers).
+
+    Rates are those of the studies; of nobody, and of one who never errs, assumptions. Examiners err
+    on lists as users less the difference that White 2015 found; Bruce 1999 agrees.
 
     best and worst differ where a study tells how often reviewers err on a list with the person, but
     not how: all of those errors are misses (best), or all name someone else (worst).
@@ -99,14 +136,12 @@ def scenarios() -> pd.DataFrame:
     users = published_rate("White 2015", "errors of users on candidate lists (share)")
     examiners = users - published_rate("White 2015", "fewer errors of facial examiners (share)")
     rows = [
-        ("Nobody checks: the first is taken", 1, "none", (0.0, 1.0), 1.0, "assumption"),
-        ("Passport officers, first only", 1, "none", (rejected, officers), 0.0, "White 2014"),
-        ("Users of such software", LIST, "none", (users, users), users, "White 2015, see caption"),
-        ("Facial examiners", LIST, "none", (examiners, examiners), examiners,
-         "White 2015, Bruce 1999, see caption"),
-        ("Facial examiners, strict rule", LIST, STRICT, (examiners, examiners), examiners,
-         "the same, rule of section 3"),
-        ("A reviewer who never errs", LIST, "none", (0.0, 0.0), 0.0, "assumption"),
+        ("Nobody checks: the first is taken", 1, "none", (0.0, 1.0), 1.0),
+        ("Passport officers, first only", 1, "none", (rejected, officers), 0.0),
+        ("Users of such software", LIST, "none", (users, users), users),
+        ("Facial examiners", LIST, "none", (examiners, examiners), examiners),
+        ("Facial examiners, strict threshold", LIST, STRICT, (examiners, examiners), examiners),
+        ("A reviewer who never errs", LIST, "none", (0.0, 0.0), 0.0),
     ]  # fmt: skip
     return pd.DataFrame(
         [
@@ -116,17 +151,16 @@ def scenarios() -> pd.DataFrame:
                 "rule": rule,
                 "best": Reviewer(1 - missed, 0.0, alarm),
                 "worst": Reviewer(1 - missed, min(wrong, missed), alarm),
-                "basis": basis,
             }
-            for name, size, rule, (missed, alarm), wrong, basis in rows
+            for name, size, rule, (missed, alarm), wrong in rows
         ]
     )
 
 
-def calculate(shares=SHARES) -> pd.DataFrame:
+def calculate(shares=None) -> pd.DataFrame:
     """The calculator over all scenarios, models and shares of searches with an enrolled person.
 
-    Columns scenario, basis, model, share, right, wrong_best, wrong_worst (named persons per
+    Columns scenario, model, share, right, wrong_best, wrong_worst (named persons per
     thousand searches), right_share_best, right_share_worst (of the named).
     """
     rates_of = candidate_lists.misses().set_index(["model", "rule", "list_size"])
@@ -135,7 +169,7 @@ def calculate(shares=SHARES) -> pd.DataFrame:
         for model in PRIMARY_MODELS:
             r = rates_of.loc[(model, s["rule"], s["list_size"])]
             shown = (1.0, 1.0) if s["rule"] == "none" else (r["fpir"], r["fpir_high"])
-            for share in shares:
+            for share in inputs().values() if shares is None else shares:
                 best, worst = (
                     outcomes(s[k], share, 1 - r["fnir"], n)
                     for k, n in zip(("best", "worst"), shown, strict=True)
@@ -143,7 +177,6 @@ def calculate(shares=SHARES) -> pd.DataFrame:
                 rows.append(
                     {
                         "scenario": s["scenario"],
-                        "basis": s["basis"],
                         "model": model,
                         "share": share,
                         "right": best["right"],
@@ -157,6 +190,21 @@ def calculate(shares=SHARES) -> pd.DataFrame:
 
 
 # ---------------------------------------------------------------- as notebook 09 shows it
+
+
+def show_use() -> pd.DataFrame:
+    """Published outcomes of police searches, with where they were read."""
+    found = use()
+    return pd.DataFrame(
+        {
+            "What became of the searches": found["figure"],
+            "Searches": found["searches"].map(number),
+            "Share": found["share"].map(lambda share: percent(share, 0)),
+            "Status": found["status"],
+            "Note": found["note"],
+            "Address": found["source_url"],
+        }
+    )
 
 
 def show_practice() -> pd.DataFrame:
@@ -186,124 +234,38 @@ def _published(studies: list[str]) -> pd.DataFrame:
 
 
 def show_outcomes() -> pd.DataFrame:
-    """The calculator's table: a row a scenario, columns right / wrong at each share."""
+    """The calculator's table: a row a scenario and share; ranges over programs and what is open."""
     table = calculate()
+    names = {share: name for name, share in inputs().items()}
     rows = []
-    for scenario, part in table.groupby("scenario", sort=False):
-        row = {"Who looks": scenario, "Basis": part["basis"].iloc[0]}
-        for share in SHARES:
-            at = part[part["share"] == share]
-            wrong = [*at["wrong_best"], *at["wrong_worst"]]
-            row[f"{100 * share:g} % enrolled: right / wrong"] = (
-                f"{span(at['right'])} / {span(wrong)}"
-            )
-        rows.append(row)
+    for (scenario, share), part in table.groupby(["scenario", "share"], sort=False):
+        wrong = [*part["wrong_best"], *part["wrong_worst"]]
+        shares = [1 - v for v in (*part["right_share_best"], *part["right_share_worst"])]
+        rows.append(
+            {
+                "Who looks": scenario,
+                "In the gallery": names[share],
+                "Right names": span(part["right"]),
+                "Wrong names": span(wrong),
+                "Wrong, of those named": f"{span([100 * v for v in shares])} %",
+            }
+        )
     return pd.DataFrame(rows)
 
 
-def caption_outcomes() -> str:
-    """Caption of the calculator's table."""
-    return (
-        "Expected persons named per thousand searches, right and wrong, when that share of the "
-        "searches is for someone who is in the gallery. Ranges: over the three models, and from "
-        "the best to the worst that the studies leave open (where the person is on the list, no "
-        "error names someone else, or all do; with the strict rule, the FPIR or the upper end of "
-        f"its interval). Hit rates and FPIR from sections 2 and 3, lists of 1 or {LIST}. Assumed: "
-        "reviewers err on these lists as in the study, and the error share of White 2015 holds "
-        "with and without the person on the list."
-    )
+def span(values) -> str:
+    """The smallest and largest of some numbers: "57 to 117", or one number if they agree."""
+    low, high = (number(f(values)) for f in (min, max))
+    return low if low == high else f"{low} to {high}"
 
 
 def curves() -> pd.DataFrame:
-    """The calculator over a fine range of shares, for the figure; best case of each scenario."""
-    shares = np.round(np.logspace(-2, 0, 41), 4)
-    table = calculate(shares)
-    return table[["scenario", "model", "share", "right_share_best", "right_share_worst"]]
+    """Of those named, the part who are someone else, over a range of shares, for the figure.
 
-
-@styled()
-def plot_base_rate(table: pd.DataFrame) -> Figure:
-    """Of the persons named, the share that is right, by the share enrolled; a panel a model."""
-    looks = {
-        "Nobody checks: the first is taken": {"color": "#A03F14"},
-        "Users of such software": {"color": "#7A7A7A"},
-        "Facial examiners": {"color": INK},
-        "Facial examiners, strict rule": {"color": "#1A3A8A", "ls": (0, (4, 1.5))},
-    }
-    names = ["nobody checks", "users", "examiners", "examiners, strict"]
-    spread = ("right_share_worst", "right_share_best")
-    fig, axes = new_figure(3.1, 1, len(PRIMARY_MODELS), sharey=True)
-    table = table.assign(percent=100 * table["share"])
-    for ax, model in zip(axes[0], PRIMARY_MODELS, strict=True):
-        part = table[table["model"] == model]
-        lines(ax, part, "percent", spread[1], "scenario", looks, spread=spread, width=1.6,
-              alpha=0.15)  # fmt: skip
-        ax.set_title(MODEL_LABELS[model])
-        log_axis(ax, "x", [1, 10, 100], "{:g} %")
-        ax.set_xlim(1, 100)
-        ax.set_ylim(0, 102)
-        ax.yaxis.set_major_formatter(PERCENT)
-        ax.grid(axis="both")
-    axes[0, 0].set_xlabel("Searches whose person is in the gallery (logarithmic)", loc="left")
-    axes[0, 2].legend(
-        handles=handles(dict(zip(names, looks.values(), strict=True)), lw=1.6), loc="upper left",
-        bbox_to_anchor=(0, 0.95), fontsize=7.2, handlelength=1.3, borderaxespad=0.1,
-    )  # fmt: skip
-    return fig
-
-
-def title_base_rate() -> str:
-    """The finding of the figure of base rates."""
-    table = calculate((0.1,))
-    users = table[table["scenario"] == "Users of such software"]
-    wrong = 1 - users[["right_share_best", "right_share_worst"]].to_numpy().ravel()
-    return (
-        "At the stated error rates, with one search in ten for someone in the gallery, "
-        f"{span_percent(wrong)} of the persons that users name are wrong"
-    )
-
-
-def caption_base_rate() -> str:
-    """Caption of the figure of base rates."""
-    return (
-        "Of the persons a reviewer names, the share that is the person sought. Bands: from the "
-        "best to the worst that the studies leave open, as in the table. Arithmetic from stated "
-        "rates, not an observation."
-    )
-
-
-def alt_base_rate() -> str:
-    """What the figure of base rates shows."""
-    table = calculate((0.01, 0.1, 0.5))
-    parts = []
-    for scenario in ("Users of such software", "Facial examiners, strict rule"):
-        at = table[table["scenario"] == scenario].groupby("share")["right_share_best"]
-        spans = [f"{span_percent(v)} at {percent(k, 0)}" for k, v in at]
-        parts.append(f"{scenario}: {', '.join(spans)}")
-    return f"Rising curves, share of right names against share enrolled. {'; '.join(parts)}."
-
-
-def words_outcomes() -> str:
-    """The calculator in words."""
-    table = calculate()
-
-    def at(scenario, share):
-        return table[(table["scenario"] == scenario) & (table["share"] == share)]
-
-    users, none = at("Users of such software", 0.1), at("Nobody checks: the first is taken", 0.1)
-    examiners = at("Facial examiners", 0.1)
-    strict = at("Facial examiners, strict rule", 0.1)
-    return (
-        "Right names can only come from searches for people who are in the gallery, wrong ones "
-        "come from all. With one search in ten for someone in it, and no threshold, taking the "
-        "first face "
-        f"names {span(none['right'])} right and {span(none['wrong_best'])} wrong persons per "
-        f"thousand searches; users who err as in the study {span(users['right'])} and "
-        f"{span([*users['wrong_best'], *users['wrong_worst']])}; facial examiners "
-        f"{span(examiners['right'])} and "
-        f"{span([*examiners['wrong_best'], *examiners['wrong_worst']])}. With the strict rule "
-        f"before them, the examiners name {span(strict['right'])} and "
-        f"{span([*strict['wrong_best'], *strict['wrong_worst']])}. "
-        f"A human in the loop is a filter with error rates of its own. What share of real searches "
-        "is for people who are enrolled has not been published, as far as we know."
-    )
+    Columns scenario, share, low, high: over the programs and from the best to the worst that the
+    studies leave open.
+    """
+    table = calculate(np.round(np.logspace(-2, 0, 41), 4))
+    table = table.assign(low=1 - table["right_share_best"], high=1 - table["right_share_worst"])
+    found = table.groupby(["scenario", "share"], sort=False)
+    return found.agg(low=("low", "min"), high=("high", "max")).reset_index()

@@ -27,22 +27,31 @@ from tqdm import tqdm
 from helpers.errors import UserError
 from helpers.faces import collection, same_person
 from helpers.faces.collection import Collection
-from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS, Configuration
 from helpers.paths import DATA
 from helpers.protocol import policy, scores, shipped, shipping
+from helpers.show import numbers
+from helpers.show.numbers import number, p_text, percent
+from helpers.show.style import GALLERY_LABELS
 from helpers.sources import fetch, galleries, groups
-from helpers.statistics import rates
+from helpers.statistics import exact_tests, rates
 from helpers.statistics.intervals import wilson
+from helpers.statistics.stratified_exact import conditional_odds_ratio
 
 LISTS = (1, 5, 10, 50)  # lengths of a candidate list
 RESULTS = DATA / "results"
 TABLE, HUBS = "candidate-lists.csv", "candidate-lists-hubs.csv"
 TOPS = (0, 0.01, 0.05, 0.1)  # the most listed faces, parts of the gallery; never fewer than FEWEST
 FEWEST = shipping.SMALLEST
-# The rules a list can be cut off by. A calibrated FMR is the only open analogue of a strict rule;
-# it is not Amazon's per cent.
-RULES = {"none": "no threshold"}
-RULES |= {p: policy.label(p) for p in ("default", "fmr:0.0001", "fmr:1e-05", "fmr:1e-06")}
+# The rules a list can be cut off by, and their names. A calibrated FMR is the only open analogue of
+# a strict rule; it is not Amazon's per cent.
+RULES = {
+    "none": "no threshold",
+    "default": "library default",
+    "fmr:0.0001": "loose threshold",
+    "fmr:1e-05": "strict threshold",
+    "fmr:1e-06": "strictest threshold",
+}
 THOUSAND = 1000
 
 
@@ -340,18 +349,6 @@ def _hits(hit) -> dict:
     return {"hits": k, "searched": n, "rate": k / n if n else np.nan, "low": low, "high": high}
 
 
-def cumulative(gallery: str = "utkface") -> pd.DataFrame:
-    """Share of enrolled people returned at rank r or better, for every r where it changes.
-
-    Columns model, rank, hits, searched, rate, low, high (Wilson at each rank).
-    """
-    rows = []
-    for model, part in enrolled(gallery).groupby("model", sort=False):
-        ranks = sorted({1.0, *LISTS, *part.loc[np.isfinite(part["rank"]), "rank"]})
-        rows += [{"model": model, "rank": int(r), **_hits(part["rank"] <= r)} for r in ranks]
-    return pd.DataFrame(rows)
-
-
 @cache
 def misses() -> pd.DataFrame:
     """FNIR(N, T, L) beside FPIR(N, T): one row a model, rule and list size, `utkface`.
@@ -404,11 +401,196 @@ def hit_rates_by_group(size: int, gallery: str = "utkface") -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def hit_rates_within_sex(size: int) -> pd.DataFrame:
-    """As `hit_rates_by_group` within each recorded gender: columns model, gender, group, ..."""
+@cache
+def group_differences(size: int = 1) -> pd.DataFrame:
+    """Members of colour against white members, found on a list of `size`, within recorded gender.
+
+    One row a model: model, p (exact conditional test, two-sided), holm_p over the models.
+    """
     rows = []
-    for (model, gender), part in enrolled().groupby(["model", "gender"], sort=False):
-        for group, mask in groups.masks(part["group"]).items():
-            head = {"model": model, "gender": gender, "group": group}
-            rows.append(head | _hits(part.loc[mask, "rank"] <= size))
+    for model, part in enrolled().groupby("model", sort=False):
+        strata = []
+        for _, same in part.groupby("gender"):
+            hit, colour = same["rank"] <= size, same["of_colour"]
+            strata.append(
+                {
+                    "k1": hit[colour].sum(),
+                    "n1": colour.sum(),
+                    "k0": hit[~colour].sum(),
+                    "n0": (~colour).sum(),
+                }
+            )
+        found = conditional_odds_ratio(pd.DataFrame(strata))
+        rows.append({"model": model, "p": min(1.0, 2 * min(found.p_higher, found.p_lower))})
+    table = pd.DataFrame(rows)
+    return table.assign(holm_p=exact_tests.holm(table["p"]))
+
+
+@cache
+def alike() -> pd.DataFrame:
+    """How alike the listed strangers are: a row a model and place of the list.
+
+    Columns model, place, lists, nearer (lists whose stranger at that place is at least as near as
+    the middle one of the genuine pairs), nearer_p90 (as near as 90 % of the genuine pairs).
+    """
+    rows = []
+    for model, part in table().groupby("model", sort=False):
+        genuine = part["genuine"].dropna()
+        for k in LISTS:
+            found = part[f"stranger_{k}"]
+            rows.append(
+                {
+                    "model": model,
+                    "place": k,
+                    "lists": len(found),
+                    "nearer": int(rates.at_or_below(found, genuine.median()).sum()),
+                    "nearer_p90": int(rates.at_or_below(found, genuine.quantile(0.9)).sum()),
+                }
+            )
     return pd.DataFrame(rows)
+
+
+# ---------------------------------------------------------------- as notebook 09 shows them
+
+LIST = 10  # the list in the sentences
+STRICT = "fmr:1e-05"
+
+
+def _hit(row) -> str:
+    return numbers.rate(row["hits"], row["searched"], row["low"], row["high"])
+
+
+def missing() -> pd.DataFrame:
+    """People who are in the gallery and not on the list, for the figure: a row a program and list.
+
+    Columns program, list, missed, searched, rate, low, high (Wilson).
+    """
+    found = hit_rates()
+    return pd.DataFrame(
+        {
+            "program": found["model"].map(MODEL_LABELS),
+            "list": [f"list of {k}" for k in found["list_size"]],
+            "missed": found["searched"] - found["hits"],
+            "searched": found["searched"],
+            "rate": 1 - found["rate"],
+            "low": 1 - found["high"],
+            "high": 1 - found["low"],
+        }
+    )
+
+
+def show_hits() -> pd.DataFrame:
+    """Hit rates without a threshold: a row a gallery and program, a column a list."""
+    rows = []
+    for gallery, word in GALLERY_LABELS.items():
+        for model, part in hit_rates(gallery).groupby("model", sort=False):
+            row = {"Gallery": word, "Program": MODEL_LABELS[model]}
+            rows.append(row | {f"List of {r['list_size']}": _hit(r) for _, r in part.iterrows()})
+    return pd.DataFrame(rows)
+
+
+def show_first_by_group() -> pd.DataFrame:
+    """Who comes first in the own search: a row a recorded group, a column a program; exact p."""
+    found = hit_rates_by_group(1)
+    shown = [f"{k} of {n}" for k, n in found[["hits", "searched"]].to_numpy()]
+    wide = found.assign(shown=shown).pivot(index="group", columns="model", values="shown")
+    wide = wide.loc[list(dict.fromkeys(found["group"])), list(PRIMARY_MODELS)]
+    p = group_differences().set_index("model")["holm_p"].map(p_text)
+    wide.loc["Holm p, of colour and white"] = p
+    wide = wide.rename(columns=MODEL_LABELS).rename_axis(columns=None)
+    return wide.rename_axis("Group").reset_index()
+
+
+def show_alike() -> pd.DataFrame:
+    """Lists whose first stranger is nearer than genuine pairs are: a row a program."""
+    first = alike().query("place == 1")
+    return pd.DataFrame(
+        {
+            "Program": first["model"].map(MODEL_LABELS),
+            "Lists": first["lists"],
+            "First stranger nearer than one genuine pair in ten": first["nearer_p90"],
+            "nearer than half of them": first["nearer"],
+        }
+    )
+
+
+def show_most_listed() -> pd.DataFrame:
+    """On how few gallery faces lists of LIST concentrate: a row a program."""
+    found = hubs().query("list_size == @LIST")
+    most = found.groupby("model", sort=False).nth(1)  # 1 % of the gallery
+    return pd.DataFrame(
+        {
+            "Program": most["model"].map(MODEL_LABELS),
+            "Places on lists": [number(n * LIST) for n in most["searches"]],
+            "Different faces": most["listed"].map(number),
+            "by chance": most["listed_by_chance"].map(number),
+            "Places of the most listed 1 %": most["share"].map(percent),
+            "by chance ": most["by_chance"].map(percent),
+        }
+    )
+
+
+def show_thresholds() -> pd.DataFrame:
+    """Both errors of each threshold: a row a program and rule, lists of at most LIST."""
+    found = misses().query("list_size == @LIST and rule != 'none'")
+    return pd.DataFrame(
+        {
+            "Program": found["model"].map(MODEL_LABELS),
+            "Threshold": found["rule"].map(RULES),
+            "Distance": found["threshold"].map("{:.4f}".format),
+            "Searches that list a stranger": [
+                numbers.rate(*row)
+                for row in found[["any", "searched", "fpir_low", "fpir_high"]].itertuples(
+                    index=False
+                )
+            ],
+            "Strangers listed per thousand": [_per_thousand(r) for _, r in found.iterrows()],
+            "People in the gallery missed": [
+                numbers.rate(*row)
+                for row in found[["missed", "enrolled", "fnir_low", "fnir_high"]].itertuples(
+                    index=False
+                )
+            ],
+        }
+    )
+
+
+def _per_thousand(row) -> str:
+    """A mean number of strangers with its interval; a bootstrap has none for zero events."""
+    if row["any"] == 0:
+        return f"none in {row['searched']} searches"
+    return f"{number(row['mean'])} ({number(row['low'])}–{number(row['high'])})"
+
+
+OUTCOMES = ("found", "missed", "strangers listed", "nobody listed")
+
+
+def thousand(share: float, rules=("none", "fmr:1e-05", "fmr:1e-06")) -> pd.DataFrame:
+    """What becomes of a thousand searches, lists of at most LIST: a row a program and rule.
+
+    share: part of the searches that are for someone in the gallery. Columns Program, Threshold,
+    in the gallery (searches for someone there) and OUTCOMES: two of people in the gallery, then
+    two of people who are not. Whole searches (largest remainder) that add up to a thousand.
+    """
+    rows = []
+    table = misses().query("list_size == @LIST and rule in @rules")
+    for r in table.to_dict("records"):
+        there, absent = THOUSAND * share, THOUSAND * (1 - share)
+        expected = [there * (1 - r["fnir"]), there * r["fnir"]]
+        expected += [absent * r["fpir"], absent * (1 - r["fpir"])]
+        head: dict = {"Program": MODEL_LABELS[r["model"]], "Threshold": RULES[r["rule"]]}
+        head["in the gallery"] = round(there)
+        rows.append(head | dict(zip(OUTCOMES, whole(expected), strict=True)))
+    return pd.DataFrame(rows)
+
+
+def whole(expected) -> list[int]:
+    """Numbers rounded so that they keep their sum: the largest remainders are rounded up.
+
+    >>> whole([1.4, 1.3, 1.3])
+    [2, 1, 1]
+    """
+    down = np.floor(expected).astype(int)
+    up = np.argsort(down - np.asarray(expected), kind="stable")[: round(sum(expected)) - down.sum()]
+    down[up] += 1
+    return down.tolist()
