@@ -130,14 +130,11 @@ def table(
     entry = _entry("table", id, title, caption, notebook, folder)
     _write_all(folder, entry, {"csv": _csv(df), "tex": _tex(df, entry)})
     saved = _saved(entry, folder)
-    integers = df.select_dtypes("integer").columns
-    saved.html = df.rename_axis(columns=None).to_html(  # a name would become a column
-        index=False,
-        border=0,
-        justify="left",
-        na_rep="",
-        float_format=lambda v: f"{v:,.6g}",
-        formatters=dict.fromkeys(integers, _whole),
+    shown = df.rename_axis(columns=None)  # a name would become a column
+    for column in df.select_dtypes("integer"):
+        shown[column] = ["" if pd.isna(v) else _whole(v) for v in df[column]]
+    saved.html = shown.to_html(
+        index=False, border=0, justify="left", na_rep="", float_format=lambda v: f"{v:,.6g}"
     )
     return saved
 

@@ -253,7 +253,7 @@ def made_by(id: str, commits: dict[str, tuple[str, str]]) -> str:
 def reading_order(notebooks: dict[str, openings.Opening]) -> str:
     """The notebooks' questions, each with the first sentence of its answer, as a Markdown list."""
     lines = [
-        f"1. [{escape(found.title)}](notebooks/{name}.ipynb)<br>{found.lead}"
+        f"{int(name[:2])}. [{escape(found.title)}](notebooks/{name}.ipynb)<br>{found.lead}"
         for name, found in notebooks.items()
     ]
     return "{.reading-order}\n" + "\n".join(lines)
@@ -261,7 +261,7 @@ def reading_order(notebooks: dict[str, openings.Opening]) -> str:
 
 def answer(found: openings.Opening) -> str:
     """The answer of a notebook, its links as the landing page has them."""
-    text = to_pages(found.answer, "")
+    text = to_pages(found.answer, "").replace(") [", ") · [")
     return re.sub(r"\]\((\d\d-[\w-]+\.ipynb)", r"](notebooks/\1", text)
 
 
