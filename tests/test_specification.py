@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.experiments.which_model import detectors
-from helpers.experiments.which_model import tables as spec
+from helpers.experiments.which_model import detectors, tables
+from helpers.experiments.which_model import specifications as spec
 from helpers.faces import pipelines
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
 from helpers.protocol import shipped
@@ -36,12 +36,12 @@ def members(n=N) -> pd.DataFrame:
 
 def setting(first, second=None, rule=None, failed=(), **changes) -> dict:
     """One search with the given best scores of M000, M001, ..; rule: those under the rule."""
-    tables = []
+    parts = []
     for portrait, best in (("first", first), ("second", first if second is None else second)):
         table = pd.DataFrame({"probe_id": members(len(best))["member_id"], "portrait": portrait})
         kept = best if rule is None else rule
-        tables.append(table.assign(any=best, rule=kept, strict=kept))
-    best = pd.concat(tables)
+        parts.append(table.assign(any=best, rule=kept, strict=kept))
+    best = pd.concat(parts)
     choices = {"network": "SFace", "feed": "native", "gallery": "utkface", "size": "whole",
                "detector": "yunet", "framing": detectors.FRAMINGS[0]}  # fmt: skip
     return {
@@ -257,10 +257,10 @@ def test_the_shuffle_stays_within_recorded_gender():
 
 def test_uneven_failures_are_found_and_even_ones_are_not():
     exact = stats.fisher_exact([[4, 4], [50, 20]]).pvalue
-    assert spec.chance_of(np.array([[4, 4], [50, 20]])) == pytest.approx(exact, abs=0.02)
-    assert spec.chance_of(np.array([[14, 27, 4], [477, 207, 169]])) < 0.001
-    assert spec.chance_of(np.array([[3, 3, 3], [97, 97, 97]])) > 0.99
-    assert spec.chance_of(np.array([[0, 0], [5, 9]])) == 1
+    assert tables.chance_of(np.array([[4, 4], [50, 20]])) == pytest.approx(exact, abs=0.02)
+    assert tables.chance_of(np.array([[14, 27, 4], [477, 207, 169]])) < 0.001
+    assert tables.chance_of(np.array([[3, 3, 3], [97, 97, 97]])) > 0.99
+    assert tables.chance_of(np.array([[0, 0], [5, 9]])) == 1
 
 
 # ---- samples and framing
@@ -369,7 +369,7 @@ def test_only_yunet_feeds_sface_as_its_publisher_does():
 
 
 def test_the_curve_holds_the_primary_analysis():
-    table = spec.at_28().set_index(["gallery", "model"])
+    table = tables.at_28().set_index(["gallery", "model"])
     for gallery in shipped.GALLERIES:
         for model in MODELS:
             mine = table.loc[(gallery, model)]
@@ -387,7 +387,7 @@ def test_failures_counted_or_not_move_next_to_nothing():
 
 
 def test_native_pipelines_pass_the_gate_and_the_others_fail():
-    assert spec.passing() == set(PRIMARY_MODELS)
+    assert tables.passing() == set(PRIMARY_MODELS)
 
 
 def test_a_sample_is_never_nearer_than_the_whole_gallery():
@@ -415,15 +415,15 @@ def test_what_ships_of_the_strangers_is_scores_and_counts_of_fifty():
 
 
 def test_the_curve_adds_up_over_networks_and_galleries():
-    table = spec.chances().drop_duplicates("where").set_index("where")["specifications"]
+    table = tables.chances().drop_duplicates("where").set_index("where")["specifications"]
     whole = table["All, as published"]
     assert whole == sum(table[n] for n in spec.AXES["network"])
-    assert whole == sum(table[g] for g in spec.GALLERIES.values())
-    assert whole == spec.drawn()["counted"].sum()
-    assert table["All, through deepface"] == (~spec.drawn()["counted"]).sum()
+    assert whole == sum(table[g] for g in tables.GALLERIES.values())
+    assert whole == tables.drawn()["counted"].sum()
+    assert table["All, through deepface"] == (~tables.drawn()["counted"]).sum()
 
 
 def test_failures_for_readers_name_everybody_once():
-    table = spec.shown_failures()
+    table = tables.shown_failures()
     assert table["People"].is_unique and len(table) == 9 + 3 + len(RACES)
-    assert list(table.columns) == ["People", *spec.FINDERS]
+    assert list(table.columns) == ["People", *tables.FINDERS]

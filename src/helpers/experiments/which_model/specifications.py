@@ -1,0 +1,358 @@
+"""The Congress test under every defensible choice at once: a specification curve.
+
+A specification is one choice each of network, feed, gallery, detector, framing, portrait, threshold
+and treatment of probable same persons. RULES says which are counted; none looks at a group.
+After Simonsohn, Simmons and Nelson, "Specification curve analysis" (2020).
+
+The ratio is everywhere that of FPIRs within recorded gender (Mantel-Haenszel).
+"""
+
+import itertools
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from helpers.experiments.which_model.detectors import DETECTORS, FRAMINGS, KEYS, RESULTS, SEED
+from helpers.faces.pipelines import DEEPFACE, MODELS, NATIVE, PIPELINES
+from helpers.protocol import calibration, congress_test, shipped
+from helpers.protocol.policy import parse
+from helpers.sources import fetch, groups
+from helpers.statistics import rates
+
+# ---------------------------------------------------------------- the choices
+
+POLICIES = ("default", "fmr:1e-4", "fmr:1e-5", "fmr:1e-6", "count:14", "count:28", "count:56")
+AXES = {
+    "network": tuple(dict.fromkeys(row.recogniser for row in PIPELINES.values())),
+    "feed": (NATIVE, DEEPFACE),
+    "gallery": ("utkface", "legislators"),
+    "size": ("whole", "sample"),
+    "detector": DETECTORS,
+    "framing": FRAMINGS,
+    "portrait": ("first", "second"),
+    "policy": POLICIES,
+    "variant": ("any", "rule", "strict"),
+}
+SEARCH = list(AXES)[:6]  # the choices that make a search; the others read it
+# A ratio says little where nearly nobody or nearly everybody is flagged.
+FEWEST, MOST = 10, 0.5  # flagged: at least so many, at most so large a part of those searched
+MOST_FAILURES = 0.05  # of the members fail to enrol
+COUNTED, SAME_LIST = "", "same people"
+RULES = ("failures", "ties", "few", "many", SAME_LIST)
+DRAWS = 1999
+
+
+class Curve(NamedTuple):
+    """All specifications.
+
+    table: one row each: the choices (AXES), threshold, faces, failures, flagged, fpir, ratio, low,
+    high (within recorded gender, 95 %, Greenland-Robins), why (the first of RULES by which it is
+    not counted, else ""). flagged, enrolled: bool (specifications, members), in `members`' order.
+    """
+
+    table: pd.DataFrame
+    flagged: np.ndarray
+    enrolled: np.ndarray
+    members: pd.DataFrame
+
+
+@cache
+def curve() -> Curve:
+    """Every specification of the members' search, from what ships."""
+    members = congress_test.people_searched()
+    seconds = set(fetch.load_manifest("second-portraits")["id"])
+    return specify(_settings(), members, members["member_id"].isin(seconds).to_numpy())
+
+
+@cache
+def _settings() -> list[dict]:
+    """All searches: their choices, best scores and thresholds."""
+    result = []
+    for model, gallery in itertools.product(MODELS, shipped.GALLERIES):
+        found = shipped.scores(gallery, model)
+        default = found.description["configuration"]["default_threshold"]
+        choices = (model, gallery, "whole", "yunet", FRAMINGS[0])
+        result.append(_setting(choices, found.best, found.faces, default))
+    best = pd.read_parquet(RESULTS / "detectors.parquet").assign(portrait="first").groupby(KEYS)
+    for row in pd.read_csv(RESULTS / "detectors-settings.csv").to_dict("records"):
+        gallery, _, size = row["gallery"].partition(" ")
+        choices = (row["model"], gallery, size or "whole", row["detector"], row["framing"])
+        mine = best.get_group(tuple(row[k] for k in KEYS))
+        result.append(_setting(choices, mine, row["faces"], row["default_threshold"]))
+    return result
+
+
+def _setting(choices, best, faces, default) -> dict:
+    """One search as `specify` takes it, with the thresholds calibrated for its configuration."""
+    model, *rest = choices
+    how = (PIPELINES[model].recogniser, PIPELINES[model].feed, *rest)
+    choices = dict(zip(SEARCH, how, strict=True))
+    offered = calibration.thresholds()
+    mine = offered["model"].eq(model) & offered["detector"].eq(choices["detector"])
+    # no threshold was calibrated on cropped photographs
+    offered = offered[mine & (choices["framing"] == FRAMINGS[0])]
+    return {
+        "choices": choices,
+        "best": best,
+        "faces": faces,
+        "default": default,
+        "fmr": dict(zip(offered["target_fmr"], offered["threshold"], strict=True)),
+    }
+
+
+def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray) -> Curve:
+    """Cross all settings with portraits, variants and policies.
+
+    settings: dicts of choices, best (probe_id, portrait, any, rule, strict; distances), faces,
+    default and fmr (thresholds). members: member_id, of_colour, gender, group. has_second: which
+    members have a second portrait. A failure to enrol is no match; a variant that changes no best
+    score makes no specification.
+    """
+    rows, flags, there = [], [], []
+    other = {"first": np.zeros_like(has_second), "second": has_second}
+    for setting in settings:
+        sides = {
+            portrait: part.set_index("probe_id").reindex(members["member_id"])
+            for portrait, part in setting["best"].groupby("portrait")
+        }
+        for portrait, variant in itertools.product(sides, AXES["variant"]):
+            if variant != "any" and not _leaves_out(setting["best"], variant):
+                continue
+            best = np.where(other[portrait], sides[portrait][variant], sides["first"][variant])
+            enrolled = ~np.isnan(best)
+            best = np.where(enrolled, best, np.inf)
+            for policy in POLICIES:
+                threshold = _threshold(policy, best, setting)
+                if threshold is None:
+                    continue
+                choices = {"portrait": portrait, "policy": policy, "variant": variant}
+                about = {"threshold": threshold, "faces": setting["faces"]}
+                about["failures"] = int((~enrolled).sum())
+                rows.append(setting["choices"] | choices | about)
+                flags.append(rates.at_or_below(best, threshold))
+                there.append(enrolled)
+    found = Curve(pd.DataFrame(rows), np.array(flags), np.array(there), members)
+    flagged = found.flagged.sum(axis=1)
+    colour = members["of_colour"].to_numpy()
+    within = dict(zip(["ratio", "low", "high"], ratios(found, colour, ~colour), strict=True))
+    table = found.table.assign(flagged=flagged, fpir=flagged / len(members), **within)
+    return found._replace(table=table.assign(why=_why(table, found.flagged)))
+
+
+def _leaves_out(best: pd.DataFrame, variant: str) -> bool:
+    before = AXES["variant"][AXES["variant"].index(variant) - 1]
+    return not np.array_equal(best[before], best[variant], equal_nan=True)
+
+
+def _threshold(policy, best, setting) -> float | None:
+    kind, value = parse(policy)
+    if kind == "default":
+        return setting["default"]
+    if kind == "fmr":
+        return next((t for f, t in setting["fmr"].items() if np.isclose(f, value)), None)
+    if np.isfinite(best).sum() < value:
+        return None
+    return rates.threshold_for_count(best, value).threshold
+
+
+def _why(table: pd.DataFrame, flagged: np.ndarray) -> np.ndarray:
+    """The first rule that keeps each specification from being counted, or an empty text."""
+    members = flagged.shape[1]
+    wanted = pd.to_numeric(table["policy"].str.extract(r"count:(\d+)")[0])
+    broken = {
+        "failures": table["failures"] > MOST_FAILURES * members,
+        "ties": table["flagged"] > wanted + shipped.MOST_TIES,
+        "few": table["flagged"] < FEWEST,
+        "many": table["flagged"] > MOST * members,
+    }
+    why = pd.Series(np.select(list(broken.values()), list(broken), COUNTED), table.index)
+    lists = table[["network", "feed", "gallery"]].assign(people=[f.tobytes() for f in flagged])
+    again = lists[why.eq(COUNTED)].duplicated()
+    why[again.index[again]] = SAME_LIST
+    return why.to_numpy()
+
+
+def only(found: Curve, keep) -> Curve:
+    """Some of the specifications; keep: bool, one each."""
+    keep = np.asarray(keep, dtype=bool)
+    table = found.table[keep].reset_index(drop=True)
+    return found._replace(table=table, flagged=found.flagged[keep], enrolled=found.enrolled[keep])
+
+
+def counted(found: Curve, feed: str = NATIVE) -> Curve:
+    """The specifications of one feed that RULES let count."""
+    return only(found, found.table["why"].eq(COUNTED) & found.table["feed"].eq(feed))
+
+
+# ---------------------------------------------------------------- the ratio, and chance
+
+
+def ratios(found: Curve, one, other, enrolled: bool = False) -> tuple[np.ndarray, ...]:
+    """FPIR ratios within recorded gender of `one` to `other` among the members: ratio, low, high.
+
+    one, other: bool, (members,) or (members, draws); the results have the shape (specifications,)
+    or (specifications, draws). enrolled: failures are left out instead of counted as no match.
+    NaN where nobody of both is flagged.
+    """
+    one, other = (np.asarray(mask, dtype=np.float32) for mask in (one, other))
+    flagged = found.flagged.astype(np.float32)
+    there = found.enrolled.astype(np.float32) if enrolled else np.ones_like(flagged)
+    strata = []
+    for gender in found.members["gender"].unique():
+        here = found.members["gender"].eq(gender).to_numpy()
+        k, n = flagged[:, here], there[:, here]
+        strata.append([k @ one[here], n @ one[here], k @ other[here], n @ other[here]])
+    return mantel_haenszel(np.array(strata, dtype=float))
+
+
+def mantel_haenszel(strata: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`intervals.mantel_haenszel_risk_ratio` for many tables at once: ratio, low, high.
+
+    strata: shape (strata, 4, ...), the counts k1, n1, k0, n0. Interval NaN where a group has none
+    flagged.
+    """
+    k1, n1, k0, n0 = np.moveaxis(strata, 1, 0)
+    n = n1 + n0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r, s = (k1 * n0 / n).sum(axis=0), (k0 * n1 / n).sum(axis=0)
+        ratio = r / s
+        parts = ((n1 * n0 * (k1 + k0) - k1 * k0 * n) / n**2).sum(axis=0)
+        variance = np.where(r * s > 0, parts / (r * s), np.nan)
+        half = 1.959963984540054 * np.sqrt(variance)
+        return ratio, ratio * np.exp(-half), ratio * np.exp(half)
+
+
+def shuffled(members: pd.DataFrame, mask, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
+    """A mask of members, and as it lies after shuffling who is who within recorded gender.
+
+    Shape (members, 1 + draws), the first column as it is. The same seed shuffles alike.
+    """
+    mask = np.asarray(mask)
+    result = np.repeat(mask[:, None], draws + 1, axis=1)
+    rng = np.random.default_rng(seed)
+    for gender in sorted(members["gender"].unique()):
+        mine = np.flatnonzero(members["gender"] == gender)
+        order = rng.permuted(np.repeat(mine[:, None], draws, axis=1), axis=0)
+        result[mine, 1:] = mask[order]
+    return result
+
+
+class Chance(NamedTuple):
+    """A number of a curve beside what shuffled labels give: their median and central 95 %."""
+
+    observed: float
+    expected: float
+    low: float
+    high: float
+
+
+def beside_chance(values: np.ndarray) -> Chance:
+    """values: (1 + draws,), the observed one first."""
+    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
+    return Chance(float(values[0]), float(np.nanmedian(values[1:])), float(low), float(high))
+
+
+def survival(found: Curve, draws: int = DRAWS) -> dict[str, Chance]:
+    """In what share of specifications each conclusion holds, and the median ratio; with chance.
+
+    Every specification is computed again for each shuffle, so that their dependence is allowed for.
+    """
+    members = found.members
+    group = members["group"]
+    masks = {
+        "colour": groups.of_colour(group),
+        "not Asian": groups.not_asian(group),
+        "white": ~groups.of_colour(group),
+    }
+    labels = {name: shuffled(members, mask, draws) for name, mask in masks.items()}
+    ratio, low, high = ratios(found, labels["colour"], labels["white"])
+    without, *_ = ratios(found, labels["not Asian"], labels["white"])
+    values = {
+        "median": np.nanmedian(ratio, axis=0),
+        "more": (ratio > 1).mean(axis=0),
+        "clearly more": (low > 1).mean(axis=0),
+        "clearly less": (high < 1).mean(axis=0),
+        "more, not Asian": (without > 1).mean(axis=0),
+    }
+    return {name: beside_chance(drawn) for name, drawn in values.items()}
+
+
+# ---------------------------------------------------------------- what a choice does
+
+SMALLEST, LARGEST = 0.05, 20  # ratios are compared within these; 0 and infinity have no logarithm
+
+
+def pairs_apart(found: Curve, axis: str, differ: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Pairs of specifications that differ in one axis alone (and may differ in `differ`).
+
+    Columns a, b (rows of the table), factor (larger ratio over smaller), flips (one above 1 and one
+    below), shared (share of people in common; NaN unless both flag 28).
+    """
+    others = [a for a in AXES if a != axis and a not in differ]
+    found_pairs = [
+        pair
+        for part in found.table.groupby(others).indices.values()
+        for pair in itertools.combinations(part, 2)
+    ]
+    a, b = np.array(found_pairs, dtype=int).reshape(-1, 2).T
+    logs = np.log(found.table["ratio"].clip(SMALLEST, LARGEST).fillna(1).to_numpy())
+    both = (found.flagged[a] & found.flagged[b]).sum(axis=1)
+    either = (found.flagged[a].sum(axis=1) + found.flagged[b].sum(axis=1)) / 2
+    at_28 = found.table["policy"].eq(shipped.PRIMARY).to_numpy()
+    return pd.DataFrame(
+        {
+            "a": a,
+            "b": b,
+            "factor": np.exp(np.abs(logs[a] - logs[b])),
+            "flips": logs[a] * logs[b] < 0,
+            "shared": np.where(at_28[a] & at_28[b], both / np.maximum(either, 1), np.nan),
+        }
+    )
+
+
+def _summary(name: str, pairs: pd.DataFrame) -> tuple:
+    return (
+        name,
+        len(pairs),
+        pairs["factor"].median(),
+        pairs["factor"].quantile(0.9),
+        pairs["flips"].mean(),
+        pairs["shared"].mean(),
+    )
+
+
+@cache
+def moves() -> pd.DataFrame:
+    """What each choice does when all others stay: one row a choice, the largest mover first.
+
+    Columns choice, pairs, factor (median of the larger ratio over the smaller), factor_90 (its 90th
+    percentile), flips (share of pairs on both sides of 1), shared (mean share of people in common
+    at 28 flagged). Feed: native against deepface; all others among the native feeds. "programs of
+    release 0.1": its three primary pipelines and the fourth, of which one was fed natively.
+    """
+    fair = only(curve(), curve().table["why"].isin([COUNTED, SAME_LIST]))
+    native = only(fair, fair.table["feed"].eq(NATIVE))
+    rows = [_summary("feed", pairs_apart(fair, "feed"))]
+    for axis in AXES:
+        pairs = pairs_apart(native, axis)
+        if axis != "feed" and len(pairs):
+            rows.append(_summary(axis, pairs))
+    old = fair.table["feed"].eq(DEEPFACE) | fair.table["network"].eq("Dlib")
+    rows.append(_summary("release 0.1", pairs_apart(only(fair, old), "network", ("feed",))))
+    columns = ["choice", "pairs", "factor", "factor_90", "flips", "shared"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("factor", ascending=False, ignore_index=True)
+
+
+def failures_counted_or_not() -> pd.Series:
+    """Factor by which the ratio changes when failures are left out instead of counted as no match,
+    of each counted specification in which somebody failed to enrol."""
+    found = curve()
+    found = only(found, found.table["why"].eq(COUNTED) & found.table["failures"].gt(0))
+    colour = found.members["of_colour"].to_numpy()
+    with_them, *_ = ratios(found, colour, ~colour)
+    without, *_ = ratios(found, colour, ~colour, enrolled=True)
+    known = (with_them > 0) & np.isfinite(with_them)
+    return pd.Series(np.exp(np.abs(np.log(without[known] / with_them[known]))))
