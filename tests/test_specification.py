@@ -231,6 +231,7 @@ def test_chance_finds_a_planted_difference_and_is_level_without_one():
         found = spec.survival(made_up(order < np.linspace(0.1, 0.4, 20)[:, None]), draws=99)
         outside += not found["median"].low <= found["median"].observed <= found["median"].high
         assert 0.7 < found["median"].expected < 1.4
+        assert found["clearly less"].expected < 0.3 and found["clearly more"].expected < 0.3
     assert outside <= 6  # 2 expected of 40
 
 

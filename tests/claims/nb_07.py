@@ -168,10 +168,11 @@ CLAIMS = [
         network_gallery_and_feed,
     ),
     (
-        "Fed by deepface none of the three networks passes the gate; fed as published all three do.",
+        "Fed by deepface none of the three networks passes the gate of notebook 01; fed as "
+        "published all three do.",
         lambda: t.passing() == set(PRIMARY_MODELS) and len(MODELS) == 2 * len(PRIMARY_MODELS),
     ),
-    ("The feed can turn the result round.", no_one_on_both),
+    ("The feed can undo a result.", no_one_on_both),
     ("no one is on both lists", no_one_on_both),
     (
         "Fed as published, all three stay nearly where they were when the photo is cut as UTKFace",
