@@ -27,7 +27,7 @@ def threshold(config: Configuration, target: float) -> float:
 
     >>> from helpers.protocol.shipping import configuration
     >>> threshold(configuration("dlib-native"), 1e-4)
-    0.5284
+    0.5279
     """
     table = thresholds()
     mine = table[(table["model"] == config.model) & (table["detector"] == config.detector)]
