@@ -34,6 +34,8 @@ PUBLIC = {
     "Portraits of returning members": "returning",
     "Delegates": "delegates",
     "Former legislators": "legislators",
+    "Newcomers of the two Congresses after": "newcomers",
+    "Second portraits of newcomers": "newcomers-second-portraits",
 }
 ADULT_BANDS = galleries.AGE_BANDS[1:4]  # 18 to 75
 # A class of UTKFace beside the group of the roster that comes nearest to it; None: has none.
