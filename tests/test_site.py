@@ -38,13 +38,13 @@ def test_cite_prints_text_and_bibtex():
     assert said.exit_code == 0
     text, bibtex = said.output.strip().split("\n\n")
     assert text == entries()[PRIMARY]["cite"]
-    assert bibtex.startswith("@misc{congress-test-fig-02-primary,")
+    assert bibtex.startswith("@misc{congress-test-fig-02-ratios,")
     assert bibtex.count("{") == bibtex.count("}")
 
 
 def test_cite_suggests_the_nearest_id():
-    with pytest.raises(UserError, match="did you mean fig-02-primary"):
-        citation.find("fig-02-primry")
+    with pytest.raises(UserError, match="did you mean fig-02-ratios"):
+        citation.find("fig-02-ratois")
 
 
 def test_bibtex_escapes_what_tex_would_read():
@@ -75,7 +75,7 @@ def test_a_changed_or_vanished_id_would_be_found(monkeypatch, tmp_path):
     known.to_csv(tmp_path / "ids.csv", index=False)
     monkeypatch.setattr(site, "REGISTER", tmp_path / "ids.csv")
     problems = " ".join(site.register_problems())
-    assert "fig-02-primary has other columns" in problems
+    assert "fig-02-ratios has other columns" in problems
     assert "fig-00-published-tests is not registered" in problems
     assert "fig-99-gone is gone" in problems and "fig-99-retired" not in problems
     assert site.register() == ["fig-00-published-tests"]
@@ -172,7 +172,7 @@ def test_the_register_names_every_id_with_its_columns():
     register.loc[len(register)] = ["fig-99-retired", "0.1.0", "a, b", "0.2.0"]
     page = site_pages.register_page(register, set(entries()))
     assert all(f"`{id}`" in page for id in register["id"])
-    assert f"[`{PRIMARY}`](figures/{PRIMARY}.md)\n: since 0.1.0: `section, model" in page
+    assert f"[`{PRIMARY}`](figures/{PRIMARY}.md)\n: since 1.0.0: `section, label" in page
     assert "\n`fig-99-retired`\n: since 0.1.0, retired in 0.2.0: `a, b`" in page
 
 

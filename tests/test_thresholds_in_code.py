@@ -20,6 +20,10 @@ OTHERS = {
         "abs(change) - 1e-09": "permuted statistics that tie with the observed",
         "1 - 1e-12": "the edge of the differences of two shares",
     },
+    "statistics/pooling.py": {
+        "observed - 1e-09": "permuted statistics that tie with the observed",
+        "np.abs(step).max() < 1e-09": "coefficients that no longer move",
+    },
     "statistics/regression.py": {
         "value - 1e-10": "a likelihood that no longer rises",
         "np.abs(step).max() < 1e-08": "coefficients that no longer move",

@@ -280,7 +280,7 @@ def register_page(register: pd.DataFrame, current: set[str]) -> str:
 
 def model_card(model: str) -> str:
     """What decides a model's scores, its weights, and how it fared, as a Markdown table."""
-    from helpers.faces import networks
+    from helpers.faces import weights
     from helpers.faces.pipelines import configuration
 
     config = configuration(model)
@@ -294,7 +294,8 @@ def model_card(model: str) -> str:
         "Default threshold": f"{config.default_threshold:g} ({config.threshold_source})",
     }
     manifest = json.loads((DATA / "manifests" / "weights.json").read_text("utf-8"))
-    for source in manifest[networks.FILES[config.recogniser]]:
+    converted = {"Dlib": "Dlib, converted"}
+    for source in manifest[weights.FILES[converted.get(config.recogniser, config.recogniser)]]:
         where = source.get("installed") or source.get("distribution") or "publisher"
         rows[f"Weights, {source['what']}, from {where}"] = f"`{source['sha256']}`"
     gate = pd.read_csv(FIGURES / "tab-01-validity.csv", dtype=str, keep_default_na=False)
