@@ -69,16 +69,16 @@ def test_ids_keep_their_meaning():
 def test_a_changed_or_vanished_id_would_be_found(monkeypatch, tmp_path):
     known = site.read_register()
     known.loc[known["id"] == PRIMARY, "data"] = "something, else"
-    known = known[known["id"] != "fig-00-published-tests"]
+    known = known[known["id"] != "fig-00-since"]
     known.loc[len(known) + 1] = ["fig-99-gone", "0.1.0", "a, b", ""]
     known.loc[len(known) + 1] = ["fig-99-retired", "0.1.0", "a, b", "0.2.0"]
     known.to_csv(tmp_path / "ids.csv", index=False)
     monkeypatch.setattr(site, "REGISTER", tmp_path / "ids.csv")
     problems = " ".join(site.register_problems())
     assert "fig-02-ratios has other columns" in problems
-    assert "fig-00-published-tests is not registered" in problems
+    assert "fig-00-since is not registered" in problems
     assert "fig-99-gone is gone" in problems and "fig-99-retired" not in problems
-    assert site.register() == ["fig-00-published-tests"]
+    assert site.register() == ["fig-00-since"]
 
 
 # ---------------------------------------------------------------- pages
@@ -229,7 +229,7 @@ def test_a_link_of_an_opening_leads_somewhere_from_the_readme_and_from_the_landi
         "[x](figures/tab-02-names.csv) [y](notebooks/05-z.ipynb)"
     )
     assert site_pages.answer(found).endswith(
-        "[x](figures/tab-02-names.md) [y](notebooks/05-z.ipynb)"
+        "[x](figures/tab-02-names.md) · [y](notebooks/05-z.ipynb)"
     )
 
 

@@ -35,6 +35,8 @@ COUNTS = {
     "returning": 3,
     "delegates": 2,
     "legislators": 40,
+    "newcomers": 4,
+    "newcomers-second-portraits": 2,
     "utkface": 80,
 }
 PRIMARY = pipelines.PRIMARY_MODELS
@@ -62,7 +64,8 @@ def few_results(out: Path) -> None:
 def draw(dataset, i):
     """Image number i of a dataset; a second portrait looks like the first, probe 0 is in both."""
     start = {
-        "probes": 0, "second-portraits": 0, "returning": 50, "delegates": 100, "legislators": 200
+        "probes": 0, "second-portraits": 0, "returning": 50, "delegates": 100, "legislators": 200,
+        "newcomers": 300, "newcomers-second-portraits": 350
     }.get(dataset)  # fmt: skip
     if dataset == "utkface":
         start = 0 if i == 0 else 400
@@ -552,4 +555,4 @@ def test_images_are_fetched_where_only_the_network_has_them(whole, monkeypatch):
     monkeypatch.setattr(fetch, "_download", serve)
     monkeypatch.delenv("CONGRESS_TEST_MIRROR")
     assert verify(sample=3)["agrees"].all()
-    assert len(asked) == 4 * 3 + 2  # only the sample: three of four sets, and the two delegates
+    assert len(asked) == 5 * 3 + 2 * 2  # only the sample: three of five sets, and sets of two
