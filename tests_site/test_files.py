@@ -6,13 +6,12 @@ import subprocess
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
-import nbformat
 import pytest
 
-from helpers.experiments.the_congress_test import words
 from helpers.paths import NOTEBOOKS, ROOT
 from helpers.show import figures, numbers
 from helpers.site import build as site
+from helpers.site import openings
 from helpers.site import pages as site_pages
 from helpers.site.build import SITE
 
@@ -113,17 +112,13 @@ def test_each_notebook_has_a_page_that_the_landing_page_names(parsed):
 
 
 def test_the_landing_page_gives_the_answer_of_the_readme_and_notebook_02():
-    answer = words.answer()
-    assert answer in (ROOT / "README.md").read_text("utf-8")
-    nb = nbformat.read(NOTEBOOKS / "02-the-congress-test.ipynb", as_version=4)
-    outputs = [
-        o.get("data", {}).get("text/markdown") for c in nb.cells for o in c.get("outputs", [])
-    ]
-    assert answer in outputs
+    found = openings.openings()[openings.ANSWERED]
+    assert f"**{found.lead}**" in (ROOT / "README.md").read_text("utf-8")
     shown = html.unescape(re.sub(r"<[^>]+>", "", (SITE / "index.html").read_text("utf-8")))
     shown = " ".join(shown.replace("’", "'").split())
-    for sentence in answer.split("**"):
-        assert " ".join(sentence.split()) in shown
+    said = re.sub(r"\[[^\]]*\]\([^)]*\)|\*\*", "", found.answer)
+    for sentence in re.split(r"(?<=[.;])\s+", " ".join(said.split())):
+        assert sentence in shown
 
 
 EMPTY = {"br", "col", "hr", "img", "input", "link", "meta", "wbr"}  # tags that are never closed
