@@ -68,7 +68,7 @@ def test_a_complaint_would_be_noticed(page):
     page.evaluate(
         "() => { console.error('oh'); new Image().src = 'http://127.0.0.1:9/x.png';"
         "document.querySelector('article').style.width = '3000px';"
-        "document.querySelector('td').outerHTML = '<td><p style=\"width: 1em\">letters</p></td>' }"
+        "document.querySelector('dd').outerHTML = '<dd><p style=\"width: 1em\">letters</p></dd>' }"
     )
     page.wait_for_timeout(500)
     assert any("oh" in c for c in page.complaints)

@@ -123,7 +123,7 @@ def test_the_landing_page_gives_the_answer_of_the_readme_and_notebook_02():
 
 EMPTY = {"br", "col", "hr", "img", "input", "link", "meta", "wbr"}  # tags that are never closed
 OTHER = {"a", "code", "pre", "script", "style", "button", *(f"h{i}" for i in range(1, 7))}
-BOXES = {"table-scroll", "text_html", "downloads", "about"}
+BOXES = {"table-scroll", "text_html", "downloads", "about", "seats"}
 
 
 class Prose(HTMLParser):
