@@ -158,6 +158,8 @@ def _show(output, entries: dict[str, dict]) -> None:
 def figure_page(entry: dict, notebook_title: str, made_by: str, folder: Path = FIGURES) -> str:
     """The page of one figure or table as Markdown."""
     id, kind = entry["id"], entry["kind"]
+    found = re.search(r"commit `(\w+)`", made_by)
+    commit = f" Data of commit {found[1]}." if found else ""
     number = entry["notebook"][:2]
     files = files_of(id, folder)
     downloads = [
@@ -182,7 +184,7 @@ def figure_page(entry: dict, notebook_title: str, made_by: str, folder: Path = F
         parts += ["## In words\n", escape(entry["alt"]) + "\n"]
     parts += [
         "## Cite this\n",
-        f"```{{code-block}} text\n:class: copy\n\n{citation.plain(entry)}\n```\n",
+        f"```{{code-block}} text\n:class: copy\n\n{citation.plain(entry)}{commit}\n```\n",
         f"```{{code-block}} bibtex\n\n{citation.bibtex(entry)}\n```\n",
         f"On the command line: `congress-test cite {id}`. The id keeps its meaning: if what is "
         "counted changes, the figure gets another id ([how](../cite.md)).\n",
@@ -233,7 +235,11 @@ def figure_index(entries: list[dict], titles: dict[str, str]) -> str:
         parts.append(f"## {name[:2]} {escape(titles[name])}\n")
         mine = [e for e in entries if e["notebook"] == name]
         for e in sorted(mine, key=lambda e: (e["kind"], e["id"])):
-            parts.append(f"* [{escape(e['title'])}]({e['id']}.md) `{e['id']}`")
+            small = ""
+            if e["kind"] == "figure":
+                alt = html.escape(e["alt"])
+                small = f'<img class="thumb" src="{e["id"]}.svg" alt="{alt}" loading="lazy"><br>'
+            parts.append(f"* {small}[{escape(e['title'])}]({e['id']}.md) `{e['id']}`")
         parts.append("")
     return "\n".join(parts)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from helpers.paths import FIGURES, NOTEBOOKS, ROOT
 from helpers.show import figures
-from helpers.site import citation
+from helpers.site import citation, openings
 from helpers.site import pages as site_pages
 
 OUT = ROOT / "site" / "congress-test.pdf"
@@ -69,11 +69,14 @@ def collected(paths: list[Path], entries: dict[str, dict]) -> str:
     from markdown_it import MarkdownIt
 
     markdown = MarkdownIt("commonmark").enable("table")
-    parts = []
+    parts = [_summary(markdown)]
     for path in paths:
-        for cell in nbformat.read(path, as_version=4).cells:
+        for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
             if cell.cell_type == "markdown":
-                parts.append(markdown.render(cell.source))
+                words = cell.source
+                if number == 0:
+                    words = words.replace("# ", f"# {path.stem[:2]} ", 1)
+                parts.append(markdown.render(words))
                 continue
             shown = "".join(_output(output, entries, markdown) for output in cell.outputs)
             parts.append(_kept_together(shown))
@@ -81,6 +84,14 @@ def collected(paths: list[Path], entries: dict[str, dict]) -> str:
     # links to other notebooks lead nowhere on paper, and a line of nothing else helps nobody
     text = re.sub(r"<p>(?:Next|Back)\b[^<]*(?:<a [^>]*>[^<]*</a>[^<]*)+</p>", "", text)
     return re.sub(r'<a href="(?!https?:)[^"]*">(.*?)</a>', r"\1", text, flags=re.S)
+
+
+def _summary(markdown) -> str:
+    """The first page: the answer, then each notebook's question and first sentence."""
+    found = openings.openings()
+    lines = ["# In one page", found[openings.ANSWERED].answer]
+    lines += [f"**{name[:2]} {o.title}** {o.lead}" for name, o in found.items()]
+    return markdown.render("\n\n".join(lines))
 
 
 def _kept_together(shown: str) -> str:
