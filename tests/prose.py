@@ -17,6 +17,7 @@ CITED = re.compile(r"\]\((?:\.\./)?figures/((?:fig|tab)-[\w-]+)\.csv\)")
 NUMBER = re.compile(r"(?<![\w.,–-])\d[\d,]*(?:\.\d+)?(?![\w]|\.\d)")
 MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 CLAUSE = re.compile(r"[;:()—]|,(?=\s)|\s(?:and|but|against|than|while|or)\s")
+PROGRAMS = {"dlib", "sface", "facenet"}
 SMALL = {"the", "and", "for", "with", "all", "not", "who", "are", "was", "its", "per", "from"}
 
 
@@ -183,11 +184,23 @@ def _in_a_named_row(data, number, percent, contexts) -> bool:
         values = set(data[column])
         by_context = ({v for v in values if names(v, words)} for words in contexts)
         named[column] = next((found for found in by_context if found), set())
+    columns = _of_named_programs(data, contexts)
     return any(
         all(row[column] in values for column, values in named.items())
-        and any(holds(cell, number, percent) for cell in row.values())
+        and any(holds(row[column], number, percent) for column in columns)
         for row in data.to_dict("records")
     )
+
+
+def _of_named_programs(data, contexts) -> list[str]:
+    """The columns but for those of a program that the nearest words do not name, if they name one.
+
+    A table with a column a program has the numbers of all of them in one row.
+    """
+    words = {column: stems(column) & PROGRAMS for column in data}
+    headed = set().union(*words.values())
+    said = next((found for c in contexts if (found := c & headed)), headed)
+    return [column for column, programs in words.items() if not programs or programs & said]
 
 
 def opening(nb) -> str:
