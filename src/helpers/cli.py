@@ -145,6 +145,9 @@ def run(
     csv_out: Annotated[
         Path | None, typer.Option("--csv", help="Write one row a person searched")
     ] = None,
+    registration: Annotated[
+        Path | None, typer.Option(help="Refuse anything but what this file froze (register)")
+    ] = None,
     workers: Workers = None,
     engine: Annotated[str, typer.Option(help="open: open models; rekognition: Amazon's")] = "open",
     region: Annotated[str | None, typer.Option(help="rekognition: where, e.g. us-east-1")] = None,
@@ -185,8 +188,15 @@ def run(
         agree = functools.partial(typer.confirm, err=True)  # stdout may be for a machine
         result, more = amazon.run(probes, gallery, threshold, labels, account, agree)
     elif engine == "open":
+        digest = ""
+        if registration:
+            from helpers.protocol import registration as registered
+
+            plan = registered.register(probes, gallery, model, detector, threshold, labels)
+            digest = registered.require(registration, plan)
         people, scores = congress_test.gather(probes, gallery, model, detector, labels, workers)
-        result, more = congress_test.run(people, scores, threshold), ""
+        result = congress_test.run(people, scores, threshold)
+        more = f"\n  as registered            {registration}, SHA-256 {digest}" if digest else ""
     else:
         raise UserError(f"--engine is open or rekognition, not {engine!r}")
     if csv_out:
@@ -241,6 +251,30 @@ def validate(
     if csv_out:
         table.to_csv(csv_out, index=False, float_format="%.6g")
     typer.echo(shown.text(table))
+
+
+@app.command()
+def register(
+    probes: Annotated[str, typer.Option(help="congress, a folder, or face metadata")],
+    gallery: Annotated[str, typer.Option(help="legislators, utkface, a folder, or face metadata")],
+    out: Annotated[Path, typer.Option(help="JSON file to write, once")],
+    model: Model = "dlib-native",
+    detector: Detector = "yunet",
+    threshold: Annotated[str, typer.Option(help="default, a distance, fmr:1e-5")] = "default",
+    labels: Annotated[Path | None, typer.Option(help="As for run")] = None,
+) -> None:
+    """Freeze a run before anybody is enrolled: people, gallery, pipeline, threshold, by digest.
+
+    Type what you predict into its `hypotheses`, commit the file, and only then:
+
+      congress-test run --registration FILE ... (with the same choices)
+
+    which refuses to run with anything else. Notebook 13 was made that way.
+    """
+    from helpers.protocol import registration as registered
+
+    registered.write(registered.register(probes, gallery, model, detector, threshold, labels), out)
+    typer.echo(f"{out}: add your hypotheses and commit it before the run")
 
 
 @app.command()

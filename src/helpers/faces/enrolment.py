@@ -151,7 +151,7 @@ def enrol(
         raise UserError(f"the id {twice!r} occurs twice; ids name faces and must differ")
     config = pipelines.configuration(model, detector)
     description = describe(config)
-    description["images_sha256"] = _digest(images)
+    description["images_sha256"] = digest(images)
     parts = out.parent / f"{out.name}.parts"
     if out.exists() and read_description(out) == description:
         shutil.rmtree(parts, ignore_errors=True)  # of a run killed just before its end
@@ -399,7 +399,7 @@ def _start_or_resume(parts: Path, description: dict) -> None:
         half.write_text(wanted)
 
 
-def _digest(images: pd.DataFrame) -> str:
+def digest(images: pd.DataFrame) -> str:
     """One hash over ids and image bytes: what an enrolment was made from."""
     total = hashlib.sha256()
     for row in images.itertuples():

@@ -1,0 +1,80 @@
+"""A registration: what a run will do, frozen before anybody is enrolled.
+
+`register` says who is searched, in which gallery, by which pipeline, at which threshold, as
+digests and numbers; committing the file makes it a registration. `require` refuses a run that is
+anything else. What is predicted, and what would count as confirmed, the person who registers types
+into `hypotheses`.
+"""
+
+import json
+from pathlib import Path
+
+from helpers.errors import UserError
+from helpers.faces import enrolment, pipelines
+from helpers.files import sha256, write_atomically
+from helpers.protocol import policy as policies
+from helpers.protocol import shipping
+from helpers.sources import fetch, galleries
+
+NAMED = {"congress": "probes", "legislators": "legislators", "utkface": "utkface"}
+
+
+def register(
+    probes: str, gallery: str, model: str, detector: str, threshold: str, labels: Path | None
+) -> dict:
+    """What a run with these choices would do, as JSON-able values; nobody is enrolled.
+
+    The sides are named by a digest of their images, face metadata files by their own SHA-256. The
+    threshold is a number of the pipeline, so "count:28", which asks for the scores, is refused.
+    Raises UserError.
+    """
+    policy = policies.parse(threshold)
+    if policy.kind == "count":
+        raise UserError(
+            f"--threshold {policy} needs the scores; register a distance, default or fmr:1e-5"
+        )
+    config = shipping.configuration(model, detector)
+    number, origin = policies.resolve(policy, None, config)
+    return {
+        "probes": _side(probes),
+        "gallery": _side(gallery),
+        "labels_sha256": sha256(labels) if labels else None,
+        "configuration": config._asdict(),
+        "weights_sha256": pipelines.weight_hashes(config),
+        "threshold": number,
+        "threshold_origin": origin,
+    }
+
+
+def _side(what: str) -> str:
+    if str(what).endswith(".parquet"):
+        if not Path(what).is_file():
+            raise UserError(f"{what} does not exist")
+        return sha256(Path(what))
+    if what in NAMED:
+        return sha256(fetch.MANIFESTS / f"{NAMED[what]}.csv")
+    return enrolment.digest(galleries.load_folder(Path(what)))
+
+
+def write(registration: dict, out: Path) -> None:
+    """Write a registration; raises UserError if the file exists: it is written once."""
+    if out.exists():
+        raise UserError(f"{out} exists: a registration is written once")
+    text = json.dumps({**registration, "hypotheses": []}, indent=1, sort_keys=True)
+    with write_atomically(out) as half:
+        half.write_text(text + "\n", encoding="utf-8")
+
+
+def require(path: Path, planned: dict) -> str:
+    """The SHA-256 of a registration, if the planned run is what it froze.
+
+    planned: as from `register`. Raises UserError naming what is different.
+    """
+    try:
+        frozen = json.loads(path.read_text("utf-8"))
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is no registration: {error}") from error
+    wrong = [key for key in planned if frozen.get(key) != json.loads(json.dumps(planned[key]))]
+    if wrong:
+        raise UserError(f"not what {path} registered: {', '.join(wrong)} differ")
+    return sha256(path)
