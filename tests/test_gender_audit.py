@@ -131,7 +131,7 @@ def test_one_face_of_each_identity_and_all_failures(tmp_path, monkeypatch):
     assert strata.index.tolist() == ["a", "b", "d", "e"]
     assert strata["age_band"].tolist() == ["18-34", "35-75", "35-75", "35-75"]
     monkeypatch.setattr(shipping, "SMALLEST", 2)
-    with pytest.raises(ValueError, match="too few private people"):
+    with pytest.raises(ValueError, match="too few people"):
         g.strangers()
 
 

@@ -332,7 +332,7 @@ def verify(
 
 @app.command()
 def cite(
-    figure: Annotated[str, typer.Argument(help="The id of a figure or table: fig-02-primary")],
+    figure: Annotated[str, typer.Argument(help="The id of a figure or table: fig-02-four-ways")],
 ) -> None:
     """Print how to cite a figure or table: a line of text, then BibTeX."""
     from helpers.site import citation

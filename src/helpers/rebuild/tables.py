@@ -1,7 +1,7 @@
 """Results tables in data/results/: which module makes which, and how they are made again.
 
 They hold what a notebook cannot compute from the rest of what ships: it would need the images, the
-embeddings of private people, or minutes.
+embeddings of the gallery, or minutes.
 """
 
 import argparse

@@ -109,7 +109,7 @@ class GapChange(NamedTuple):
 def gap_change(before, after, of_colour, strata=None) -> GapChange:
     """How much more a share changed among members of colour than among white members.
 
-    before, after, of_colour: bool arrays over the same people; strata: recorded sex, to compare
+    before, after, of_colour: bool arrays over the same people; strata: recorded gender, to compare
     within (each weighted by its part of all the people; one without both groups adds nothing).
     Interval: from the Tango intervals of each group by the method of Zou and Donner (2008,
     "MOVER"). p: exact permutation test, two-sided: the groups' labels exchanged within the strata.

@@ -112,7 +112,7 @@ def strangers() -> pd.DataFrame:
     band = np.where(labels["age"] < OLDER, *BANDS)
     strata = labels[["gender", "race"]].astype(str).assign(age_band=band).sort_index()
     if strata.groupby(list(strata)).size().min() < shipping.SMALLEST:
-        raise ValueError("a stratum holds too few private people to tell of")
+        raise ValueError("a stratum holds too few people to tell of")
     return strata
 
 

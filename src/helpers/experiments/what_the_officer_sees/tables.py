@@ -8,7 +8,7 @@ the first; the question is at which rank they come back.
 and candidate-lists-hubs.csv. It needs the face metadata of `utkface` in the cache (`congress-test
 fetch utkface`, `congress-test enrol utkface`), no images, and takes some minutes.
 
-What ships of private people are scores of each probe at four places of its list, without the faces.
+What ships of the gallery are scores of each probe at four places of its list, without the faces.
 An attack on one face needs many scores that are known to be that face's. Here no score says whose
 it is; and even an attacker who could tell would gain little: four scores a probe among all gallery
 faces are about a tenth of a score a face, and `make` refuses to write if one face supplied more
