@@ -63,14 +63,11 @@ def at_defaults() -> bool:
 
 CLAIMS = [
     (
-        "What two of the three programs did to the Congress of 2018, they did again to members who were not there.",
-        lambda: (
-            {m for (m, _), (_, v) in verdict().items() if v == verdicts.REPLICATED}
-            == {"dlib-native", "facenet-native"}
-        ),
+        "What Dlib did to the Congress of 2018, it did again to members who were not there.",
+        dlib_held_in_everything,
     ),
     (
-        "Of 169 newcomers, Dlib picked those of colour, East Asian ones above all, more often than white ones, as registered beforehand.",
+        "Of 169 newcomers it picked those of colour, East Asian ones above all, more often than white ones, as registered beforehand.",
         lambda: (
             verdict()["dlib-native", "part"] == ("East Asian", "replicated")
             and verdict()["dlib-native", "pooled"][1] == "replicated"
@@ -78,15 +75,23 @@ CLAIMS = [
         ),
     ),
     (
-        "For Facenet one of two hypotheses held.",
+        "For Facenet one of two hypotheses held, on three people.",
         lambda: (
-            [verdict()["facenet-native", k][1] for k in ("part", "pooled")]
+            tables.hypotheses()
+            .query("model == 'facenet-native' and kind == 'part'")["flagged"]
+            .item()
+            == 3
+            and [verdict()["facenet-native", k][1] for k in ("part", "pooled")]
             == ["replicated", "undecided"]
         ),
     ),
     (
-        "SFace stays undecided, and no hypothesis failed.",
-        lambda: none_failed() and verdict()["sface-native", "pooled"][1] == "undecided",
+        "SFace stays undecided.",
+        lambda: verdict()["sface-native", "pooled"][1] == "undecided",
+    ),
+    (
+        "No hypothesis failed.",
+        none_failed,
     ),
     (
         "Every registered direction came back; three of five hypotheses are confirmed",
@@ -122,7 +127,7 @@ CLAIMS = [
     ("The native three pass again.", facenet_by_deepface),
     ("At their defaults all pipelines take most newcomers for somebody else", at_defaults),
     (
-        "Together, Dlib and Facenet flag members of colour more often in this gallery by a margin that chance does not explain",
+        "Together, Dlib and Facenet flag members of colour more often in this gallery, with intervals that leave equality out",
         together,
     ),
 ]

@@ -55,19 +55,22 @@ def deepface(network: str) -> Callable:
 
     The crop is deepface's (`face.crop`), padded to the network's input and scaled to 0 to 1.
     """
-    from deepface.modules.preprocessing import resize_image
-
     run, side = networks.load(network), networks.SIDES[network]
 
     def embed(image, face):
-        # deepface hands the recogniser BGR in [0, 1]
-        scaled = face.crop / 255 if face.crop.max() > 1 else face.crop
-        blob = resize_image(scaled, (side, side))[0]
+        blob = deepface_blob(face, (side, side))[0]
         if network == "Facenet":
             return run(blob)
         return run(np.ascontiguousarray((blob * 255).astype(np.uint8)[:, :, ::-1]))
 
     return embed
+
+
+def deepface_blob(face, size: tuple[int, int]) -> np.ndarray:
+    """What deepface hands any recogniser: its crop padded to size, (1, *size, 3) BGR in [0, 1]."""
+    from deepface.modules.preprocessing import resize_image
+
+    return resize_image(face.crop / 255 if face.crop.max() > 1 else face.crop, size)
 
 
 def dlib_landmarks() -> Callable:

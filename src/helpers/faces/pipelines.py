@@ -217,13 +217,10 @@ def _client(name: str) -> Callable:
     """`embed` of a recogniser that only deepface knows, run by deepface's own client."""
     recogniser, _ = build("facial_recognition", name)
     one_thread(recogniser)
-    from deepface.modules.preprocessing import resize_image
-
     height, width = recogniser.input_shape
 
     def embed(image, face):
-        scaled = face.crop / 255 if face.crop.max() > 1 else face.crop
-        blob = resize_image(scaled, (width, height))
+        blob = feeds.deepface_blob(face, (width, height))
         return np.asarray(recogniser.forward(blob), dtype=np.float32)
 
     return embed

@@ -12,6 +12,7 @@ from helpers.show.style import INK, MUTED, styled
 from helpers.sources import groups
 
 PEOPLE = {"part": "{} against white newcomers", "pooled": "Of colour against white newcomers"}
+LARGEST = 200  # an odds ratio: an interval beyond that leaves the axis
 SETS = {"115th": "the 115th", "newcomers": "newcomers", "together": "together"}
 
 
@@ -19,7 +20,7 @@ def verdict_table() -> pd.DataFrame:
     """Each registered hypothesis with its counts, odds ratio, p and verdict."""
     found = tables.hypotheses()
     predicted = found["part"].ne("")
-    who = [PEOPLE[r.kind].format(r.part or "No part") for r in found.itertuples()]
+    who = [PEOPLE[r.kind].format(r.part) if r.part else "None" for r in found.itertuples()]
     shown = pd.DataFrame({"Program": found["model"].map(MODEL_LABELS), "Hypothesis": who})
     shown["Flagged, these"] = [f"{r.flagged} of {r.searched}" for r in found.itertuples()]
     shown["Flagged, white"] = [
@@ -165,6 +166,3 @@ def draw(data: pd.DataFrame) -> Figure:
     ax.set_xlabel("Odds ratio within recorded gender (1: no difference), logarithmic", loc="left")
     ax.grid(axis="x")
     return fig
-
-
-LARGEST = 200  # an interval beyond that leaves the axis
