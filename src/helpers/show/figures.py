@@ -54,7 +54,7 @@ class Saved(dict):
                 "image/png": base64.b64encode(png).decode("ascii"),
                 "text/plain": f"{self['id']}: {self['title']}. {self['alt']}",
             }
-            meta = {"image/png": {"alt": self["alt"], "width": int(WIDTH * 100)}}
+            meta = {"image/png": {"alt": self["alt"], "width": int(WIDTH * 125)}}
             display(bundle, metadata=meta, raw=True)
         display({"text/markdown": caption, "text/plain": self["caption"]}, raw=True)
 
@@ -81,8 +81,8 @@ def save(
 
     Raises ValueError if a text is missing or `alt` is shorter than 40 characters, the id is
     malformed or taken by another notebook, there are no data, or, in the finished picture, a
-    letter is smaller than 7 pt at the final width, a text is cut off or two texts overlap. A
-    title or subtitle may take three lines.
+    letter is smaller than 8 pt at the final width, a text is cut off or two texts overlap. A
+    title or subtitle may take four lines.
     """
     folder = Path(folder or FIGURES)
     entry = _entry("figure", id, title, caption, notebook, folder, alt=alt)

@@ -10,8 +10,8 @@ from matplotlib.text import Text
 
 from helpers.show.style import INK, MARGIN, MUTED, WIDTH
 
-SMALLEST_PT = 7.0
-MOST_LINES = 3
+SMALLEST_PT = 8.0
+MOST_LINES = 4
 LEADING = 1.28  # height of a line of a title, in font sizes
 
 
@@ -26,7 +26,7 @@ def headline(fig: Figure, title: str, subtitle: str, source: str) -> None:
         (_wrap(fig, text, size, weight, width - 2 * MARGIN), size, weight, colour)
         for text, size, weight, colour in (
             (title.strip().rstrip("."), 11, "bold", INK),
-            (subtitle.strip(), 8.5, "normal", MUTED),
+            (subtitle.strip(), 9, "normal", MUTED),
         )
         if text
     ]
@@ -41,7 +41,7 @@ def headline(fig: Figure, title: str, subtitle: str, source: str) -> None:
         )  # fmt: skip
         top -= (lines.count("\n") + 1) * size * LEADING / 72 / height + 0.03 / height
     fig.text(
-        left, 0.05 / height, source, fontsize=7, color=MUTED, va="bottom", ha="left",
+        left, 0.05 / height, source, fontsize=8, color=MUTED, va="bottom", ha="left",
         gid="headline", in_layout=False,
     )  # fmt: skip
     if fig.get_layout_engine() is None:
@@ -78,7 +78,7 @@ def renderer_of(fig: Figure):
 def layout_problems(fig: Figure) -> list[str]:
     """What a reader would stumble over in the drawn figure, a sentence each; [] if nothing.
 
-    Measured on the drawn texts: size below 7 pt when the figure is printed WIDTH inches wide,
+    Measured on the drawn texts: size below 8 pt when the figure is printed WIDTH inches wide,
     a text that leaves the picture, two texts that overlap by more than a pixel.
     """
     renderer = renderer_of(fig)
