@@ -78,7 +78,9 @@ def without_prelu(path: Path | str) -> bytes:
             helper.make_node("Relu", [x], [f"{out}_above"]),
             helper.make_node("Conv", [x, f"{out}_minus"], [f"{out}_negated"], **depthwise),
             helper.make_node("Relu", [f"{out}_negated"], [f"{out}_below"]),
-            helper.make_node("Conv", [f"{out}_below", f"{out}_slope"], [f"{out}_kept"], **depthwise),
+            helper.make_node(
+                "Conv", [f"{out}_below", f"{out}_slope"], [f"{out}_kept"], **depthwise
+            ),
             helper.make_node("Add", [f"{out}_kept", f"{out}_above"], [out]),
         ]
     del model.graph.node[:]
