@@ -1,10 +1,61 @@
-"""Files of every room: what one holds, and how one is written without ever being half there."""
+"""Files of every room: what a typed path means, what a file holds, and how one is written whole."""
 
 import hashlib
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from helpers.errors import UserError
+
+DATASET = "dataset:"  # before a name: the dataset, whatever lies in the folder
+
+
+def typed(text: str | Path) -> Path:
+    """The path that a user means; ~ is the home folder. Raises UserError for an empty text."""
+    if not str(text).strip():
+        raise UserError("a path is empty: name a file or a folder (. is the one you are in)")
+    return Path(os.path.expanduser(text))
+
+
+def output(text: str | Path) -> Path:
+    """The path of a file to be written. Raises UserError where it could not be: no work is lost."""
+    path = typed(text)
+    if path.is_dir() or str(text).endswith("/"):
+        raise UserError(f"{path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UserError(f"{path} cannot be written: it is there and write-protected")
+    if not path.exists() or path.is_file():  # a device or a pipe is not replaced
+        try:
+            with tempfile.TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    return path
+
+
+def dataset_or_path(text: str | Path, datasets: Collection[str]) -> str | Path:
+    """What a user means: one of the datasets, a str, or else a path, a Path.
+
+    `dataset:NAME` is always the dataset, `./NAME` always the path. Raises UserError for a bare
+    name that could be either.
+    """
+    name = str(text)
+    if name.startswith(DATASET):
+        dataset = name.removeprefix(DATASET)
+        if dataset not in datasets:
+            raise UserError(f"there is no dataset {dataset!r} here, only {', '.join(datasets)}")
+        return dataset
+    if name not in datasets:
+        return typed(text)
+    if os.path.lexists(name):
+        raise UserError(
+            f"{name} is a dataset, and something in this folder: say {DATASET}{name} or ./{name}"
+        )
+    return name
 
 
 def sha256(path: Path) -> str:
@@ -18,8 +69,12 @@ def write_atomically(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to, which takes its place when the block is done.
 
     Whoever reads finds the old file or the new one, never a part. When the block fails the old
-    file stays and nothing is left beside it. The folder has to exist.
+    file stays and nothing is left beside it. The folder has to exist. A device or a pipe is
+    written to as it is.
     """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

@@ -135,7 +135,8 @@ def enrol(
 ) -> tuple[int, int]:
     """Enrol images into a Parquet file of face metadata; return (faces, failures).
 
-    `images` has the columns id and path. Beside `out` lies `<out stem>.failures.csv`. Work is done
+    `images` has the columns id and path. Beside `out`, without its
+    ".parquet", lie the failures in `….failures.csv`. Work is done
     in batches by one process a core, each batch written atomically when it is done, so a killed
     run loses at most the batch that each process had in hand, and the same command resumes to the
     same bytes. An image is a row or a failure, whatever is wrong with it. An `out` that was made
@@ -153,7 +154,7 @@ def enrol(
     description = describe(config)
     description["images_sha256"] = digest(images)
     parts = out.parent / f"{out.name}.parts"
-    if out.exists() and read_description(out) == description:
+    if out.exists() and failures_path(out).exists() and read_description(out) == description:
         shutil.rmtree(parts, ignore_errors=True)  # of a run killed just before its end
         faces = pq.read_metadata(out).num_rows
         return faces, len(images) - faces
@@ -184,12 +185,12 @@ def enrol(
                 break
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 number = pending.pop(future)
-                _finish(future, parts / f"{number:06d}")
+                _finish(future, parts / f"{number:06d}.parquet")
                 bar.update(len(batches[number]))
     return _assemble(parts, len(batches), out, description)
 
 
-def _finish(future, name: Path) -> None:
+def _finish(future, out: Path) -> None:
     try:
         rows, failures = future.result()
     except BrokenProcessPool as error:
@@ -197,11 +198,11 @@ def _finish(future, name: Path) -> None:
             "a worker process died (out of memory?); what was enrolled is kept, "
             "the same command goes on from there"
         ) from error
-    with write_atomically(name.with_suffix(".parquet")) as half:
+    with write_atomically(out) as half:
         pq.write_table(_table(rows), half)
     # the failures file comes last: its presence says that the batch is complete
     frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
-    with write_atomically(name.with_suffix(".failures.csv")) as half:
+    with write_atomically(failures_path(out)) as half:
         frame.to_csv(half, index=False)
 
 
@@ -255,13 +256,30 @@ def read_description(path: Path) -> dict:
 
 
 def read_failures(path: Path) -> pd.DataFrame:
-    """Failures to enrol that lie beside a face metadata file: id, reason, detail, image_sha256."""
-    return pd.read_csv(failures_path(path), dtype=str, keep_default_na=False)
+    """Failures to enrol that lie beside a face metadata file: id, reason, detail, image_sha256.
+
+    Raises UserError when they cannot be read.
+    """
+    path = failures_path(path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:  # pandas' own are some
+        raise UserError(f"{path} cannot be read: {error}") from error
+    if missing := set(FAILURE_COLUMNS) - set(table):
+        raise UserError(f"{path} is no list of failures to enrol: it lacks {min(missing)}")
+    return table
 
 
 def failures_path(out: Path) -> Path:
     """Where the failures of a face metadata file lie."""
-    return Path(out).with_suffix(".failures.csv")
+    out = Path(out)
+    return out.with_name(f"{out.name.removesuffix('.parquet')}.failures.csv")
+
+
+def is_metadata(what: str | Path) -> bool:
+    """Whether a path means face metadata: a file does, or the name of one that is missing."""
+    path = Path(what)
+    return path.is_file() or (path.suffix == ".parquet" and not path.is_dir())
 
 
 def describe(config: pipelines.Configuration) -> dict:

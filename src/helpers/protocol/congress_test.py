@@ -51,8 +51,8 @@ def people_searched() -> pd.DataFrame:
 
 
 def gather(
-    probes: str,
-    gallery: str,
+    probes: str | Path,
+    gallery: str | Path,
     model: str,
     detector: str = "yunet",
     labels: Path | None = None,
@@ -97,7 +97,10 @@ def gather(
     found = score_store.compute(
         probe_faces, second, gallery_faces, clusters, same, shipping.KEEP_PROBES
     )
-    return people, found._replace(description={**found.description, "same_person_rule": rule})
+    alone = probes != "congress" and enrolment.is_metadata(probes)
+    known = not alone or enrolment.failures_path(Path(probes)).exists()
+    more = {"same_person_rule": rule, "failures_known": known}
+    return people, found._replace(description=found.description | more)
 
 
 def _side(what, config, labels, workers, progress):
@@ -108,11 +111,13 @@ def _side(what, config, labels, workers, progress):
         if not path.exists():
             shipping.enrol_dataset(named[what], config.model, config.detector, workers, progress)
         people = people_searched() if what == "congress" else None
-    elif str(what).endswith(".parquet"):
+    elif enrolment.is_metadata(what):
         path = Path(what)
-        faces = enrolment.read_faces(path)
-        failures = enrolment.read_failures(path)
-        people = pd.DataFrame({"id": sorted([*faces["id"], *failures["id"]])})
+        ids = enrolment.read_faces(path)["id"].to_list()
+        known = enrolment.failures_path(path).exists()
+        if known:  # a copied or exported file comes without
+            ids += enrolment.read_failures(path)["id"].to_list()
+        people = pd.DataFrame({"id": sorted(ids)})
         if labels:
             given = galleries.read_labels(labels)
             unknown = given["id"][~given["id"].isin(people["id"])]
@@ -120,6 +125,7 @@ def _side(what, config, labels, workers, progress):
                 raise UserError(
                     f"{labels} labels {len(unknown)} images that are not in {what} "
                     f"(first: {unknown.iloc[0]!r})"
+                    + ("" if known else ": their failures to enrol are not known")
                 )
             people = people.merge(given, on="id", how="left")
     else:
@@ -198,7 +204,9 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
         "threshold_origin": origin,
         "gallery_faces": scores.faces,
         "searched": searched.denominator,
-        "failures_to_enrol": int((~members["enrolled"]).sum()),
+        "failures_to_enrol": int((~members["enrolled"]).sum())
+        if scores.description.get("failures_known", True)
+        else None,
         "falsely_matched": searched.numerator,
         "fpir": searched.rate,
         "fpir_low": None if fixed else searched.low,

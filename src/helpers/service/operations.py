@@ -82,7 +82,7 @@ def look(service: Service, image: dict) -> wire.Picture:
         raise ServiceError(
             "InvalidS3ObjectException", f"there is no bucket {bucket!r} here; there are {known}"
         )
-    if place.suffix == ".parquet":
+    if enrolment.is_metadata(place):
         faces, failures, description = _metadata(place)
         if name in failures:
             return wire.Picture([], description)

@@ -27,7 +27,7 @@ def report(result: congress_test.Result, title: str) -> str:
         f"  threshold {s['threshold']:.4f}: {s['threshold_origin']}",
         f"  searched                 {s['searched']:,} people in a gallery of "
         f"{s['gallery_faces']:,} faces",
-        f"  failures to enrol        {s['failures_to_enrol']:,} (counted as no match)",
+        f"  failures to enrol        {_failures(s['failures_to_enrol'])}",
         f"  falsely matched (FPIR)   {numbers.rate(s['falsely_matched'], s['searched'], *low)}",
         f"  implied FMR              {'' if s.get('pairs_complete', True) else 'at least '}"
         f"{s['pairs_at_threshold']:,} of {s['comparisons']:,} "
@@ -119,6 +119,12 @@ def _ratio(value: float) -> str:
 
 def _wilson_text(k, n) -> str:
     return numbers.rate(k, n, *intervals.wilson(k, n))
+
+
+def _failures(count: int | None) -> str:
+    if count is None:
+        return "unknown: no failures file lies beside the face metadata of the people searched"
+    return f"{count:,} (counted as no match)"
 
 
 def _small(value) -> str:
