@@ -42,7 +42,8 @@ class _Friendly(typer.core.TyperGroup):
 
 def say(text: str, err: bool = False) -> None:
     """Print a text, without what a name in it could do to a terminal."""
-    typer.echo("".join(map(_harmless, text)), err=err)
+    # not typer's echo: it takes an ASCII terminal for one of UTF-8
+    print("".join(map(_harmless, text)), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def _harmless(c: str) -> str:
