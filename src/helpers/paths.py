@@ -16,6 +16,11 @@ def cache_dir() -> Path:
     return _of("CONGRESS_TEST_CACHE") or Path(pooch.os_cache("congress-test"))
 
 
+def is_cached(path: Path) -> bool:
+    """Whether a file lies in the cache: made here, and made again where it is damaged."""
+    return path.resolve().is_relative_to(cache_dir().resolve())
+
+
 def mirror_dir() -> Path | None:
     """Local mirror of the public data (`CONGRESS_TEST_MIRROR`), laid out `<host>/<path of URL>`."""
     path = _of("CONGRESS_TEST_MIRROR")

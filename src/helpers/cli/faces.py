@@ -12,6 +12,7 @@ from helpers.cli.options import (
     Model,
     Workers,
     app,
+    argument_in,
     dataset_or_path,
     number,
     path_in,
@@ -87,9 +88,24 @@ def enrol(
         found = galleries.load_folder(images)
     faces, failures = enrolment.enrol(found, out, model, detector, workers)
     say(f"{faces:,} faces enrolled in {out}, {failures:,} failures to enrol")
+    if ignored := found.attrs.get("ignored"):
+        say(f"  ignored: {ignored}")
     if failures:
         reasons = enrolment.read_failures(out)["reason"].value_counts()
         say("  " + ", ".join(f"{reason}: {n:,}" for reason, n in reasons.items()))
+
+
+@app.command()
+def forget(
+    folder: Annotated[Path, argument_in(help="A folder of images that was searched or tested")],
+) -> None:
+    """Delete what the cache keeps of a folder's photographs: the templates that run made of them.
+
+    The folder need not be there any more. Files that you named yourself (enrol, export) stay.
+    """
+    from helpers.faces import kept
+
+    say(f"{kept.forget(folder):,} files of face metadata deleted")
 
 
 @app.command()

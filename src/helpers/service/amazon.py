@@ -318,7 +318,7 @@ def _each(rows: pd.DataFrame, rate: float, what: str, call: Callable) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         futures = [pool.submit(one, row) for row in rows.itertuples()]
         try:
-            shown = tqdm(as_completed(futures), what, len(futures), disable=not sys.stderr.isatty())
+            shown = tqdm(as_completed(futures), what, len(futures), disable=None)
             for future in shown:
                 future.result()
         except BaseException:

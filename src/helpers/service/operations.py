@@ -28,6 +28,7 @@ from helpers.service.store import (
     StoreFull,
     Unlike,
 )
+from helpers.sources import photographs
 
 FORMATS = ("JPEG", "PNG")  # as Amazon
 MOST_BYTES = 5 * 1024 * 1024  # of an image in a request, as Amazon
@@ -137,8 +138,8 @@ def _look_at(model: str, content: bytes, most: int, name: str = "") -> wire.Pict
     digest = hashlib.sha256(content).hexdigest()
     with _one_at_a_time:
         try:
-            image = enrolment.decode_image(io.BytesIO(content), FORMATS)
-        except enrolment.Unreadable as error:
+            image = photographs.decode_image(io.BytesIO(content), FORMATS)
+        except photographs.Unreadable as error:
             if error.reason == "too many pixels":
                 raise _too_large(str(error)) from error
             raise ServiceError(

@@ -27,6 +27,7 @@ def report(result: congress_test.Result, title: str) -> str:
         f"  threshold {s['threshold']:.4f}: {s['threshold_origin']}",
         f"  searched                 {s['searched']:,} people in a gallery of "
         f"{s['gallery_faces']:,} faces",
+        *(f"  ignored                  {text}" for text in s.get("ignored", ())),
         f"  failures to enrol        {_failures(s['failures_to_enrol'])}",
         f"  falsely matched (FPIR)   {numbers.rate(s['falsely_matched'], s['searched'], *low)}",
         f"  implied FMR              {'' if s.get('pairs_complete', True) else 'at least '}"
@@ -47,6 +48,12 @@ def report(result: congress_test.Result, title: str) -> str:
         lines.append(
             "                           (the rule was set on a gallery of thousands: "
             "in one this small it leaves out too many)"
+        )
+    if s.get("identical_images"):
+        lines.append(
+            f"  identical images         {s['identical_images']} in the gallery are searched as "
+            "well: left out; with nobody left out "
+            f"{s['falsely_matched_none_left_out']} falsely matched"
         )
     if s.get("contested_pairs"):
         lines.append(
