@@ -53,6 +53,13 @@ def add(store, rows, description, name="c"):
     return [store.add(name, [row], description, row["id"])[0] for row in rows]
 
 
+def test_nobody_else_may_read_a_store(store, tmp_path, rows, faces):
+    store.create("c", MODEL)
+    add(store, rows[:1], faces.attrs)
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+    assert {p.stat().st_mode & 0o777 for p in (tmp_path / "store").iterdir()} == {0o600}
+
+
 def test_what_is_stored_is_what_was_given(store, tmp_path, rows, faces):
     store.create("c", MODEL)
     for given_row, stored in zip(rows[:9], add(store, rows[:9], faces.attrs), strict=True):

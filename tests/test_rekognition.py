@@ -68,13 +68,13 @@ class Amazon:
     def IndexFaces(self, name, request, photo):
         assert request["QualityFilter"] == "NONE" and request["MaxFaces"] == 1
         records = []
-        if photo != "landscape":
+        if not photo.startswith("landscape"):
             self.faces[name][request["ExternalImageId"]] = float(photo)
             records = [{"Face": {"FaceId": "0" * 8, "ExternalImageId": request["ExternalImageId"]}}]
         return {"FaceRecords": records, "UnindexedFaces": [], "FaceModelVersion": "7.0"}
 
     def SearchFacesByImage(self, name, request, photo):
-        if photo == "landscape":
+        if photo.startswith("landscape"):
             return "InvalidParameterException"
         found = {i: 100 - abs(float(photo) - v) for i, v in self.faces[name].items()}
         near = sorted(found, key=lambda i: (-found[i], i))
@@ -153,8 +153,8 @@ def sides(tmp_path):
     """Twelve photographs to search and twenty to search in; the best similarities are known."""
     photographs(tmp_path / "probes", [i * 100 for i in range(11)] + ["landscape"])
     # probe i has its nearest face at 100 - 3 i percent, from probe 0 (100 %) to probe 10 (70 %)
-    near = [i * 100 + 3 * i for i in range(11)]
-    photographs(tmp_path / "gallery", near + [5000 + i for i in range(8)] + ["landscape"])
+    near = [0.0, *(i * 100 + 3 * i for i in range(1, 11))]
+    photographs(tmp_path / "gallery", near + [5000 + i for i in range(8)] + ["landscape, too"])
     return ("--probes", tmp_path / "probes", "--gallery", tmp_path / "gallery")
 
 
@@ -198,6 +198,25 @@ def test_a_run_gives_the_result_of_any_run(amazon, sides, tmp_path):
     assert "7 of 12 (58.3 %" in report and "Person 0; Person 1" in report
     assert "not looked for" in report and "no face found: 1" in report
     assert "stays at Amazon" in report and "--delete-collection" in report
+
+
+def test_a_photograph_on_both_sides_is_not_sent_and_both_counts_are_given(amazon, sides, tmp_path):
+    for name in ("05.jpg", "09.jpg"):
+        (tmp_path / "gallery" / f"copy-{name}").write_bytes(
+            (tmp_path / "probes" / name).read_bytes()
+        )
+    (tmp_path / "gallery" / "notes.txt").write_text("x")
+    (tmp_path / "gallery" / "@eaDir").mkdir()
+    s = call(amazon, *sides, "--json")["summary"]
+    assert (s["falsely_matched"], s["gallery_faces"], s["identical_images"]) == (7, 19, 2)
+    assert s["falsely_matched_none_left_out"] == 8  # 05 is matched in any case, 09 (73 %) is not
+    assert amazon.calls["IndexFaces"] == 20
+    report = call(amazon, *sides, text=True)
+    assert "identical images         2 in the gallery" in report
+    assert "gallery: 1 file (no image), 1 folder (of a system)" in report
+    assert "every photograph of" in call(amazon, *sides[:2], "--gallery", sides[1], status=2)
+    os.mkfifo(tmp_path / "gallery" / "pipe.jpg")
+    assert call(amazon, *sides, "--json")["summary"]["gallery_failure_reasons"]["not a file"] == 1
 
 
 @pytest.mark.parametrize(
@@ -434,7 +453,8 @@ def test_no_credentials_no_region_no_connection(amazon, sides, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     amazon.url = "http://127.0.0.1:1"
-    assert "could not be reached" in call(amazon, *sides, status=2)
+    text = call(amazon, *sides, status=2)
+    assert "http://127.0.0.1:1/ could not be reached: look at --region, --endpoint-url" in text
 
 
 # ---------------------------------------------------------------- what is final

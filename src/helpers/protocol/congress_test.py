@@ -96,10 +96,7 @@ def gather(
     twice = _identical(probe_rows, gallery_rows, clusters)
     searched_too = gallery_rows["image_sha256"].isin(probe_rows["image_sha256"])
     if searched_too.all():
-        raise UserError(
-            f"every photograph of {gallery} is one of {probes}: nobody is left who could be taken "
-            "for somebody else. Give a gallery of other people"
-        )
+        raise same_on_both_sides(probes, gallery)
     if len(twice):
         same = pd.concat([twice, same], ignore_index=True).drop_duplicates(["probe_id", "cluster"])
     found = score_store.compute(
@@ -114,6 +111,14 @@ def gather(
         "ignored": [f"in {a}: {b}" for a, b in ((probes, passed), (gallery, passed_too)) if b],
     }
     return people, found._replace(description=found.description | more)
+
+
+def same_on_both_sides(probes, gallery) -> UserError:
+    """The refusal of a gallery that holds the photographs searched, and no other."""
+    return UserError(
+        f"every photograph of {gallery} is one of {probes}: nobody is left who could be taken for "
+        "somebody else. Give a gallery of other people"
+    )
 
 
 def _identical(probes: pd.DataFrame, gallery: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:

@@ -111,7 +111,8 @@ def gather(probes: str | Path, gallery: str | Path, labels: Path | None = None) 
     """The photographs of both sides, looked at but not sent.
 
     probes: "congress" or a folder. gallery: "legislators", "utkface" (its adults) or a folder.
-    Raises UserError where images are missing, or two ids of the gallery become one at Amazon.
+    Photographs of the gallery that are also searched are left out. Raises UserError where images
+    are missing, or two ids of the gallery become one at Amazon.
     """
     if probes == "congress":
         if labels:
@@ -128,7 +129,16 @@ def gather(probes: str | Path, gallery: str | Path, labels: Path | None = None) 
             stored = stored[stored["id"].isin(faces.loc[faces["adult"], "id"])]
     else:
         stored = _folder(gallery)
+    passed = [
+        f"in {side}: {ignored}"
+        for side, files in ((probes, searched), (gallery, stored))
+        if (ignored := files.attrs.get("ignored"))
+    ]
     searched, stored = _examined(searched), _examined(stored)
+    twice = stored["sha256"].isin(set(searched["sha256"]) - {""})
+    if twice.all():
+        raise congress_test.same_on_both_sides(probes, gallery)
+    identical, stored = stored[twice], stored[~twice].reset_index(drop=True)
     stored["external"] = stored["id"].map(external_id)
     if (same := stored["external"].duplicated(keep=False)).any():
         first = stored.loc[stored["external"] == stored.loc[same, "external"].iloc[0], "id"]
@@ -138,7 +148,7 @@ def gather(probes: str | Path, gallery: str | Path, labels: Path | None = None) 
         )
     lines = "\n".join(sorted(stored["external"] + " " + stored["sha256"]))
     name = "congress-test-" + hashlib.sha256(lines.encode()).hexdigest()[:16]
-    return Job(people, searched, stored, name)
+    return Job(people, searched, stored, name, set(identical["sha256"]), len(identical), passed)
 
 
 def _folder(what: str | Path, labels: Path | None = None) -> pd.DataFrame:
@@ -154,6 +164,8 @@ def _examined(files: pd.DataFrame) -> pd.DataFrame:
 
 def _examine(path: Path) -> tuple[str, str]:
     """SHA-256 of a file, and why Amazon would refuse it, "" if it would not."""
+    if path.exists() and not path.is_file():  # a pipe may never end
+        return "", "not a file"
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -374,7 +386,9 @@ def to_scores(job: Job, journal: Journal) -> Scores:
             found = [round(100 - percent, 4) for _, percent in answer]
             distances += found
             nearest = min(found, default=np.inf)
-            best.append((row.id, "first", nearest, nearest, nearest, np.inf))
+            # a photograph that is in the gallery as well is found there, whoever asks
+            nearest_of_all = 0.0 if row.sha256 in job.identical else nearest
+            best.append((row.id, "first", nearest_of_all, nearest, nearest, np.inf))
     scores, pairs = np.unique(distances, return_counts=True)
     faces = [n for i in job.gallery["external"] if isinstance(n := journal.indexed.get(i), int)]
     return Scores(
@@ -384,13 +398,17 @@ def to_scores(job: Job, journal: Journal) -> Scores:
         ),
         histogram=pd.DataFrame({"score": scores, "pairs": pairs}),
         faces=sum(faces),
-        removed=0,
+        removed=job.left_out,
         upto=100.0,
         same_person=pd.DataFrame(columns=DECISIONS),
         description={
-            "configuration": AMAZON._asdict(), "genuine_p90": 0.0, "same_person_rule": False
+            "configuration": AMAZON._asdict(),
+            "genuine_p90": 0.0,
+            "same_person_rule": False,
+            "identical_images": job.left_out,
+            "ignored": job.ignored,
         },
-    )  # fmt: skip
+    )
 
 
 def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -> Result:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from helpers.errors import UserError
+from helpers.files import private_folder
 from helpers.paths import cache_dir
 
 NO_FACE = "no face found"
@@ -45,12 +46,17 @@ GO_ON = "The same command goes on where this run stopped."
 class Job(NamedTuple):
     """What is asked. people: a row a person (member_id and labels). probes, gallery: a row a
     photograph: id, path, sha256, problem (why it is not sent; "" if it is), and for the gallery
-    external (its id at Amazon). collection: the name at Amazon, the same for the same gallery."""
+    external (its id at Amazon). collection: the name at Amazon, the same for the same gallery.
+    identical: SHA-256 of photographs on both sides; left_out: how many the gallery lost by them;
+    ignored: what of the folders is no photograph, in words."""
 
     people: pd.DataFrame
     probes: pd.DataFrame
     gallery: pd.DataFrame
     collection: str
+    identical: set[str]
+    left_out: int
+    ignored: list[str]
 
 
 class Journal(NamedTuple):
@@ -77,7 +83,8 @@ def open_journal(job: Job, client):
     """The journal of this gallery at this address, for one run at a time. Raises UserError."""
     address = hashlib.sha256(client.meta.endpoint_url.encode()).hexdigest()[:8]
     path = cache_dir() / "rekognition" / f"{job.collection}-{address}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
+    path.touch(0o600)
     lock = threading.Lock()
     with path.open("a+", encoding="utf-8") as file:
         try:
@@ -190,6 +197,10 @@ def stopped(error) -> UserError:
     if isinstance(error, (e.NoCredentialsError, e.PartialCredentialsError)):
         return UserError("no complete credentials were found: see boto3's guide to credentials")
     if isinstance(error, (e.EndpointConnectionError, e.HTTPClientError)):
-        return UserError(f"Amazon could not be reached. {GO_ON}")
+        address = getattr(error, "kwargs", {}).get("endpoint_url", "Amazon")
+        return UserError(
+            f"{address} could not be reached: look at --region, --endpoint-url and the network. "
+            "When it can be, the same command goes on where this run stopped."
+        )
     # its text may hold what a credential program said
     return UserError(f"boto3 stopped with {type(error).__name__}. {GO_ON}")

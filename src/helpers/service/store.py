@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from helpers.errors import UserError
 from helpers.faces import collection, enrolment, exact
+from helpers.files import private_folder
 from helpers.service.protocol import as_name, check_name
 
 FILE = "faces.sqlite"
@@ -104,7 +105,9 @@ class FaceStore:
     def __init__(self, folder: Path, make: bool = True):
         self._path = Path(folder) / FILE
         if make:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(self._path.parent)
+            if not self._path.exists():
+                self._path.touch(0o600)  # as the files that SQLite makes beside it
         elif not self._path.is_file():
             raise UserError(f"there is no face store in {folder}")
         self._lock = threading.RLock()
