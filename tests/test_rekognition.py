@@ -512,11 +512,11 @@ def test_a_gallery_that_grew_is_searched_anew(amazon, sides):
 
 def test_an_answer_that_was_cut_off_is_no_answer(amazon, sides, monkeypatch):
     answer = Amazon.SearchFacesByImage
-    monkeypatch.setattr(
-        Amazon,
-        "SearchFacesByImage",
-        lambda self, name, request, photo: {} if photo == "300" else answer(self, name, request, photo),
-    )  # fmt: skip
+
+    def cut(self, name, request, photo):
+        return {} if photo == "300" else answer(self, name, request, photo)
+
+    monkeypatch.setattr(Amazon, "SearchFacesByImage", cut)
     assert "error of the service: 1" in call(amazon, *sides, text=True)
     monkeypatch.setattr(Amazon, "SearchFacesByImage", answer)
     assert call(amazon, *sides, "--json")["summary"]["falsely_matched"] == 7

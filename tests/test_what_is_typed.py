@@ -263,15 +263,11 @@ def test_a_threshold_that_is_no_distance(faces, number):
     assert not list(faces.glob("x.*"))
 
 
-@pytest.mark.parametrize(
-    ("command", "option", "low"), [("run", "--price", 0), ("run", "--rate", 0.1), ("serve", "--rate", 1)]
-)  # fmt: skip
+@pytest.mark.parametrize("option", ["run --price", "run --rate", "serve --rate"])
 @pytest.mark.parametrize("number", ["nan", "inf", "-1", "fast", ""])
-def test_other_numbers(command, option, low, number):
-    text = call(
-        command, option, number, "--engine" if command == "run" else "--model", "x", status=2
-    )
-    assert option in text and "Traceback" not in text
+def test_other_numbers(option, number):
+    command, name = option.split()
+    assert name in call(command, name, number, status=2)
 
 
 def test_a_count_is_checked_before_the_work(faces, monkeypatch):
