@@ -71,7 +71,7 @@ def kill_imports(folder: Path, kills: int, chance: random.Random) -> Counter:
         if chance.random() < 0.7:  # most of its time goes before the store is opened
             while not (place / f"{FILE}-wal").exists() and process.poll() is None:
                 time.sleep(0.001)
-            time.sleep(chance.uniform(0, 0.8))
+            time.sleep(chance.uniform(0, 0.5))
         else:
             time.sleep(chance.uniform(0, longest))
         ended = process.poll() is not None

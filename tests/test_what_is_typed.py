@@ -139,7 +139,7 @@ def test_a_device_is_written_to_and_not_replaced(faces):
 
 def test_a_result_is_told_even_where_its_table_cannot_be_written(faces):
     text = call(*RUN, "--csv", "/dev/full", status=2)
-    assert "6 people in a gallery of 20 faces" in text and "No space left" in text
+    assert "6 people in a gallery of 20 faces" in text and "/dev/full: No space left" in text
 
 
 # ---- a dataset or a path
@@ -277,9 +277,10 @@ def test_a_count_is_checked_before_the_work(faces, monkeypatch):
     assert "on offer" in refused("run", "--threshold", "fmr:2")
 
 
-def test_an_address_or_a_region_that_is_empty_is_not_taken_for_amazon(faces):
+def test_a_text_that_is_empty_is_not_taken_for_none(faces):
     for option in ("--endpoint-url", "--region"):
         assert "it is empty" in call("run", "--engine", "rekognition", option, "", status=2)
+    assert "it is empty" in call("validate", "--model", "", status=2)
 
 
 # ---- what is printed
@@ -323,16 +324,25 @@ def test_a_mistyped_store_is_not_made(faces):
     assert not (faces / "TYPO").exists() and not (faces / "out.parquet").exists()
 
 
-def test_what_the_database_says_is_a_sentence(faces):
+def test_what_the_database_says_is_a_sentence(faces, monkeypatch):
     call("import", "c", "others.parquet")
     path = faces / "collections" / "faces.sqlite"
     whole = path.read_bytes()
     path.write_bytes(whole[:8192] + b"\xff" * (len(whole) - 8192))  # the tables are found, no more
     for command in (("export", "c", "out.parquet"), ("import", "d", "people.parquet")):
         assert "faces.sqlite" in refused(*command)
+    monkeypatch.setattr(files.os, "access", lambda path, mode: False)
+    assert "write-protected" in refused("import", "d", "people.parquet")
+    monkeypatch.undo()
+    monkeypatch.chdir(faces)
     path.unlink()
     path.mkdir()
     assert "unable to open" in refused("import", "d", "people.parquet")
+
+
+def test_a_host_that_is_none(faces, monkeypatch):
+    monkeypatch.setenv("CONGRESS_TEST_TOKEN", "token")
+    assert "of 'a b'" in refused("serve", "--host", "a b", "--port", 0)
 
 
 def test_a_registration_that_is_none(faces):

@@ -215,8 +215,9 @@ def serve(
                 inbuf_overflow=2 * MOST_BODY,  # never to a file: images are not stored
                 ident=None,
             )
-        except OSError as error:
-            raise UserError(f"port {port} of {host}: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # waitress's own for a host that is none
+            why = getattr(error, "strerror", None) or error
+            raise UserError(f"port {port} of {host!r}: {why}") from error
         stack.callback(server.close)
         store = stack.enter_context(contextlib.closing(FaceStore(folder)))
         logging.getLogger("waitress").setLevel(logging.CRITICAL)

@@ -12,6 +12,7 @@ external_image_id, all of them UUIDs or the client's own words.
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -131,9 +132,8 @@ class FaceStore:
             except sqlite3.Error as error:
                 if "locked" in str(error):
                     raise UserError(f"{self._path} is open in another process") from error
-                raise UserError(
-                    f"{self._path} is no face store that can be used: {error}"
-                ) from error
+                why = error if os.access(self._path.parent, os.W_OK) else "it is write-protected"
+                raise UserError(f"{self._path} is no face store that can be used: {why}") from error
 
     def _open(self):
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
