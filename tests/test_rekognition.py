@@ -346,6 +346,15 @@ def test_a_killed_run_goes_on_and_pays_nothing_twice(amazon, sides, tmp_path):
     assert max(Counter(keys).values()) == 1
 
 
+def test_a_damaged_journal_is_read_as_far_as_it_goes(amazon, sides, tmp_path):
+    call(amazon, *sides, "--json")
+    with journal_of(tmp_path).open("ab") as file:
+        file.write(b'\xff\xfe\x00\n5\n[]\n{"searched": 1}\n{"indexed": [], "answer": {}}\n')
+    before = amazon.calls.copy()
+    assert call(amazon, *sides, "--json")["summary"]["falsely_matched"] == 7
+    assert amazon.calls == before
+
+
 def test_one_run_at_a_time(amazon, sides):
     job = rekognition.gather(str(sides[1]), str(sides[3]))
     client = rekognition.make_client(endpoint_url=amazon.url)

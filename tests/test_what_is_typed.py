@@ -68,6 +68,7 @@ def test_no_option_takes_an_empty_path(command, option, text):
 def test_no_argument_and_no_bucket_takes_an_empty_path(faces):
     assert "a path is empty" in refused("import", "name", "")
     assert "a path is empty" in refused("export", "name", "")
+    assert "a path is empty" in refused("forget", "")
     with pytest.raises(UserError, match="NAME=PATH"):
         server.buckets(["mine="], "dlib-native")
     with pytest.raises(UserError, match="a path is empty"):
@@ -181,7 +182,7 @@ def test_both_can_be_meant(faces, monkeypatch):
         ("congress", Path("legislators")),
     ]
     frozen = [  # a folder's digest is not that of the dataset
-        registration._side(files.dataset_or_path(t, ("legislators",)))
+        registration._side(files.dataset_or_path(t, ("legislators",)), None)
         for t in ("dataset:legislators", "./legislators")
     ]
     assert frozen[0] != frozen[1]
@@ -343,6 +344,18 @@ def test_what_the_database_says_is_a_sentence(faces, monkeypatch):
 def test_a_host_that_is_none(faces, monkeypatch):
     monkeypatch.setenv("CONGRESS_TEST_TOKEN", "token")
     assert "of 'a b'" in refused("serve", "--host", "a b", "--port", 0)
+
+
+def test_what_a_run_would_refuse_is_not_registered(faces):
+    (faces / "labels.csv").write_text("id,name\nnobody.jpg,Nobody\n")
+    images.scene(1).save(faces / "1.png")
+    out = ("--out", "plan.json", "--model", "sface-native")
+    sides = ("register", "--gallery", ".", "--labels", "labels.csv", *out)
+    assert "is for your own probes" in refused(*sides, "--probes", "congress")
+    assert "labels 1 images that are not in" in refused(*sides, "--probes", ".")
+    sides = ("register", "--probes", "congress", *out)
+    assert "say --model SFace" in refused(*sides, "--gallery", "others.parquet")
+    assert not (faces / "plan.json").exists()
 
 
 def test_a_registration_that_is_none(faces):
