@@ -121,9 +121,10 @@ class FaceStore:
             raise UserError(f"there is no face store in {folder}")
         self._lock, self._reading = threading.RLock(), threading.Lock()
         self._indexes: dict[str, _Index] = {}
-        self._open_files = contextlib.ExitStack()
+        lock = self._path.with_name(LOCK)
+        lock.touch(0o600)
         with contextlib.ExitStack() as opened:
-            mine = opened.enter_context(open(self._path.with_name(LOCK), "w"))
+            mine = opened.enter_context(lock.open())
             try:
                 fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
