@@ -14,13 +14,19 @@ from helpers.faces import enrolment, pipelines
 from helpers.files import sha256, write_atomically
 from helpers.protocol import policy as policies
 from helpers.protocol import shipping
+from helpers.protocol.congress_test import check_labels, check_made_with
 from helpers.sources import fetch, galleries
 
 NAMED = {"congress": "probes", "legislators": "legislators", "utkface": "utkface"}
 
 
 def register(
-    probes: str, gallery: str, model: str, detector: str, threshold: str, labels: Path | None
+    probes: str | Path,
+    gallery: str | Path,
+    model: str,
+    detector: str,
+    threshold: str,
+    labels: Path | None,
 ) -> dict:
     """What a run with these choices would do, as JSON-able values; nobody is enrolled.
 
@@ -33,11 +39,12 @@ def register(
         raise UserError(
             f"--threshold {policy} needs the scores; register a distance, default or fmr:1e-5"
         )
+    check_labels(probes, labels)
     config = shipping.configuration(model, detector)
     number, origin = policies.resolve(policy, None, config)
     return {
-        "probes": _side(probes),
-        "gallery": _side(gallery),
+        "probes": _side(probes, config, labels),
+        "gallery": _side(gallery, config),
         "labels_sha256": sha256(labels) if labels else None,
         "configuration": config._asdict(),
         "weights_sha256": pipelines.weight_hashes(config),
@@ -46,20 +53,24 @@ def register(
     }
 
 
-def _side(what: str) -> str:
-    if str(what).endswith(".parquet"):
-        if not Path(what).is_file():
-            raise UserError(f"{what} does not exist")
-        return sha256(Path(what))
+def _side(what: str | Path, config: pipelines.Configuration, labels: Path | None = None) -> str:
     if what in NAMED:
         return sha256(fetch.MANIFESTS / f"{NAMED[what]}.csv")
-    return enrolment.digest(galleries.load_folder(Path(what)))
+    if enrolment.is_metadata(what):
+        check_made_with(enrolment.read_description(Path(what)), config, what)
+        return sha256(Path(what))
+    return enrolment.digest(galleries.load_folder(Path(what), labels))
+
+
+def refuse_existing(out: Path) -> None:
+    """Raise UserError if the file exists."""
+    if out.exists():
+        raise UserError(f"{out} exists: a registration is written once")
 
 
 def write(registration: dict, out: Path) -> None:
     """Write a registration; raises UserError if the file exists: it is written once."""
-    if out.exists():
-        raise UserError(f"{out} exists: a registration is written once")
+    refuse_existing(out)
     text = json.dumps({**registration, "hypotheses": []}, indent=1, sort_keys=True)
     with write_atomically(out) as half:
         half.write_text(text + "\n", encoding="utf-8")
@@ -72,9 +83,9 @@ def require(path: Path, planned: dict) -> str:
     """
     try:
         frozen = json.loads(path.read_text("utf-8"))
-    except json.JSONDecodeError as error:
+        wrong = [key for key in planned if frozen.get(key) != json.loads(json.dumps(planned[key]))]
+    except (ValueError, AttributeError) as error:  # no text, no JSON, no object
         raise UserError(f"{path} is no registration: {error}") from error
-    wrong = [key for key in planned if frozen.get(key) != json.loads(json.dumps(planned[key]))]
     if wrong:
         raise UserError(f"not what {path} registered: {', '.join(wrong)} differ")
     return sha256(path)
