@@ -335,22 +335,22 @@ def operations_not_here() -> str:
 
 
 def service_speed() -> str:
-    """The measured throughput of the service, in a sentence a kind of client."""
+    """The measured throughput of the service, a table in Markdown."""
     found = pd.read_csv(ROOT / "benchmarks" / "results-service.csv")
-    names = {"boto": "`boto3`", "plain": "a client without boto3's own work"}
-    first = found.iloc[0]
-    lines = [
-        f"In a collection of {first['gallery']:,} faces, on 2 cores that the clients share with "
-        f"the service; the same search in process took {first['in_process_ms']:.1f} ms."
-    ]
-    for r in found.itertuples():
-        many = "1 client" if r.clients == 1 else f"{r.clients} clients"
-        lines.append(
-            f"- {many}, {names[r.client]}: {r.searches_a_second:.0f} searches a second, half of "
-            f"them within {r.p50_ms:.0f} ms, 99 of 100 within {r.p99_ms:.0f} ms; "
-            f"{r.ratio_to_in_process:.1f} times the in-process rate."
-        )
-    return "\n".join(lines)
+    shown = pd.DataFrame(
+        {
+            "Faces": found["gallery"].map("{:,}".format),
+            "Client": found["client"].replace("boto", "boto3"),
+            "Clients": found["clients"].astype(str),
+            "Searches a second": found["searches_a_second"].map("{:.0f}".format),
+            "Half within": found["p50_ms"].map("{:.0f} ms".format),
+            "99 of 100 within": found["p99_ms"].map("{:.0f} ms".format),
+            "Bare": found["bare_ms"].map("{:.1f} ms".format),
+            "First search after": found["first_search_seconds"].map("{:.0f} s".format),
+        }
+    )
+    rows = [list(shown), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def fill(text: str, values: dict) -> str:
