@@ -81,10 +81,10 @@ def test_the_calculator_is_ordered():
 
 
 def test_police_figures_are_read_from_the_events():
-    table = r.use().set_index("figure")
+    table = r.use().set_index("What became of the searches")
     assert r.base_rate() == pytest.approx(1851 / 7024)
-    assert table.loc[r.USE[(r.DETROIT, "0.3")], "share"] == 0.3
-    assert table.loc[r.USE[(r.NEW_YORK, "998")], "share"] == pytest.approx(998 / 7024)
+    assert table.loc[r.USE[(r.DETROIT, "0.3")], "Share"] == 0.3
+    assert table.loc[r.USE[(r.NEW_YORK, "998")], "Share"] == pytest.approx(998 / 7024)
     assert r.inputs()["as in New York"] == r.base_rate()
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
 from helpers.experiments.what_the_officer_sees.tables import LIST, STRICT, THOUSAND
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.show.numbers import number, percent
+from helpers.show.numbers import number
 from helpers.sources import published
 
 # what police departments reported of their searches: actor and value in the table of events
@@ -27,24 +27,28 @@ USE = {
 
 
 def use() -> pd.DataFrame:
-    """Published outcomes of police searches: figure, count (NaN if unstated), searches, share.
+    """Published outcomes of police searches, with where they were read; Share as a fraction.
 
-    Also date, status, source_url, note. Raises LookupError if an event is missing.
+    Raises KeyError if an event is missing.
     """
-    events = published.events().set_index(["actor", "value"])
-    rows = []
-    for (actor, value), figure in USE.items():
-        event = events.loc[(actor, value)]
-        searches, count = float(event["denominator"]), float(value)
-        share = count if count < 1 else count / searches
-        head = {"figure": figure, "count": count if count > 1 else np.nan, "searches": searches}
-        rows.append(head | {"share": share} | event[["status", "source_url", "note"]].to_dict())
-    return pd.DataFrame(rows)
+    events = published.events().set_index(["actor", "value"]).loc[list(USE)]
+    searches = events["denominator"].astype(float)
+    value = np.array([float(value) for _, value in USE])
+    return pd.DataFrame(
+        {
+            "What became of the searches": list(USE.values()),
+            "Searches": searches.map(number).to_numpy(),
+            "Share": np.where(value < 1, value, value / searches),
+            "Status": events["status"].to_numpy(),
+            "Note": events["note"].to_numpy(),
+            "Address": events["source_url"].to_numpy(),
+        }
+    )
 
 
 def base_rate() -> float:
     """Part of New York's searches of 2018 that ended with a possible match."""
-    return float(use()["share"].iloc[0])
+    return float(use()["Share"].iloc[0])
 
 
 def inputs() -> dict[str, float]:
@@ -136,25 +140,18 @@ def scenarios() -> pd.DataFrame:
     users = published_rate("White 2015", "errors of users on candidate lists (share)")
     examiners = users - published_rate("White 2015", "fewer errors of facial examiners (share)")
     rows = [
-        ("Nobody checks: the first is taken", 1, "none", (0.0, 1.0), 1.0),
-        ("Passport officers, first only", 1, "none", (rejected, officers), 0.0),
-        ("Users of such software", LIST, "none", (users, users), users),
-        ("Facial examiners", LIST, "none", (examiners, examiners), examiners),
-        ("Facial examiners, strict threshold", LIST, STRICT, (examiners, examiners), examiners),
-        ("A reviewer who never errs", LIST, "none", (0.0, 0.0), 0.0),
-    ]  # fmt: skip
-    return pd.DataFrame(
-        [
-            {
-                "scenario": name,
-                "list_size": size,
-                "rule": rule,
-                "best": Reviewer(1 - missed, 0.0, alarm),
-                "worst": Reviewer(1 - missed, min(wrong, missed), alarm),
-            }
-            for name, size, rule, (missed, alarm), wrong in rows
-        ]
-    )
+        ("Nobody checks: the first is taken", 1, "none", 0.0, 1.0, 1.0),
+        ("Passport officers, first only", 1, "none", rejected, officers, 0.0),
+        ("Users of such software", LIST, "none", users, users, users),
+        ("Facial examiners", LIST, "none", examiners, examiners, examiners),
+        ("Facial examiners, strict threshold", LIST, STRICT, examiners, examiners, examiners),
+        ("A reviewer who never errs", LIST, "none", 0.0, 0.0, 0.0),
+    ]
+    columns = ["scenario", "list_size", "rule", "missed", "alarm", "wrong"]
+    found = pd.DataFrame(rows, columns=columns)
+    best = [Reviewer(1 - r.missed, 0.0, r.alarm) for r in found.itertuples()]
+    worst = [Reviewer(1 - r.missed, min(r.wrong, r.missed), r.alarm) for r in found.itertuples()]
+    return found[columns[:3]].assign(best=best, worst=worst)
 
 
 def calculate(shares=None) -> pd.DataFrame:
@@ -163,7 +160,7 @@ def calculate(shares=None) -> pd.DataFrame:
     Columns scenario, model, share, right, wrong_best, wrong_worst (named persons per
     thousand searches), right_share_best, right_share_worst (of the named).
     """
-    rates_of = candidate_lists.misses().set_index(["model", "rule", "list_size"])
+    rates_of = candidate_lists.errors().set_index(["model", "rule", "list_size"])
     rows = []
     for s in scenarios().to_dict("records"):
         for model in PRIMARY_MODELS:
@@ -192,45 +189,12 @@ def calculate(shares=None) -> pd.DataFrame:
 # ---------------------------------------------------------------- as notebook 09 shows it
 
 
-def show_use() -> pd.DataFrame:
-    """Published outcomes of police searches, with where they were read."""
-    found = use()
-    return pd.DataFrame(
-        {
-            "What became of the searches": found["figure"],
-            "Searches": found["searches"].map(number),
-            "Share": found["share"].map(lambda share: percent(share, 0)),
-            "Status": found["status"],
-            "Note": found["note"],
-            "Address": found["source_url"],
-        }
-    )
-
-
-def show_practice() -> pd.DataFrame:
-    """Published facts on lists in use."""
-    return _published(["GAO-16-267", "GAO-19-579T", "Washington County"])
-
-
-def show_reviewers() -> pd.DataFrame:
-    """Published error rates of people who look at faces."""
-    return _published(["White 2015", "Bruce 1999", "White 2014", "Heyer 2018"])
-
-
-def _published(studies: list[str]) -> pd.DataFrame:
+def show_published(*studies: str) -> pd.DataFrame:
+    """Published facts of some studies: on lists in use, or on people who look at faces."""
+    columns = {"study": "Source", "date": "Date", "quantity": "What", "value": "Value"}
+    columns |= {"status": "Status", "note": "Note", "source_url": "Address"}
     table = reviewers()
-    table = table[table["study"].isin(studies)]
-    return pd.DataFrame(
-        {
-            "Source": table["study"],
-            "Date": table["date"],
-            "What": table["quantity"],
-            "Value": table["value"],
-            "Status": table["status"],
-            "Note": table["note"],
-            "Address": table["source_url"],
-        }
-    )
+    return table[table["study"].isin(studies)][list(columns)].rename(columns=columns)
 
 
 def show_outcomes() -> pd.DataFrame:
