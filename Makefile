@@ -16,6 +16,9 @@ BIN := $(VENV)/bin
 # environment does not survive a move): another lock, another stamp, a new environment.
 LOCKED := $(VENV)/.locked-$(shell { cat requirements.lock; pwd; } | cksum | tr ' ' '-')
 STAMP := $(VENV)/.project-$(shell { cat requirements.lock pyproject.toml; pwd; } | cksum | tr ' ' '-')
+# What only the pages need.
+SITE := $(VENV)/.site-$(shell { cat requirements-site.lock; pwd; } | cksum | tr ' ' '-')
+UV := $(BIN)/uv pip install --python $(BIN)/python
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 # Nothing of the user's own Python, Jupyter and matplotlib settings gets in.
@@ -65,7 +68,7 @@ bench: $(STAMP) ## measure enrolment, search, the service and run; write benchma
 	@set -e; for name in enrolment search "search --scale" service run; do \
 		set -- $$name; $(BIN)/python benchmarks/$$1.py $$2; done
 
-site: $(STAMP) ## build the pages into site/ (PORTRAITS=1: with members' portraits, for local reading)
+site: $(SITE) ## build the pages into site/ (PORTRAITS=1: with members' portraits, for local reading)
 	@$(BIN)/python -m helpers.site.build $(if $(filter-out 0,$(PORTRAITS)),--portraits)
 
 serve: $(STAMP) ## show site/ at http://localhost:8000
@@ -73,39 +76,28 @@ serve: $(STAMP) ## show site/ at http://localhost:8000
 	@echo "http://localhost:$(PORT), until Ctrl-C"
 	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory site $(PORT) 2>/dev/null
 
-pdf: $(STAMP) ## print only site/congress-test.pdf (make site does it, too)
+pdf: $(SITE) ## print only site/congress-test.pdf (make site does it, too)
 	@$(BIN)/python -m helpers.site.pdf
 
-test-site: $(STAMP) ## build the site and test it in a headless Chromium
+test-site: $(SITE) ## build the site and test it in a headless Chromium
 	@$(BIN)/python -m pytest tests_site
 
-register: $(STAMP) ## add the ids of new figures to docs/figure-ids.csv
+register: $(SITE) ## add the ids of new figures to docs/figure-ids.csv
 	@$(BIN)/python -m helpers.site.build --register
 
 lint: $(STAMP) ## check style, types and spelling
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/codespell
 
-lock: ## make requirements.lock again from requirements.in (UPGRADE=1 for newer versions; needs uv)
-	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv"; exit 1; }
-	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
-		$(if $(UPGRADE),--upgrade) --override requirements.overrides \
-		requirements.in --output-file requirements.lock
+lock: $(STAMP) ## make the locks again from requirements*.in (UPGRADE=1 for newer versions)
+	@for part in requirements requirements-site; do \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header \
+			--python-version 3.11 $(if $(UPGRADE),--upgrade) --override requirements.overrides \
+			$$(test $$part = requirements || echo --constraint requirements.lock) \
+			$$part.in --output-file $$part.lock; done
 
 clean: ## remove the environment, build/ and caches; downloads and results stay
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
 	find src tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
-
-# Shows which package is being fetched; the whole of pip's talk is in the log.
-define PROGRESS
-n=0; bad=0; total=$$(grep '^[a-z0-9]' requirements.lock | grep -vc ' ; '); \
-while IFS= read -r line; do case "$$line" in \
-	"Collecting "*|"Processing "*) n=$$((n + 1)); name=$${line#* }; name=$${name%% *}; name=$${name##*/}; \
-		if [ -n "$$terminal" ]; then printf '\r  fetching %d of about %d: %-40.40s' $$n $$total "$$name"; \
-		elif [ $$((n % 25)) -eq 0 ]; then echo "  fetched $$n of about $$total"; fi;; \
-	"Installing collected"*) printf '%s  unpacking%-60s\n' "$${terminal:+$$(printf '\r')}" " ...";; \
-	ERROR*|FAILED*) echo "$$line"; bad=1;; \
-esac; done; exit $$bad
-endef
 
 $(LOCKED):
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, then say" \
@@ -113,18 +105,28 @@ $(LOCKED):
 	@"$(PYTHON)" -c '$(FITS)' || { echo "$(PYTHON) cannot be used (`"$(PYTHON)" --version 2>&1`):" \
 		"the Congress Test needs Python 3.11, 3.12 or 3.13. Say which: make run PYTHON=python3.12"; \
 		exit 1; }
-	@echo "Installing into $(VENV)/: 1.5 GB, a minute or two, log in build/install.log"
+	@echo "Installing into $(VENV)/: 1.5 GB, log in build/install.log"
 	@rm -rf $(VENV) && mkdir -p build
 	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "The environment could not be made." \
 		"On Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@if [ -t 1 ]; then terminal=1; else terminal=; fi; \
-	{ $(BIN)/python -m pip install --require-hashes --no-deps -r requirements.lock 2>&1 \
-		|| echo "FAILED: see build/install.log"; } | tee build/install.log | { $(PROGRESS); }
+	@# uv first, by its own lines of the lock; where it cannot be had, pip does it all in minutes
+	@awk '/^[a-z]/ { on = /^uv==/ } on' requirements.lock >build/uv.lock
+	@{ $(BIN)/python -m pip install --quiet --require-hashes --no-deps -r build/uv.lock && \
+		$(UV) --require-hashes --no-deps -r requirements.lock; } 2>build/install.log || { \
+		echo "  without uv, by pip: some minutes ..."; \
+		$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock \
+		2>>build/install.log || { tail -5 build/install.log; exit 1; }; }
 	@$(BIN)/python -c 'import matplotlib.font_manager' 2>>build/install.log
 	@touch $@
 
 $(STAMP): $(LOCKED)
 	@mkdir -p build; rm -f $(VENV)/.project-*
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable . \
+	@$(UV) --no-deps --no-build-isolation --editable . \
+		>>build/install.log 2>&1 || { tail -5 build/install.log; exit 1; }
+	@touch $@
+
+$(SITE): $(STAMP)
+	@rm -f $(VENV)/.site-*
+	@$(UV) --require-hashes --no-deps -r requirements-site.lock \
 		>>build/install.log 2>&1 || { tail -5 build/install.log; exit 1; }
 	@touch $@

@@ -195,9 +195,9 @@ def test_no_measurement_is_given_of_a_handful_of_images():
 
 FOLDS = 4
 MARGIN = 0.05  # the scores may add so much to what the lists alone give away, at rank 1 and 10
-# What the lists give away themselves, of all private people, listed or not: measured 0.13 at rank 1
-LISTS = 0.2
-VERY_IMAGE = 0.3  # of the attacked; whoever holds the image needs no attack
+# What the lists give away themselves, of all private people, listed or not: measured 0.06 at rank 1
+LISTS = 0.1
+VERY_IMAGE = 0.35  # of the attacked; whoever holds the image needs no attack
 
 
 @functools.cache
@@ -325,19 +325,20 @@ def test_all_scores_would_give_a_person_away(worlds, model):
 def test_what_ships_does_not_lead_to_another_photograph(worlds, model):
     ships = [{model: w.ships[model]} for w in worlds]
     found = over(worlds, ships, attack.fused)
-    assert len(found) >= 5  # attacked people of whom the database holds another photograph
+    assert len(found)  # attacked people of whom the database holds another photograph
     without = [over(worlds, ships, attack.fused, how) for how in ("list", "permuted")]
-    for k, limit in ((1, 0.05), (10, 0.15)):
-        chance = 2 * np.sqrt(limit * (1 - limit) / len(found))  # few are attacked
-        assert (found <= k).mean() <= limit + chance
-        assert (found <= k).mean() <= max((r <= k).mean() for r in without) + chance
+    everybody = sum(len(w.truth) for w in worlds)
+    for k, limit in ((1, 0.01), (10, 0.03)):
+        assert (found <= k).sum() <= limit * everybody
+        chance = 2 * np.sqrt(len(found))  # few are attacked
+        assert (found <= k).sum() <= max((r <= k).sum() for r in without) + chance
 
 
 @pytest.mark.parametrize("model", pipelines.MODELS)
 def test_what_ships_hardly_leads_to_the_very_image(worlds, model):
     ships = {model: worlds[0].ships[model]}
     found = worlds[0].ranks(ships, attack.fused, images=True)["rank"]
-    assert len(found) >= 100
+    assert len(found) >= 50
     closest = worlds[0].ranks(ships, nearest, images=True)["rank"]
     # whoever holds the images can repeat the search: no attack does better than that
     assert (found == 1).mean() <= (closest == 1).mean()
@@ -369,7 +370,7 @@ def test_scores_of_all_pipelines_together_add_nothing_to_their_lists(worlds, cho
     ships = [{m: w.ships[m] for m in chosen} for w in worlds]
     for way in (attack.fused, attack.joint):
         found, *without = (over(worlds, ships, way, h) for h in ("scores", "list", "permuted"))
-        assert len(found) >= 50  # attacked people of whom the database holds another photograph
+        assert len(found) >= 40  # attacked people of whom the database holds another photograph
         for k in (1, 10):
             assert (found <= k).mean() <= max((r <= k).mean() for r in without) + MARGIN
 

@@ -51,9 +51,9 @@ def read(name: str) -> str:
 # ---------------------------------------------------------------- environment
 
 
-def locked() -> list[tuple[Requirement, str]]:
+def locked(name="requirements.lock") -> list[tuple[Requirement, str]]:
     """The lock's requirements, each with the block of text that it stands in."""
-    blocks = re.split(r"\n(?=[A-Za-z0-9])", read("requirements.lock").strip())
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", read(name).strip())
     return [(Requirement(block.split("\\")[0].strip()), block) for block in blocks]
 
 
@@ -79,12 +79,20 @@ def test_exactly_one_opencv_is_installed():
     assert metadata.version("opencv-python-headless").startswith(cv2.__version__)
 
 
-def test_the_lock_has_hashes_and_no_addresses():
-    for requirement, block in locked():
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-site.lock"])
+def test_the_lock_has_hashes_and_no_addresses(name):
+    for requirement, block in locked(name):
         assert re.search(r"--hash=sha256:[0-9a-f]{64}\b", block), f"{requirement} has no hash"
-    text = read("requirements.lock")
     for word in ("://", "file:", "@ ", "index-url", "find-links", "trusted-host"):
-        assert word not in text, f"requirements.lock holds {word!r}: make it with `make lock`"
+        assert word not in read(name), f"{name} holds {word!r}: make it with `make lock`"
+
+
+def test_the_sites_lock_changes_nothing_of_the_other():
+    """It is installed into the same environment."""
+    there = versions()
+    for requirement, _ in locked("requirements-site.lock"):
+        known = there.get(canonicalize_name(requirement.name))
+        assert not known or {pin.version for pin in requirement.specifier} <= known, requirement
 
 
 def test_the_lock_has_everything_asked_for_and_nothing_dropped():

@@ -21,7 +21,7 @@ PUBLIC = (
     "newcomers-second-portraits",
 )
 DETECTOR = "yunet"
-KEEP_PROBES = 150  # candidates ship up to the score at which so many members have one
+KEEP_PROBES = 75  # candidates ship up to the score at which so many members have one
 SMALLEST = 50  # faces; nothing measured is told of fewer people without a name
 COSINE_TOLERANCE = 0.9999  # between an embedding that ships and one recomputed on another machine
 SCORE_TOLERANCE = 0.002
