@@ -133,8 +133,8 @@ def haar_loses_most() -> bool:
 
 CLAIMS = [
     (
-        "Three networks, fed as published, pick members of colour more often than white members in "
-        "nearly every defensible choice among strangers.",
+        "Three networks, fed as their publishers say, pick members of colour more often than white "
+        "members in nearly every defensible choice among strangers.",
         lambda: nearly_every_choice() and holds_in_each(),
     ),
     (
@@ -142,7 +142,8 @@ CLAIMS = [
         lambda: chance(LEGISLATORS)["observed"] < 0.4 and within_chance(LEGISLATORS),
     ),
     (
-        "Fed by deepface, the same networks pick other people, and none passes our validity gate.",
+        "Fed by deepface, the same networks pick other people, and none recognises members well "
+        "enough to count.",
         other_people,
     ),
     (

@@ -4,6 +4,7 @@ Nothing here was observed in this project but the hit rates and FPIRs of `tables
 reviewers' error rates come from data/published/reviewers.csv, or are called assumptions.
 """
 
+import itertools
 from functools import cache
 from typing import NamedTuple
 
@@ -155,34 +156,20 @@ def scenarios() -> pd.DataFrame:
 
 
 def calculate(shares=None) -> pd.DataFrame:
-    """The calculator over all scenarios, models and shares of searches with an enrolled person.
+    """`outcomes` of all scenarios, models and shares of searches with an enrolled person.
 
-    Columns scenario, model, share, right, wrong_best, wrong_worst (named persons per
-    thousand searches), right_share_best, right_share_worst (of the named).
+    Columns scenario, model, case ("best" or "worst", as in `scenarios`; with a threshold the worst
+    takes the upper end of the FPIR), share, and those of `outcomes` per thousand searches.
     """
     rates_of = candidate_lists.errors().set_index(["model", "rule", "list_size"])
     rows = []
-    for s in scenarios().to_dict("records"):
-        for model in PRIMARY_MODELS:
-            r = rates_of.loc[(model, s["rule"], s["list_size"])]
-            shown = (1.0, 1.0) if s["rule"] == "none" else (r["fpir"], r["fpir_high"])
+    for s, model in itertools.product(scenarios().to_dict("records"), PRIMARY_MODELS):
+        r = rates_of.loc[(model, s["rule"], s["list_size"])]
+        for case, fpir in (("best", r["fpir"]), ("worst", r["fpir_high"])):
+            shown = 1.0 if s["rule"] == "none" else fpir
             for share in inputs().values() if shares is None else shares:
-                best, worst = (
-                    outcomes(s[k], share, 1 - r["fnir"], n)
-                    for k, n in zip(("best", "worst"), shown, strict=True)
-                )
-                rows.append(
-                    {
-                        "scenario": s["scenario"],
-                        "model": model,
-                        "share": share,
-                        "right": best["right"],
-                        "wrong_best": best["wrong"],
-                        "wrong_worst": worst["wrong"],
-                        "right_share_best": best["right_share"],
-                        "right_share_worst": worst["right_share"],
-                    }
-                )
+                head = {"scenario": s["scenario"], "model": model, "case": case, "share": share}
+                rows.append(head | outcomes(s[case], share, 1 - r["fnir"], shown))
     return pd.DataFrame(rows)
 
 
@@ -199,22 +186,13 @@ def show_published(*studies: str) -> pd.DataFrame:
 
 def show_outcomes() -> pd.DataFrame:
     """The calculator's table: a row a scenario and share; ranges over programs and what is open."""
-    table = calculate()
     names = {share: name for name, share in inputs().items()}
     rows = []
-    for (scenario, share), part in table.groupby(["scenario", "share"], sort=False):
-        wrong = [*part["wrong_best"], *part["wrong_worst"]]
-        shares = [1 - v for v in (*part["right_share_best"], *part["right_share_worst"])]
-        rows.append(
-            {
-                "Who looks": scenario,
-                "In the gallery": names[share],
-                "Right names": span(part["right"]),
-                "Wrong names": span(wrong),
-                "Wrong, of those named": f"{span([100 * v for v in shares])} %",
-            }
-        )
-    return pd.DataFrame(rows)
+    for (scenario, share), part in calculate().groupby(["scenario", "share"], sort=False):
+        named = f"{span(100 * (1 - part['right_share']))} %"
+        rows.append((scenario, names[share], span(part["right"]), span(part["wrong"]), named))
+    columns = ["Who looks", "In the gallery", "Right names", "Wrong names", "Wrong, of those named"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def span(values) -> str:
@@ -230,6 +208,5 @@ def curves() -> pd.DataFrame:
     studies leave open.
     """
     table = calculate(np.round(np.logspace(-2, 0, 41), 4))
-    table = table.assign(low=1 - table["right_share_best"], high=1 - table["right_share_worst"])
-    found = table.groupby(["scenario", "share"], sort=False)
-    return found.agg(low=("low", "min"), high=("high", "max")).reset_index()
+    wrong = (1 - table["right_share"]).groupby([table["scenario"], table["share"]], sort=False)
+    return wrong.agg(low="min", high="max").reset_index()
