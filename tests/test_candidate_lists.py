@@ -15,8 +15,7 @@ from helpers.errors import UserError
 from helpers.experiments.what_the_officer_sees import charts, reviewers
 from helpers.experiments.what_the_officer_sees import tables as c
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
-from helpers.protocol import scores, shipping
-from helpers.sources.groups import GROUPS
+from helpers.protocol import scores
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
@@ -37,13 +36,11 @@ def world():
     return probes, synthetic.collection(["a", "b"], second), strangers
 
 
-def _lists(world, strangers=None, clusters=None, kept=None):
+def _lists(world, strangers=None):
     probes, second, faces = world
     faces = faces if strangers is None else strangers
-    gallery = synthetic.collection([f"g{i:02d}" for i in range(len(faces))], faces)
-    clusters = pd.Series(gallery.ids if clusters is None else clusters, index=gallery.ids)
-    kept = np.ones(len(faces), dtype=bool) if kept is None else kept
-    return c.lists(probes, second, gallery, clusters, kept)
+    ids = [f"g{i:02d}" for i in range(len(faces))]
+    return c.lists(probes, second, synthetic.collection(ids, faces))
 
 
 def _distances(probe, faces):
@@ -52,16 +49,15 @@ def _distances(probe, faces):
 
 
 def test_the_scores_are_those_of_the_places_of_the_list(world):
-    table, places, _ = _lists(world)
+    table, _ = _lists(world)
     for i, probe in enumerate(world[0].embeddings):
         ordered = np.sort(_distances(probe, world[2]))
         for k in c.LISTS:
             assert table[f"stranger_{k}"][i] == pytest.approx(ordered[k - 1], abs=1e-9)
-        assert sorted(places[i]) == sorted(np.argsort(_distances(probe, world[2]))[:50])
 
 
 def test_a_near_second_portrait_ranks_first_and_none_has_no_rank(world):
-    table, _, _ = _lists(world)
+    table, _ = _lists(world)
     assert list(table["rank"][:2]) == [1, 1] and table["rank"].isna()[2]
     assert table["genuine"][:2].tolist() == pytest.approx([0.001, 0.001], abs=2e-4)
     assert np.isnan(table["genuine"][2])
@@ -70,69 +66,30 @@ def test_a_near_second_portrait_ranks_first_and_none_has_no_rank(world):
 def test_every_stranger_and_other_portrait_ahead_costs_a_rank(world):
     probes, second, faces = world
     closer = np.vstack([probes.embeddings[[0, 0, 0]], faces])  # three faces at distance 0 of "a"
-    table, _, _ = _lists(world, closer, ["x", "x", "y", *map(str, range(N))])
-    assert (table["rank"][0], table["rank_people"][0], table["rank"][1]) == (4, 3, 1)
-    kept = np.r_[[False, False, True], np.ones(N, dtype=bool)]
-    table, _, _ = _lists(world, closer, kept=kept)
-    assert (table["rank"][0], table["rank_any"][0]) == (2, 4)
+    table, _ = _lists(world, closer)
+    assert list(table["rank"][:2]) == [4, 1]
     # another member's second portrait at the same place counts like a stranger
     twins = second._replace(embeddings=np.vstack([second.embeddings[1], probes.embeddings[0]]))
-    table, _, _ = _lists((probes, twins, faces))
+    table, _ = _lists((probes, twins, faces))
     assert table["rank"][0] > 1
 
 
 def test_a_tie_goes_against_the_person_sought(world):
     _, second, faces = world
     tied = np.vstack([second.embeddings[[0]], faces])
-    table, _, _ = _lists(world, tied)
+    table, _ = _lists(world, tied)
     assert table["rank"][0] == 2
 
 
 def test_owners_count_the_shipped_scores_of_each_face(world):
-    _, places, owners = _lists(world)
-    assert owners.sum() == 3 * len(c.LISTS)
-    assert owners[places[0, 0]] >= 1
+    _, owners = _lists(world)
+    nearest = [np.argmin(_distances(probe, world[2])) for probe in world[0].embeddings]
+    assert owners.sum() == 3 * len(c.LISTS) and (owners[nearest] >= 1).all()
 
 
 def test_a_gallery_shorter_than_the_list_is_refused(world):
     with pytest.raises(UserError, match="at least"):
         _lists(world, world[2][:20])
-
-
-# ---- concentration
-
-
-def test_concentration_of_one_face_on_every_list():
-    places = np.tile(np.arange(50), (200, 1))  # everyone gets the same fifty faces
-    table = c.concentration(places, 5000, np.array(["all"] * 5000))
-    assert table.groupby("list_size")["listed"].first().to_dict() == {k: k for k in c.LISTS}
-    assert (table["share"] == 1).all()  # 50 faces take every place
-    assert (table["by_chance"] < 1).all() and table["top"].min() == c.FEWEST == shipping.SMALLEST
-
-
-def test_concentration_by_chance_agrees_with_random_lists():
-    rng = np.random.default_rng(1)
-    strata = np.array(["x"] * 1000 + ["y"] * 3000)
-    # stratum x gets three times its part, each list without repeats
-    weights = np.where(strata == "x", 3.0, 1.0)
-    keys = rng.exponential(size=(400, 4000)) / weights
-    places = np.argsort(keys, axis=1)[:, :50]
-    table = c.concentration(places, 4000, strata)
-    assert np.allclose(table["share"], table["by_chance"], atol=0.04)
-    assert np.allclose(table["listed"] / table["listed_by_chance"], 1, atol=0.05)
-    assert (table["share"] >= table["top"] / 4000).all()
-
-
-@given(st.lists(st.floats(0.01, 3), min_size=1, max_size=4), st.integers(1, 400))
-def test_the_most_listed_take_at_least_their_part(means, top):
-    share = c.expected_share(np.array(means), np.full(len(means), 200.0), min(top, 200))
-    assert min(top, 200) / (200 * len(means)) - 1e-6 <= share <= 1 + 1e-9
-
-
-def test_all_faces_take_all_places():
-    assert c.expected_share(np.array([0.3, 2.0]), np.array([500, 20]), 520) == pytest.approx(1)
-    with pytest.raises(ValueError, match="no place"):
-        c.expected_share(np.array([0.0]), np.array([10]), 5)
 
 
 # ---- what ships
@@ -141,8 +98,8 @@ def test_all_faces_take_all_places():
 def test_what_ships_names_no_face_and_fits_what_ships_elsewhere():
     table = pd.read_csv(c.RESULTS / c.TABLE)
     columns = ["gallery", "model", "probe_id", *(f"stranger_{k}" for k in c.LISTS)]
-    assert list(table.columns) == [*columns, "genuine", "rank", "rank_people", "rank_any"]
-    text = (c.RESULTS / c.TABLE).read_text() + (c.RESULTS / c.HUBS).read_text()
+    assert list(table.columns) == [*columns, "genuine", "rank"]
+    text = (c.RESULTS / c.TABLE).read_text()
     assert not re.search(r"\bu\d{5}\b", text)
     for model in PRIMARY_MODELS:
         mine = c.table()[c.table()["model"] == model].set_index("probe_id")
@@ -155,9 +112,8 @@ def test_what_ships_names_no_face_and_fits_what_ships_elsewhere():
 
 def test_the_shipped_scores_are_far_too_few_for_an_attack():
     """Even told whose each is, a face would have a fraction of a score; 128 are needed."""
-    per_face = len(c.LISTS) * c.table().groupby("model").size() / c.hubs()["faces"].iloc[0]
-    assert (per_face < 0.2).all()
-    assert c.hubs()["top"].min() >= shipping.SMALLEST
+    faces = shipped.scores("utkface", "sface-native").faces
+    assert (len(c.LISTS) * c.table().groupby("model").size() / faces < 0.2).all()
     assert scores.PER_FACE == 16
 
 
@@ -169,23 +125,21 @@ def test_rank_one_is_exactly_where_the_mate_is_nearer_than_the_first_stranger():
         assert (table.loc[first, "genuine"] < table.loc[first, "stranger_1"]).all()
         beyond = table["genuine"] >= table["stranger_50"]
         assert (table.loc[beyond, "rank"] > 50).all()
-        assert (table["rank_people"] <= table["rank"]).all()
-        assert (table["rank_any"] >= table["rank"]).all()
 
 
 # ---- the tables of the notebook
 
 
 def test_innocents_without_a_threshold_are_the_length_of_the_list():
-    table = c.innocents()
+    table = c.errors()
     none = table[table["rule"] == "none"]
-    enrolled = none["any"] / none["searched"]
-    assert np.allclose(none["mean"], c.THOUSAND * none["list_size"] * enrolled)
+    assert np.allclose(
+        none["mean"], c.THOUSAND * none["list_size"] * none["any"] / none["searched"]
+    )
     cut = table[table["rule"] != "none"]
     assert (cut["mean"] <= c.THOUSAND * cut["list_size"] * cut["fpir"] + 1e-9).all()
     one = cut[cut["list_size"] == 1]
     assert np.allclose(one["mean"], c.THOUSAND * one["fpir"])
-    assert (table["low"] <= table["mean"]).all() and (table["mean"] <= table["high"]).all()
 
 
 @pytest.mark.parametrize("rule", [r for r in c.RULES if r != "none"])
@@ -207,40 +161,20 @@ def test_everyone_with_a_second_portrait_is_searched_and_failures_are_misses():
     assert table.groupby("model").size().unique().tolist() == [263]
     lost = table[np.isinf(table["rank"])]
     assert (np.isinf(lost["genuine"])).all() and 0 < len(lost) < 30
-    hits = c.hit_rates()
-    assert (hits["searched"] == 263).all()
-    for _, part in hits.groupby("model"):
-        assert part["hits"].is_monotonic_increasing
 
 
 def test_misses_are_one_minus_hits_and_grow_with_strictness():
-    table, hits = c.misses(), c.hit_rates()
-    none = table[table["rule"] == "none"].merge(hits, on=["model", "list_size"])
-    assert (none["missed"] == none["enrolled"] - none["hits"]).all()
+    table, people = c.errors(), c.enrolled()
+    for row in table.query("rule == 'none'").itertuples():
+        beyond = people.loc[people["model"] == row.model, "rank"] > row.list_size
+        assert (row.missed, row.enrolled) == (beyond.sum(), 263)
     for _, part in table.groupby(["model", "list_size"]):
         ordered = part.set_index("rule").loc[["none", "fmr:0.0001", "fmr:1e-05", "fmr:1e-06"]]
         assert ordered["missed"].is_monotonic_increasing
         assert ordered["mean"].is_monotonic_decreasing
 
 
-def test_groups_add_up_and_keep_the_empty():
-    table = c.hit_rates_by_group(5)
-    hits = c.hit_rates().query("list_size == 5").set_index("model")
-    for model, part in table.groupby("model"):
-        part, total = part.set_index("group"), hits.loc[model]
-        six = part.loc[list(GROUPS)]
-        assert six["hits"].sum() == total["hits"] and six["searched"].sum() == 263
-        assert part.loc["Members of colour", "hits"] == six["hits"].sum() - six["hits"]["White"]
-    empty = c._hits(pd.Series([], dtype=bool))
-    assert empty["searched"] == 0 and np.isnan(empty["rate"])
-
-
 # ---- as they are shown
-
-
-def test_a_rule_that_names_nobody_has_no_bootstrap_interval():
-    row = {"any": 0, "searched": 529, "mean": 0.0, "low": 0.0, "high": 0.0}
-    assert c._per_thousand(row) == "none in 529 searches"
 
 
 @given(st.lists(st.floats(0, 500), min_size=1, max_size=6))
@@ -255,7 +189,7 @@ def test_a_thousand_searches_are_a_thousand_and_follow_the_rates():
         table = c.thousand(share, tuple(c.RULES))
         assert (table[list(c.OUTCOMES)].sum(axis=1) == 1000).all()
         assert (table[["found", "missed"]].sum(axis=1) == round(1000 * share)).all()
-    rates = c.misses().query("list_size == 10").set_index(["model", "rule"])
+    rates = c.errors().query("list_size == 10").set_index(["model", "rule"])
     table = c.thousand(0.5).set_index(["Program", "Threshold"])
     for model in PRIMARY_MODELS:
         for rule in ("none", "fmr:1e-05"):
@@ -277,19 +211,12 @@ def test_the_icon_array_has_a_square_of_its_colour_for_each_search():
         }
 
 
-def test_missing_is_what_the_hits_leave():
-    missing, hits = c.missing(), c.hit_rates()
-    assert (missing["missed"] + hits["hits"] == 263).all()
-    assert np.allclose(missing["rate"], missing["missed"] / 263)
-    assert ((missing["low"] <= missing["rate"]) & (missing["rate"] <= missing["high"])).all()
-
-
 def test_a_difference_between_groups_is_noticed(monkeypatch):
     people = c.enrolled()
     lost = people.assign(rank=people["rank"].mask(people["of_colour"], 99.0))
-    assert (c.group_differences()["holm_p"] > 0.05).all()
+    assert (c.differences() > 0.05).all()
     monkeypatch.setattr(c, "enrolled", lambda: lost)
-    assert (c.group_differences.__wrapped__()["holm_p"] < 0.001).all()
+    assert (c.differences.__wrapped__() < 0.001).all()
 
 
 def test_the_first_by_group_are_counts_of_the_groups():

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.statistics.auc import auc_best_scores
-from helpers.statistics.paired import auc_change, gap_change, paired_change, tango
+from helpers.statistics.paired import gap_change, paired_change, tango
 
 COUNTS = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 400)).filter(sum)
 
@@ -158,28 +157,3 @@ def test_the_permutation_has_its_size_and_the_interval_its_coverage():
         covered.append(found.low <= 0 <= found.high)
     assert np.mean(below) <= 0.075
     assert 0.91 <= np.mean(covered) <= 0.99
-
-
-def test_the_auc_change_is_the_difference_of_two_aucs():
-    rng = np.random.default_rng(5)
-    a, b = rng.normal(-0.3, 1, 60), rng.normal(0, 1, 200)
-    a2, b2 = a + rng.normal(-0.5, 0.3, 60), b + rng.normal(0, 0.3, 200)
-    b2[:5] = np.inf  # failures to enrol
-    change, low, high = auc_change(a, b, a2, b2)
-    expected = auc_best_scores(a2, b2).auc - auc_best_scores(a, b).auc
-    assert change == pytest.approx(expected)
-    assert low < change < high
-    assert auc_change(a, b, a, b) == pytest.approx((0, 0, 0))
-    assert np.isnan(auc_change([1.0], b, [0.5], b2)[1])
-
-
-def test_the_auc_changes_interval_covers():
-    rng = np.random.default_rng(7)
-    shift, covered = 0.6, []
-    truth = stats.norm.cdf(shift / np.sqrt(2 * (1 + 0.25))) - 0.5
-    for _ in range(500):
-        a, b = rng.normal(0, 1, 50), rng.normal(0, 1, 150)
-        a2, b2 = a - shift + rng.normal(0, 0.5, 50), b + rng.normal(0, 0.5, 150)
-        _, low, high = auc_change(a, b, a2, b2)
-        covered.append(low <= truth <= high)
-    assert 0.91 <= np.mean(covered) <= 0.98

@@ -74,17 +74,18 @@ def test_the_scenarios_use_the_published_rates():
 def test_the_calculator_is_ordered():
     table = r.calculate()
     assert set(table["model"]) == set(PRIMARY_MODELS)
-    assert (table["wrong_best"] <= table["wrong_worst"] + 1e-9).all()
+    cases = table.pivot(index=["scenario", "model", "share"], columns="case", values="wrong")
+    assert (cases["best"] <= cases["worst"] + 1e-9).all()
     never = table[table["scenario"] == "A reviewer who never errs"]
-    assert (never["wrong_worst"] == 0).all()
+    assert (never["wrong"] == 0).all()
     assert (table["right"] <= 1000 * table["share"]).all()
 
 
 def test_police_figures_are_read_from_the_events():
-    table = r.use().set_index("figure")
+    table = r.use().set_index("What became of the searches")
     assert r.base_rate() == pytest.approx(1851 / 7024)
-    assert table.loc[r.USE[(r.DETROIT, "0.3")], "share"] == 0.3
-    assert table.loc[r.USE[(r.NEW_YORK, "998")], "share"] == pytest.approx(998 / 7024)
+    assert table.loc[r.USE[(r.DETROIT, "0.3")], "Share"] == 0.3
+    assert table.loc[r.USE[(r.NEW_YORK, "998")], "Share"] == pytest.approx(998 / 7024)
     assert r.inputs()["as in New York"] == r.base_rate()
 
 
@@ -99,7 +100,7 @@ def test_the_table_of_names_is_that_of_the_calculator():
     table = r.calculate((0.1,)).query("scenario == 'Facial examiners'")
     row = shown.loc[("Facial examiners", "one in ten")]
     assert row["Right names"] == r.span(table["right"])
-    assert row["Wrong names"] == r.span([*table["wrong_best"], *table["wrong_worst"]])
+    assert row["Wrong names"] == r.span(table["wrong"])
     assert len(shown) == len(r.scenarios()) * len(r.inputs())
 
 

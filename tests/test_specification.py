@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from helpers.experiments.which_model import detectors, tables
 from helpers.experiments.which_model import specifications as spec
@@ -13,7 +12,6 @@ from helpers.faces import pipelines
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
 from helpers.protocol import shipped
 from helpers.protocol.scores import load_scores
-from helpers.sources.groups import RACES
 from helpers.statistics import intervals, rates
 
 N = 120
@@ -109,8 +107,6 @@ def test_rates_and_ratios_are_what_a_direct_count_gives():
 
     everyone = np.ones(N, dtype=bool)
     assert (mine["ratio"], mine["low"], mine["high"]) == pytest.approx(direct(everyone))
-    again = [x[mine.name] for x in spec.ratios(found, colour, ~colour, enrolled=True)]
-    assert again == pytest.approx(direct(here)) and again != pytest.approx(direct(everyone))
 
 
 def test_a_policy_by_count_flags_that_many():
@@ -164,27 +160,13 @@ def test_what_fails_the_gate_is_counted_apart():
     assert native.table["why"].eq(spec.COUNTED).all()
 
 
-counts = st.integers(0, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.tuples(counts, counts), min_size=1, max_size=3))
-def test_many_mantel_haenszel_ratios_equal_single_ones(strata):
-    rows = pd.DataFrame([(*a, *b) for a, b in strata], columns=["k1", "n1", "k0", "n0"])
-    if not (rows[["n1", "n0"]] > 0).all(axis=1).all():
-        return
-    found = [float(x[0]) for x in spec.mantel_haenszel(rows.to_numpy(dtype=float)[:, :, None])]
-    single = intervals.mantel_haenszel_risk_ratio(rows)
-    assert found == pytest.approx(single[:3], nan_ok=True)
-
-
 def two(a, b, axis="network", options=("SFace", "Facenet"), policy="count:28") -> spec.Curve:
     """Two specifications that differ in one axis, flagging the given members of 120."""
     flags = np.zeros((2, N), dtype=bool)
     flags[0, a], flags[1, b] = True, True
     shared = {axis: options[0] for axis, options in spec.AXES.items()} | {"policy": policy}
     table = pd.DataFrame([shared | {axis: m, "why": ""} for m in options])
-    found = spec.Curve(table, flags, np.ones_like(flags), members())
+    found = spec.Curve(table, flags, members())
     colour = members()["of_colour"].to_numpy()
     return found._replace(table=table.assign(ratio=spec.ratios(found, colour, ~colour)[0]))
 
@@ -203,23 +185,16 @@ def test_pairs_give_the_factor_the_flips_and_the_shared_people():
     assert len(spec.pairs_apart(found, "feed")) == 0
 
 
-def test_pairs_may_differ_in_another_axis_where_that_is_said():
-    colour = np.flatnonzero(members()["of_colour"])
-    found = two(colour[:9], colour[:5])
-    found.table["feed"] = ["native", "deepface"]
-    assert len(spec.pairs_apart(found, "network")) == 0
-    assert len(spec.pairs_apart(found, "network", ("feed",))) == 1
-
-
 def made_up(flags, people=None) -> spec.Curve:
     people = members() if people is None else people
-    return spec.Curve(pd.DataFrame(index=range(len(flags))), flags, np.ones_like(flags), people)
+    return spec.Curve(pd.DataFrame(index=range(len(flags))), flags, people)
 
 
 def test_chance_finds_a_planted_difference_and_is_level_without_one():
     colour = members()["of_colour"].to_numpy()
     rng = np.random.default_rng(1)
     planted = spec.survival(made_up(rng.random((40, N)) < np.where(colour, 0.6, 0.15)), draws=199)
+    planted = planted.T
     assert planted["median"].observed > 2.5 and planted["median"].high < 1.5
     assert planted["more"].observed == 1 and planted["clearly more"].observed > 0.9
     assert planted["clearly more"].high < 0.5 and planted["clearly less"].observed == 0
@@ -228,17 +203,16 @@ def test_chance_finds_a_planted_difference_and_is_level_without_one():
     for seed in range(40):
         # one underlying order of members for all specifications: as dependent as can be
         order = np.random.default_rng(seed).random(N)
-        found = spec.survival(made_up(order < np.linspace(0.1, 0.4, 20)[:, None]), draws=99)
+        found = spec.survival(made_up(order < np.linspace(0.1, 0.4, 20)[:, None]), draws=99).T
         outside += not found["median"].low <= found["median"].observed <= found["median"].high
-        assert 0.7 < found["median"].expected < 1.4
-        assert found["clearly less"].expected < 0.3 and found["clearly more"].expected < 0.3
+        assert found["median"].low < 1 < found["median"].high
     assert outside <= 6  # 2 expected of 40
 
 
 def test_reversed_labels_reverse_the_conclusions():
     colour = members()["of_colour"].to_numpy()
     flags = np.random.default_rng(2).random((30, N)) < np.where(colour, 0.15, 0.6)
-    found = spec.survival(made_up(flags), draws=99)
+    found = spec.survival(made_up(flags), draws=99).T
     assert found["more"].observed == 0 and found["clearly less"].observed > 0.9
     assert found["median"].observed < found["median"].low
 
@@ -254,14 +228,6 @@ def test_the_shuffle_stays_within_recorded_gender():
     # masks that exclude one another still do
     other = spec.shuffled(people, ~mask, draws=50)
     assert (drawn ^ other).all()
-
-
-def test_uneven_failures_are_found_and_even_ones_are_not():
-    exact = stats.fisher_exact([[4, 4], [50, 20]]).pvalue
-    assert tables.chance_of(np.array([[4, 4], [50, 20]])) == pytest.approx(exact, abs=0.02)
-    assert tables.chance_of(np.array([[14, 27, 4], [477, 207, 169]])) < 0.001
-    assert tables.chance_of(np.array([[3, 3, 3], [97, 97, 97]])) > 0.99
-    assert tables.chance_of(np.array([[0, 0], [5, 9]])) == 1
 
 
 # ---- samples and framing
@@ -309,7 +275,7 @@ def test_typical_framing_is_the_median_of_what_was_found():
         }
     )
     found = detectors.typical_framing(boxes)
-    assert found == pytest.approx({"faces": 3, "side": 0.6, "centre_x": 0.4, "centre_y": 0.55})
+    assert found == pytest.approx({"side": 0.6, "centre_x": 0.4, "centre_y": 0.55})
 
 
 # ---- detection
@@ -342,7 +308,7 @@ def test_each_feed_gets_its_own_detection_once():
     image = np.zeros((40, 50, 3), dtype=np.uint8)
     found = detectors._enrol_one("M001", "path", lambda *_: image, functions)
     assert (native.asked, deepface.asked) == (1, 1)
-    assert (found["width"], found["height"], found["box_w"], found["reason"]) == (50, 40, 20, None)
+    assert (found["width"], found["height"], found["box_w"]) == (50, 40, 20)
     assert (found["dlib-native"], found["facenet-native"], found["SFace"]) == (20, 20, 8)
 
 
@@ -354,10 +320,10 @@ def test_a_failure_of_one_feed_is_none_of_the_other():
         "M001", "path", lambda *_: image,
         [(fails, {"dlib-native": side}), (Faces(face(1, 1, 8, 8)), {"SFace": side})],
     )  # fmt: skip
-    assert found["reason"] == "detector failed" and "box_w" not in found
+    assert "box_w" not in found
     assert "dlib-native" not in found and found["SFace"] == 8
     found = detectors._enrol_one("M001", "path", lambda *_: image, [(Faces(), {"Dlib": side})])
-    assert found["reason"] == "no face found"
+    assert found == {"id": "M001", "height": 40, "width": 50}
 
 
 def test_only_yunet_feeds_sface_as_its_publisher_does():
@@ -380,11 +346,6 @@ def test_the_curve_holds_the_primary_analysis():
             for ours, theirs in (("ratio", "ratio_within_sex"), ("low", "ratio_within_sex_low"),
                                  ("high", "ratio_within_sex_high")):  # fmt: skip
                 assert mine[ours] == pytest.approx(result[theirs]), (gallery, model, ours)
-
-
-def test_failures_counted_or_not_move_next_to_nothing():
-    factors = spec.failures_counted_or_not()
-    assert len(factors) > 50 and factors.median() < 1.03 and factors.min() >= 1
 
 
 def test_native_pipelines_pass_the_gate_and_the_others_fail():
@@ -411,20 +372,12 @@ def test_what_ships_of_the_strangers_is_scores_and_counts_of_fifty():
     assert not best.duplicated([*spec.KEYS, "probe_id"]).any()
     failures = pd.read_csv(spec.RESULTS / "detectors-failures.csv")
     assert failures.query("dataset == 'utkface'")["images"].min() >= 50
-    assert (failures["failures"] + failures["elsewhere"] <= failures["images"]).all()
-    assert len(pd.read_csv(spec.RESULTS / "detectors-framing.csv")) == 3
+    assert (failures["failures"] <= failures["images"]).all()
 
 
 def test_the_curve_adds_up_over_networks_and_galleries():
     table = tables.chances().drop_duplicates("where").set_index("where")["specifications"]
-    whole = table["All, as published"]
-    assert whole == sum(table[n] for n in spec.AXES["network"])
-    assert whole == sum(table[g] for g in tables.GALLERIES.values())
-    assert whole == tables.drawn()["counted"].sum()
-    assert table["All, through deepface"] == (~tables.drawn()["counted"]).sum()
-
-
-def test_failures_for_readers_name_everybody_once():
-    table = tables.shown_failures()
-    assert table["People"].is_unique and len(table) == 9 + 3 + len(RACES)
-    assert list(table.columns) == ["People", *tables.FINDERS]
+    for gallery in tables.GALLERIES.values():
+        assert table[gallery] == sum(table[f"{gallery}, {n}"] for n in spec.AXES["network"])
+    whole = table[[name for name in table.index if ", " not in name]]
+    assert whole.sum() == len(tables.drawn())

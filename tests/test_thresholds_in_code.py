@@ -28,9 +28,6 @@ OTHERS = {
         "value - 1e-10": "a likelihood that no longer rises",
         "np.abs(step).max() < 1e-08": "coefficients that no longer move",
     },
-    "experiments/which_model/tables.py": {
-        "far[0] - 1e-09": "permuted statistics that tie with the observed",
-    },
     "experiments/who_is_in_the_gallery/compositions.py": {
         "np.abs(share - before).max() < 1e-15": "shares that no longer move",
         "wanted + 1e-09": "a whole number of faces, before it is cut",

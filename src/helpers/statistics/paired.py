@@ -1,7 +1,7 @@
-"""Statistics of the same people asked twice: paired shares, gaps between groups, paired AUCs.
+"""Statistics of the same people asked twice: paired shares, gaps between groups.
 
-Best scores are distances: small is alike. Intervals are of 95 % and take members as independent;
-the gallery they share is taken as it is, before and after alike.
+Intervals are of 95 % and take members as independent; the gallery they share is taken as it is,
+before and after alike.
 """
 
 from functools import cache
@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, special, stats
-
-from helpers.statistics.auc import delong_variance, nearer
 
 
 class PairedChange(NamedTuple):
@@ -171,26 +169,3 @@ def _sums(lost: int, gained: int, n: int, drawn: int) -> tuple[np.ndarray, np.nd
     offset = sums.min()
     found = np.bincount((sums - offset).ravel(), weights=likely.ravel())
     return np.arange(len(found)) + offset, found
-
-
-def auc_change(before_a, before_b, after_a, after_b) -> tuple[float, float, float]:
-    """Change of the AUC of `auc.auc_best_scores` for the same people: change, low, high.
-
-    Paired DeLong (1988): variance of the difference of each person's placements. NaN bounds with
-    fewer than two people in a group.
-
-    >>> change, low, high = auc_change([0.2, 0.4], [0.1, 0.3], [0.1, 0.3], [0.2, 0.4])
-    >>> change
-    0.5
-    """
-    before, after = _placements(before_a, before_b), _placements(after_a, after_b)
-    differences = [y - x for x, y in zip(before, after, strict=True)]
-    change = float(differences[0].mean())
-    half = 1.959964 * np.sqrt(delong_variance(*differences))
-    return change, change - half, change + half
-
-
-def _placements(a, b) -> tuple[np.ndarray, np.ndarray]:
-    """For each of a the share of b above it, for each of b the share of a below it; ties half."""
-    nearer_b, nearer_a = nearer(a, b)
-    return (len(b) - nearer_b) / len(b), nearer_a / len(a)

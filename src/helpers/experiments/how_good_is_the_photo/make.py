@@ -4,8 +4,8 @@ Each member's portrait is scaled to one face size, degraded as a camera or a fil
 detected, embedded and searched like the original; the gallery stays as it is. The thresholds are
 those of the undegraded portraits.
 
-`python -m helpers.rebuild.tables 08-how-good-is-the-photo` makes data/results/photo-quality.parquet
-and photo-quality-scores.csv. It needs the portraits (`congress-test fetch`), the enrolled faces of
+data/results/photo-quality.parquet is made by `python -m helpers.rebuild.tables
+08-how-good-is-the-photo`. It needs the portraits (`congress-test fetch`), the enrolled faces of
 `utkface` (`congress-test rebuild`) and about half an hour on one core; a killed run goes on where
 it stopped.
 """
@@ -18,18 +18,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from helpers.experiments.what_the_officer_sees.tables import faces_searched
 from helpers.faces import collection, enrolment, pipelines
-from helpers.faces.collection import DECIMALS, Collection
+from helpers.faces.collection import Collection
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.files import write_atomically
 from helpers.paths import cache_dir
 from helpers.protocol import congress_test, shipped, shipping
-from helpers.statistics.auc import auc_best_scores
-from helpers.statistics.paired import auc_change
+from helpers.sources import fetch
 from helpers.statistics.rates import at_or_below
 
 EYES = 60  # pixels between the eyes of every portrait before it is degraded
@@ -55,7 +53,7 @@ COVERS = {1: (0.85, 2.2, 1.3), 2: (0.35, 2.2, 1.3), 3: (-0.35, 0.35, 1.2)}
 COVER_COLOUR = {1: (205, 175, 140), 2: (205, 175, 140), 3: (20, 20, 20)}  # BGR
 
 POLICIES = {"at_28": shipped.PRIMARY, "at_default": "default", "at_fmr_1e_4": "fmr:1e-4"}
-ROWS, SUMMARY = "photo-quality.parquet", "photo-quality-scores.csv"
+ROWS = "photo-quality.parquet"
 
 
 def conditions() -> list[tuple[str, float]]:
@@ -166,35 +164,18 @@ def degrade(frame: Frame, kind: str, level: float, seed: int) -> np.ndarray:
 # ---------------------------------------------------------------- measuring
 
 
-def portraits(files: pd.DataFrame, faces: pd.DataFrame) -> pd.DataFrame:
-    """What `scale` needs of each portrait: id, path, face_size, x, y (between the eyes, pixels).
+def framed(path: Path, face) -> Frame:
+    """Read and scale one portrait; face: its face metadata, or None where no face was found.
 
-    files: id, path. faces: face metadata of the undegraded portraits; where there is none (no face
-    found) the last three are missing.
+    Then the median size and place of the other members' faces are assumed.
     """
-    place = pd.DataFrame(
-        {
-            "id": faces["id"],
-            "face_size": faces["face_size"].astype(float),
-            "x": (faces["left_eye_x"] + faces["right_eye_x"]) / 2,
-            "y": (faces["left_eye_y"] + faces["right_eye_y"]) / 2,
-        }
-    )
-    table = files[["id", "path"]].merge(place, on="id", how="left")
-    return table.sort_values("id", ignore_index=True)
-
-
-def framed(portrait) -> Frame:
-    """Read and scale one portrait (a row of `portraits`).
-
-    Where no face was found, the median size and place of the other members' faces are assumed.
-    """
-    image = enrolment.read_image(portrait.path)
+    image = enrolment.read_image(path)
     height, width = image.shape[:2]
-    if np.isnan(portrait.face_size):
+    if face is None:
         x, y = EYES_IN_PORTRAIT
         return scale(image, height / 2, (x * width, y * height))
-    return scale(image, portrait.face_size, (portrait.x, portrait.y))
+    between = (face.left_eye_x + face.right_eye_x) / 2, (face.left_eye_y + face.right_eye_y) / 2
+    return scale(image, float(face.face_size), between)
 
 
 def enrol_one(image: np.ndarray, detect, embed: dict) -> dict:
@@ -208,73 +189,45 @@ def enrol_one(image: np.ndarray, detect, embed: dict) -> dict:
         found = {model: embed_one(image, face) for model, embed_one in embed.items()}
     except Exception:  # no face, or whatever a library raises for a spoilt one: a failure to enrol
         return {}
-    usable = all(np.isfinite(e).all() and e.any() for e in found.values())
-    return found if usable else {}
+    return found if all(map(enrolment.usable, found.values())) else {}
 
 
-def measure(folder: Path, progress: bool = True, some: int | None = None) -> None:
-    """Degrade and enrol all members' portraits; one file for each kind and level in `folder`.
+def measure(folder: Path, progress: bool = True) -> dict[tuple[str, float], pd.DataFrame]:
+    """Degrade and enrol all members' portraits: by condition, the embeddings of each probe.
 
-    A file that was made with the same models and levels is kept. Columns probe_id, and one
-    embedding a model (missing for a failure to enrol). some: that many portraits only.
+    Columns probe_id, and one embedding a model (missing for a failure to enrol). A file a condition
+    is kept in `folder`; its name tells the models and weights that made it.
     """
-    from helpers.sources import fetch
-
-    folder.mkdir(parents=True, exist_ok=True)
-    faces = enrolment.read_faces(shipping.faces_path("probes", PRIMARY_MODELS[0]))
-    table = portraits(fetch.local_files("probes"), faces).iloc[:some]
-    wanted = {"some": some} | {
-        m: enrolment.describe(pipelines.configuration(m)) for m in PRIMARY_MODELS
-    }
-    todo = [c for c in conditions() if c[0] != UNDEGRADED and not _is_made(folder, c, wanted)]
-    if not todo:
-        return
-    loaded = {m: pipelines.load(pipelines.configuration(m)) for m in PRIMARY_MODELS}
-    detect = loaded[PRIMARY_MODELS[0]][0]
-    embed = {m: functions[1] for m, functions in loaded.items()}
-    with tqdm(total=len(todo) * len(table), unit="image", disable=not progress or None) as bar:
-        for kind, level in todo:
-            bar.set_description(f"{kind} {level:g}")
-            rows = []
-            for portrait in table.itertuples():
-                image = degrade(framed(portrait), kind, level, seed_of(portrait.id, kind))
-                rows.append({"probe_id": portrait.id} | enrol_one(image, detect, embed))
-                bar.update()
-            _write(_part(folder, kind, level), rows, wanted)
-
-
-def _part(folder: Path, kind: str, level: float) -> Path:
-    return folder / f"{kind}-{level:g}.parquet"
-
-
-SCHEMA = pa.schema(
-    [("probe_id", pa.string()), *((m, pa.list_(pa.float32())) for m in PRIMARY_MODELS)]
-)
-
-
-def _write(path: Path, rows: list[dict], made_with: dict) -> None:
-    described = SCHEMA.with_metadata({"made_with": json.dumps(made_with, sort_keys=True)})
-    with write_atomically(path) as half:
-        pq.write_table(pa.Table.from_pylist(rows, schema=described), half)
-
-
-def _is_made(folder: Path, condition, made_with: dict) -> bool:
-    path = _part(folder, *condition)
-    if not path.exists():
-        return False
-    stored = (pq.read_schema(path).metadata or {}).get(b"made_with", b"")
-    return stored.decode() == json.dumps(made_with, sort_keys=True)
+    made_with = [enrolment.describe(pipelines.configuration(m)) for m in PRIMARY_MODELS]
+    key = hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:12]
+    paths = {c: folder / f"{c[0]}-{c[1]:g}-{key}.parquet" for c in conditions()[1:]}
+    todo = [condition for condition, path in paths.items() if not path.exists()]
+    if todo:
+        folder.mkdir(parents=True, exist_ok=True)
+        faces = enrolment.read_faces(shipping.faces_path("probes", PRIMARY_MODELS[0]))
+        faces = {face.id: face for face in faces.itertuples()}
+        files = fetch.local_files("probes").sort_values("id")
+        loaded = {m: pipelines.load(pipelines.configuration(m)) for m in PRIMARY_MODELS}
+        detect = loaded[PRIMARY_MODELS[0]][0]
+        embed = {m: functions[1] for m, functions in loaded.items()}
+    for kind, level in todo:
+        rows = []
+        for id, path in tqdm(files[["id", "path"]].to_numpy(), kind, disable=not progress or None):
+            image = degrade(framed(path, faces.get(id)), kind, level, seed_of(id, kind))
+            rows.append({"probe_id": id} | enrol_one(image, detect, embed))
+        with write_atomically(paths[kind, level]) as half:
+            pd.DataFrame(rows).to_parquet(half, index=False)
+    return {condition: pd.read_parquet(path) for condition, path in paths.items()}
 
 
 # ---------------------------------------------------------------- searching
 
 
 class Galleries(NamedTuple):
-    """One model's galleries: `utkface` adults after the same-person rule, with their identities;
-    former legislators; the members' second portraits."""
+    """One model's galleries: `utkface` adults after the same-person rule; former legislators; the
+    members' second portraits."""
 
     private: Collection
-    clusters: np.ndarray
     legislators: Collection
     second: Collection
 
@@ -282,116 +235,68 @@ class Galleries(NamedTuple):
 def search_one(probes: Collection, galleries: Galleries) -> pd.DataFrame:
     """Search probes of one condition: one row an enrolled probe.
 
-    Columns probe_id, best (score of the nearest face of the private gallery), identity (whose it
-    is; never ships), legislators (best score there), genuine (score of the member's own second
-    portrait, NaN without one), rank (its place among all second portraits and the private gallery,
-    1 = nearest, 0 without one). All scores are distances, rounded to 4 decimals.
+    Columns probe_id, best (score of the nearest face of the private gallery), legislators (best
+    score there), genuine (score of the member's own second portrait, NaN without one), rank (its
+    place among all second portraits and the private gallery, 1 = nearest, 0 without one). All
+    scores are distances, rounded to 4 decimals.
     """
     if len(probes.ids) == 0:
-        columns = ["probe_id", "best", "identity", "legislators", "genuine", "rank"]
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=["probe_id", "best", "legislators", "genuine", "rank"])
     near = [b.min(axis=1) for _, b in collection.score_blocks(probes, galleries.legislators)]
     mates = np.concatenate([b for _, b in collection.score_blocks(probes, galleries.second)])
-    place = pd.Series(range(len(galleries.second.ids)), index=galleries.second.ids)
-    own = place.reindex(probes.ids).to_numpy(dtype=float)
-    has = ~np.isnan(own)
-    genuine = np.full(len(own), np.nan)
-    genuine[has] = mates[has, own[has].astype(int)]
-    with np.errstate(invalid="ignore"):
-        rank = np.where(has, 1 + (mates < genuine[:, None]).sum(axis=1), 0)
-        best, identity = [], []
-        for rows, block in collection.score_blocks(probes, galleries.private):
-            best.append(block.min(axis=1))
-            identity.append(galleries.clusters[block.argmin(axis=1)])
-            rank[rows] += (block < genuine[rows, None]).sum(axis=1)
-    return pd.DataFrame(
-        {
-            "probe_id": probes.ids,
-            "best": np.concatenate(best),
-            "identity": np.concatenate(identity),
-            "legislators": np.concatenate(near),
-            "genuine": genuine,
-            "rank": rank,
-        }
-    )
-
-
-def load_galleries(model: str, clusters: pd.Series) -> Galleries:
-    """The galleries of one model; the private one from the cache, without probable same persons."""
-    from helpers.sources.galleries import load_utkface
-
-    same = shipped.scores("utkface", model).same_person
-    left_out = set(same.loc[same["same_person"].astype(bool), "cluster"])
-    adults = load_utkface().query("adult")["id"]
-    private = collection.subset(shipping.load_dataset("utkface", model), adults)
-    identity = clusters.reindex(private.ids).to_numpy()
-    kept = ~np.isin(identity, list(left_out))
-    private = private._replace(ids=private.ids[kept], embeddings=private.embeddings[kept])
-    return Galleries(
-        private,
-        identity[kept],
-        shipping.load_dataset("legislators", model),
-        shipping.load_dataset("second-portraits", model),
-    )
+    own = pd.Index(galleries.second.ids).get_indexer(probes.ids)
+    genuine = np.where(own >= 0, mates[np.arange(len(own)), own], np.nan)
+    rank = np.where(own >= 0, 1 + (mates < genuine[:, None]).sum(axis=1), 0)
+    best = []
+    for rows, block in collection.score_blocks(probes, galleries.private):
+        best.append(block.min(axis=1))
+        rank[rows] += (block < genuine[rows, None]).sum(axis=1)
+    found = {"best": np.concatenate(best), "legislators": np.concatenate(near)}
+    return pd.DataFrame({"probe_id": probes.ids, **found, "genuine": genuine, "rank": rank})
 
 
 def make(out: Path, progress: bool = True) -> None:
-    """Measure, search, and write ROWS and SUMMARY into the folder `out`. Deterministic.
+    """Measure, search, and write ROWS into the folder `out`. Deterministic.
 
     From the private gallery no score of a single probe is written, only whether it lies within a
     threshold: best scores of many known variants of one portrait would locate the face behind them.
     """
-    from helpers.faces import same_person
-
-    folder = cache_dir() / "photo-quality"
-    measure(folder, progress)
-    whole = [shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS]
-    clusters = same_person.identity_clusters(whole)
-    del whole
-    rows, summary = [], []
+    measured = measure(cache_dir() / "photo-quality", progress)
+    rows = []
     for model in PRIMARY_MODELS:
-        galleries = load_galleries(model, clusters)
-        limits = thresholds(model)
-        undegraded = None
+        faces, _, kept = faces_searched("utkface", model)
+        others = (shipping.load_dataset(d, model) for d in ("legislators", "second-portraits"))
+        galleries = Galleries(collection.subset(faces, faces.ids[kept]), *others)
+        limits, whole = thresholds(model), shipping.load_dataset("probes", model)
         for kind, level in conditions():
-            probes = _probes(folder, kind, level, model)
+            probes = whole
+            if kind != UNDEGRADED:
+                probes = _as_collection(measured[kind, level], model, whole)
             found = everyone(search_one(probes, galleries))
-            undegraded = found if undegraded is None else undegraded
-            head = {"kind": kind, "level": level, "model": model}
             flags = {c: at_or_below(found["best"], limits[c]) for c in POLICIES}
-            rows.append(found.assign(**head, **flags))
-            summary.append(head | summarise(found, undegraded, flags["at_28"]))
+            rows.append(found.assign(kind=kind, level=level, model=model, **flags))
     out.mkdir(parents=True, exist_ok=True)
     columns = ["probe_id", "kind", "level", "model", "enrolled", *POLICIES]
     columns += ["legislators", "genuine", "rank"]
     table = pd.concat(rows, ignore_index=True)[columns]
     table.to_parquet(out / ROWS, index=False, compression="zstd")
-    pd.DataFrame(summary).to_csv(out / SUMMARY, index=False, float_format="%.4f")
 
 
-def _probes(folder: Path, kind: str, level: float, model: str) -> Collection:
+def _as_collection(measured: pd.DataFrame, model: str, like: Collection) -> Collection:
     """The enrolled faces of one condition, as a collection of that model."""
-    shipped = shipping.load_dataset("probes", model)
-    if kind == UNDEGRADED:
-        return shipped
-    part = pq.read_table(_part(folder, kind, level), columns=["probe_id", model]).to_pandas()
-    part = part.dropna().sort_values("probe_id")
-    if part.empty:
-        return shipped._replace(ids=shipped.ids[:0], embeddings=shipped.embeddings[:0])
-    embeddings = np.stack(part[model].to_list()).astype(np.float64)
-    return shipped._replace(ids=part["probe_id"].to_numpy(dtype=str), embeddings=embeddings)
+    found = measured[["probe_id", model]].dropna().sort_values("probe_id")
+    embeddings = np.array(found[model].to_list(), dtype=float).reshape(-1, like.embeddings.shape[1])
+    return like._replace(ids=found["probe_id"].to_numpy(dtype=str), embeddings=embeddings)
 
 
 def everyone(found: pd.DataFrame) -> pd.DataFrame:
-    """One row for each member searched: `enrolled`, of_colour; best scores inf where not enrolled.
+    """One row for each member searched: `enrolled`; best scores inf where not enrolled.
 
     `genuine` is inf for an enrolled second portrait whose member failed to enrol, and NaN for
     members without a second portrait that enrolled.
     """
-    members = congress_test.people_searched()[["member_id", "of_colour"]]
-    table = members.rename(columns={"member_id": "probe_id"}).merge(
-        found, on="probe_id", how="left"
-    )
+    members = congress_test.people_searched()[["member_id"]].set_axis(["probe_id"], axis=1)
+    table = members.merge(found, on="probe_id", how="left")
     table["enrolled"] = table["best"].notna()
     table[["best", "legislators"]] = table[["best", "legislators"]].fillna(np.inf).astype(float)
     mates = shipping.load_dataset("second-portraits", PRIMARY_MODELS[0]).ids
@@ -407,34 +312,3 @@ def thresholds(model: str) -> dict[str, float]:
     return {
         c: shipped.result("utkface", model, p).summary["threshold"] for c, p in POLICIES.items()
     }
-
-
-def summarise(found: pd.DataFrame, undegraded: pd.DataFrame, flagged) -> dict:
-    """Scores of one condition, threshold-free, members of colour against white members.
-
-    found, undegraded: as from `everyone`. Returns median_white, median_colour (best impostor scores
-    of the enrolled), auc (chance that a member of colour's is nearer than a white member's; a
-    failure to enrol is farthest), auc_low, auc_high, auc_change (against the undegraded), with its
-    interval; identities: how many different people of the private gallery are the nearest of the
-    flagged.
-    """
-    colour = found["of_colour"].to_numpy(dtype=bool)
-    best, before = found["best"].to_numpy(), undegraded["best"].to_numpy()
-    enrolled = found["enrolled"].to_numpy()
-    auc = auc_best_scores(best[colour], best[~colour])
-    change, low, high = auc_change(before[colour], before[~colour], best[colour], best[~colour])
-    return {
-        "median_white": _median(best[~colour & enrolled]),
-        "median_colour": _median(best[colour & enrolled]),
-        "auc": auc.auc,
-        "auc_low": auc.low,
-        "auc_high": auc.high,
-        "auc_change": change,
-        "auc_change_low": low,
-        "auc_change_high": high,
-        "identities": int(found.loc[flagged, "identity"].nunique()),
-    }
-
-
-def _median(scores: np.ndarray) -> float:
-    return float(np.round(np.median(scores), DECIMALS)) if len(scores) else float("nan")

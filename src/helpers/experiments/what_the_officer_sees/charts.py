@@ -7,32 +7,28 @@ from matplotlib.figure import Figure
 from helpers.experiments.what_the_officer_sees.tables import OUTCOMES
 from helpers.show import plots, style
 
-COLUMNS = 25  # squares in a row of the icon array
+COLUMNS = 50  # squares in a row of the icon array
 COLOURS = dict(zip(OUTCOMES, ("#1A3A8A", "#E0A800", "#A03F14", "#DADADA"), strict=True))
 LABELS = {  # of the scenarios drawn: colour, label and where it stands
-    "Users of such software": ("#A03F14", "users", 42, 80),
-    "Facial examiners": (style.INK, "examiners", 3.0, 84),
-    "Facial examiners, strict threshold": ("#1A3A8A", "examiners, strict threshold", 1.2, 50),
+    "Users of such software": ("#A03F14", "users", 50, 64),
+    "Facial examiners": (style.INK, "examiners", 7, 75),
+    "Facial examiners, strict threshold": ("#1A3A8A", "examiners,\nstrict threshold", 1.2, 45),
 }
 
 
 @style.styled()
 def plot_thousand(table: pd.DataFrame) -> Figure:
-    """An icon array a row of `table`: a square a search, coloured by OUTCOMES, counts below."""
-    fig, axes = plots.new_figure(4.6, 1, len(table))
-    for ax, row in zip(axes[0], table.to_dict("records"), strict=True):
+    """An icon array a row of `table`: a square a search, coloured by OUTCOMES, counts beside it."""
+    fig, axes = plots.new_figure(0.5 + 1.5 * len(table), len(table))
+    for ax, row in zip(axes[:, 0], table.to_dict("records"), strict=True):
         colours = np.repeat([COLOURS[name] for name in OUTCOMES], [row[n] for n in OUTCOMES])
         at = np.arange(len(colours))
-        ax.scatter(at % COLUMNS, at // COLUMNS, c=colours, marker="s", s=13, linewidths=0)
-        rows = len(colours) / COLUMNS
-        for line, name in enumerate(OUTCOMES):
-            ax.text(-0.5, rows + 1.6 + 2.9 * line, f"{row[name]} {name}", fontsize=8.5,
-                    va="center", color=style.INK, weight="bold")  # fmt: skip
-            ax.scatter(-1.6, rows + 1.6 + 2.9 * line, color=COLOURS[name], marker="s", s=26)
-        ax.set_title(row["Threshold"], weight="bold")
-        ax.set_xlim(-2.4, COLUMNS + 0.4)
-        ax.set_ylim(rows + 12, -0.8)
-        ax.set(xticks=[], yticks=[])
+        ax.scatter(at % COLUMNS, at // COLUMNS, c=colours, marker="s", s=11, linewidths=0)
+        for y, name in zip((3, 7, 11, 15), OUTCOMES, strict=True):
+            ax.text(COLUMNS + 2.5, y, f"{row[name]} {name}", fontsize=8.5, va="center")
+            ax.scatter(COLUMNS + 1, y, color=COLOURS[name], marker="s", s=26)
+        ax.set_title(row["Threshold"], pad=2)
+        ax.set(xlim=(-0.6, 1.46 * COLUMNS), ylim=(len(at) / COLUMNS, -0.8), xticks=[], yticks=[])
         ax.set_axis_off()
     return fig
 

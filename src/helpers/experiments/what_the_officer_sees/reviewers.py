@@ -4,6 +4,7 @@ Nothing here was observed in this project but the hit rates and FPIRs of `tables
 reviewers' error rates come from data/published/reviewers.csv, or are called assumptions.
 """
 
+import itertools
 from functools import cache
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import pandas as pd
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
 from helpers.experiments.what_the_officer_sees.tables import LIST, STRICT, THOUSAND
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.show.numbers import number, percent
+from helpers.show.numbers import number
 from helpers.sources import published
 
 # what police departments reported of their searches: actor and value in the table of events
@@ -27,24 +28,28 @@ USE = {
 
 
 def use() -> pd.DataFrame:
-    """Published outcomes of police searches: figure, count (NaN if unstated), searches, share.
+    """Published outcomes of police searches, with where they were read; Share as a fraction.
 
-    Also date, status, source_url, note. Raises LookupError if an event is missing.
+    Raises KeyError if an event is missing.
     """
-    events = published.events().set_index(["actor", "value"])
-    rows = []
-    for (actor, value), figure in USE.items():
-        event = events.loc[(actor, value)]
-        searches, count = float(event["denominator"]), float(value)
-        share = count if count < 1 else count / searches
-        head = {"figure": figure, "count": count if count > 1 else np.nan, "searches": searches}
-        rows.append(head | {"share": share} | event[["status", "source_url", "note"]].to_dict())
-    return pd.DataFrame(rows)
+    events = published.events().set_index(["actor", "value"]).loc[list(USE)]
+    searches = events["denominator"].astype(float)
+    value = np.array([float(value) for _, value in USE])
+    return pd.DataFrame(
+        {
+            "What became of the searches": list(USE.values()),
+            "Searches": searches.map(number).to_numpy(),
+            "Share": np.where(value < 1, value, value / searches),
+            "Status": events["status"].to_numpy(),
+            "Note": events["note"].to_numpy(),
+            "Address": events["source_url"].to_numpy(),
+        }
+    )
 
 
 def base_rate() -> float:
     """Part of New York's searches of 2018 that ended with a possible match."""
-    return float(use()["share"].iloc[0])
+    return float(use()["Share"].iloc[0])
 
 
 def inputs() -> dict[str, float]:
@@ -136,121 +141,58 @@ def scenarios() -> pd.DataFrame:
     users = published_rate("White 2015", "errors of users on candidate lists (share)")
     examiners = users - published_rate("White 2015", "fewer errors of facial examiners (share)")
     rows = [
-        ("Nobody checks: the first is taken", 1, "none", (0.0, 1.0), 1.0),
-        ("Passport officers, first only", 1, "none", (rejected, officers), 0.0),
-        ("Users of such software", LIST, "none", (users, users), users),
-        ("Facial examiners", LIST, "none", (examiners, examiners), examiners),
-        ("Facial examiners, strict threshold", LIST, STRICT, (examiners, examiners), examiners),
-        ("A reviewer who never errs", LIST, "none", (0.0, 0.0), 0.0),
-    ]  # fmt: skip
-    return pd.DataFrame(
-        [
-            {
-                "scenario": name,
-                "list_size": size,
-                "rule": rule,
-                "best": Reviewer(1 - missed, 0.0, alarm),
-                "worst": Reviewer(1 - missed, min(wrong, missed), alarm),
-            }
-            for name, size, rule, (missed, alarm), wrong in rows
-        ]
-    )
+        ("Nobody checks: the first is taken", 1, "none", 0.0, 1.0, 1.0),
+        ("Passport officers, first only", 1, "none", rejected, officers, 0.0),
+        ("Users of such software", LIST, "none", users, users, users),
+        ("Facial examiners", LIST, "none", examiners, examiners, examiners),
+        ("Facial examiners, strict threshold", LIST, STRICT, examiners, examiners, examiners),
+        ("A reviewer who never errs", LIST, "none", 0.0, 0.0, 0.0),
+    ]
+    columns = ["scenario", "list_size", "rule", "missed", "alarm", "wrong"]
+    found = pd.DataFrame(rows, columns=columns)
+    best = [Reviewer(1 - r.missed, 0.0, r.alarm) for r in found.itertuples()]
+    worst = [Reviewer(1 - r.missed, min(r.wrong, r.missed), r.alarm) for r in found.itertuples()]
+    return found[columns[:3]].assign(best=best, worst=worst)
 
 
 def calculate(shares=None) -> pd.DataFrame:
-    """The calculator over all scenarios, models and shares of searches with an enrolled person.
+    """`outcomes` of all scenarios, models and shares of searches with an enrolled person.
 
-    Columns scenario, model, share, right, wrong_best, wrong_worst (named persons per
-    thousand searches), right_share_best, right_share_worst (of the named).
+    Columns scenario, model, case ("best" or "worst", as in `scenarios`; with a threshold the worst
+    takes the upper end of the FPIR), share, and those of `outcomes` per thousand searches.
     """
-    rates_of = candidate_lists.misses().set_index(["model", "rule", "list_size"])
+    rates_of = candidate_lists.errors().set_index(["model", "rule", "list_size"])
     rows = []
-    for s in scenarios().to_dict("records"):
-        for model in PRIMARY_MODELS:
-            r = rates_of.loc[(model, s["rule"], s["list_size"])]
-            shown = (1.0, 1.0) if s["rule"] == "none" else (r["fpir"], r["fpir_high"])
+    for s, model in itertools.product(scenarios().to_dict("records"), PRIMARY_MODELS):
+        r = rates_of.loc[(model, s["rule"], s["list_size"])]
+        for case, fpir in (("best", r["fpir"]), ("worst", r["fpir_high"])):
+            shown = 1.0 if s["rule"] == "none" else fpir
             for share in inputs().values() if shares is None else shares:
-                best, worst = (
-                    outcomes(s[k], share, 1 - r["fnir"], n)
-                    for k, n in zip(("best", "worst"), shown, strict=True)
-                )
-                rows.append(
-                    {
-                        "scenario": s["scenario"],
-                        "model": model,
-                        "share": share,
-                        "right": best["right"],
-                        "wrong_best": best["wrong"],
-                        "wrong_worst": worst["wrong"],
-                        "right_share_best": best["right_share"],
-                        "right_share_worst": worst["right_share"],
-                    }
-                )
+                head = {"scenario": s["scenario"], "model": model, "case": case, "share": share}
+                rows.append(head | outcomes(s[case], share, 1 - r["fnir"], shown))
     return pd.DataFrame(rows)
 
 
 # ---------------------------------------------------------------- as notebook 09 shows it
 
 
-def show_use() -> pd.DataFrame:
-    """Published outcomes of police searches, with where they were read."""
-    found = use()
-    return pd.DataFrame(
-        {
-            "What became of the searches": found["figure"],
-            "Searches": found["searches"].map(number),
-            "Share": found["share"].map(lambda share: percent(share, 0)),
-            "Status": found["status"],
-            "Note": found["note"],
-            "Address": found["source_url"],
-        }
-    )
-
-
-def show_practice() -> pd.DataFrame:
-    """Published facts on lists in use."""
-    return _published(["GAO-16-267", "GAO-19-579T", "Washington County"])
-
-
-def show_reviewers() -> pd.DataFrame:
-    """Published error rates of people who look at faces."""
-    return _published(["White 2015", "Bruce 1999", "White 2014", "Heyer 2018"])
-
-
-def _published(studies: list[str]) -> pd.DataFrame:
+def show_published(*studies: str) -> pd.DataFrame:
+    """Published facts of some studies: on lists in use, or on people who look at faces."""
+    columns = {"study": "Source", "date": "Date", "quantity": "What", "value": "Value"}
+    columns |= {"status": "Status", "note": "Note", "source_url": "Address"}
     table = reviewers()
-    table = table[table["study"].isin(studies)]
-    return pd.DataFrame(
-        {
-            "Source": table["study"],
-            "Date": table["date"],
-            "What": table["quantity"],
-            "Value": table["value"],
-            "Status": table["status"],
-            "Note": table["note"],
-            "Address": table["source_url"],
-        }
-    )
+    return table[table["study"].isin(studies)][list(columns)].rename(columns=columns)
 
 
 def show_outcomes() -> pd.DataFrame:
     """The calculator's table: a row a scenario and share; ranges over programs and what is open."""
-    table = calculate()
     names = {share: name for name, share in inputs().items()}
     rows = []
-    for (scenario, share), part in table.groupby(["scenario", "share"], sort=False):
-        wrong = [*part["wrong_best"], *part["wrong_worst"]]
-        shares = [1 - v for v in (*part["right_share_best"], *part["right_share_worst"])]
-        rows.append(
-            {
-                "Who looks": scenario,
-                "In the gallery": names[share],
-                "Right names": span(part["right"]),
-                "Wrong names": span(wrong),
-                "Wrong, of those named": f"{span([100 * v for v in shares])} %",
-            }
-        )
-    return pd.DataFrame(rows)
+    for (scenario, share), part in calculate().groupby(["scenario", "share"], sort=False):
+        named = f"{span(100 * (1 - part['right_share']))} %"
+        rows.append((scenario, names[share], span(part["right"]), span(part["wrong"]), named))
+    columns = ["Who looks", "In the gallery", "Right names", "Wrong names", "Wrong, of those named"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def span(values) -> str:
@@ -266,6 +208,5 @@ def curves() -> pd.DataFrame:
     studies leave open.
     """
     table = calculate(np.round(np.logspace(-2, 0, 41), 4))
-    table = table.assign(low=1 - table["right_share_best"], high=1 - table["right_share_worst"])
-    found = table.groupby(["scenario", "share"], sort=False)
-    return found.agg(low=("low", "min"), high=("high", "max")).reset_index()
+    wrong = (1 - table["right_share"]).groupby([table["scenario"], table["share"]], sort=False)
+    return wrong.agg(low="min", high="max").reset_index()

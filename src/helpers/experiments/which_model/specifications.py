@@ -48,40 +48,33 @@ class Curve(NamedTuple):
     """All specifications.
 
     table: one row each: the choices (AXES), threshold, faces, failures, flagged, fpir, ratio, low,
-    high (within recorded gender, 95 %, Greenland-Robins), why (the first of RULES by which it is
-    not counted, else ""). flagged, enrolled: bool (specifications, members), in `members`' order.
+    high (95 %, Greenland-Robins), why (the first of RULES by which it is not counted, else "").
+    flagged: bool (specifications, members), in the order of `members`.
     """
 
     table: pd.DataFrame
     flagged: np.ndarray
-    enrolled: np.ndarray
     members: pd.DataFrame
 
 
 @cache
 def curve() -> Curve:
     """Every specification of the members' search, from what ships."""
-    members = congress_test.people_searched()
-    seconds = set(fetch.load_manifest("second-portraits")["id"])
-    return specify(_settings(), members, members["member_id"].isin(seconds).to_numpy())
-
-
-@cache
-def _settings() -> list[dict]:
-    """All searches: their choices, best scores and thresholds."""
-    result = []
+    searches = []
     for model, gallery in itertools.product(MODELS, shipped.GALLERIES):
         found = shipped.scores(gallery, model)
         default = found.description["configuration"]["default_threshold"]
         choices = (model, gallery, "whole", "yunet", FRAMINGS[0])
-        result.append(_setting(choices, found.best, found.faces, default))
+        searches.append(_setting(choices, found.best, found.faces, default))
     best = pd.read_parquet(RESULTS / "detectors.parquet").assign(portrait="first").groupby(KEYS)
     for row in pd.read_csv(RESULTS / "detectors-settings.csv").to_dict("records"):
         gallery, _, size = row["gallery"].partition(" ")
         choices = (row["model"], gallery, size or "whole", row["detector"], row["framing"])
         mine = best.get_group(tuple(row[k] for k in KEYS))
-        result.append(_setting(choices, mine, row["faces"], row["default_threshold"]))
-    return result
+        searches.append(_setting(choices, mine, row["faces"], row["default_threshold"]))
+    members = congress_test.people_searched()
+    seconds = set(fetch.load_manifest("second-portraits")["id"])
+    return specify(searches, members, members["member_id"].isin(seconds).to_numpy())
 
 
 def _setting(choices, best, faces, default) -> dict:
@@ -93,13 +86,8 @@ def _setting(choices, best, faces, default) -> dict:
     mine = offered["model"].eq(model) & offered["detector"].eq(choices["detector"])
     # no threshold was calibrated on cropped photographs
     offered = offered[mine & (choices["framing"] == FRAMINGS[0])]
-    return {
-        "choices": choices,
-        "best": best,
-        "faces": faces,
-        "default": default,
-        "fmr": dict(zip(offered["target_fmr"], offered["threshold"], strict=True)),
-    }
+    fmr = dict(zip(offered["target_fmr"], offered["threshold"], strict=True))
+    return {"choices": choices, "best": best, "faces": faces, "default": default, "fmr": fmr}
 
 
 def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray) -> Curve:
@@ -110,7 +98,7 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
     members have a second portrait. A failure to enrol is no match; a variant that changes no best
     score makes no specification.
     """
-    rows, flags, there = [], [], []
+    rows, flags = [], []
     other = {"first": np.zeros_like(has_second), "second": has_second}
     for setting in settings:
         sides = {
@@ -121,19 +109,17 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
             if variant != "any" and not _leaves_out(setting["best"], variant):
                 continue
             best = np.where(other[portrait], sides[portrait][variant], sides["first"][variant])
-            enrolled = ~np.isnan(best)
-            best = np.where(enrolled, best, np.inf)
+            failures = int(np.isnan(best).sum())
+            best = np.nan_to_num(best, nan=np.inf)
             for policy in POLICIES:
                 threshold = _threshold(policy, best, setting)
                 if threshold is None:
                     continue
                 choices = {"portrait": portrait, "policy": policy, "variant": variant}
-                about = {"threshold": threshold, "faces": setting["faces"]}
-                about["failures"] = int((~enrolled).sum())
+                about = {"threshold": threshold, "faces": setting["faces"], "failures": failures}
                 rows.append(setting["choices"] | choices | about)
                 flags.append(rates.at_or_below(best, threshold))
-                there.append(enrolled)
-    found = Curve(pd.DataFrame(rows), np.array(flags), np.array(there), members)
+    found = Curve(pd.DataFrame(rows), np.array(flags), members)
     flagged = found.flagged.sum(axis=1)
     colour = members["of_colour"].to_numpy()
     within = dict(zip(["ratio", "low", "high"], ratios(found, colour, ~colour), strict=True))
@@ -178,7 +164,7 @@ def only(found: Curve, keep) -> Curve:
     """Some of the specifications; keep: bool, one each."""
     keep = np.asarray(keep, dtype=bool)
     table = found.table[keep].reset_index(drop=True)
-    return found._replace(table=table, flagged=found.flagged[keep], enrolled=found.enrolled[keep])
+    return found._replace(table=table, flagged=found.flagged[keep])
 
 
 def counted(found: Curve, feed: str = NATIVE) -> Curve:
@@ -189,39 +175,25 @@ def counted(found: Curve, feed: str = NATIVE) -> Curve:
 # ---------------------------------------------------------------- the ratio, and chance
 
 
-def ratios(found: Curve, one, other, enrolled: bool = False) -> tuple[np.ndarray, ...]:
+def ratios(found: Curve, one, other) -> tuple[np.ndarray, ...]:
     """FPIR ratios within recorded gender of `one` to `other` among the members: ratio, low, high.
 
     one, other: bool, (members,) or (members, draws); the results have the shape (specifications,)
-    or (specifications, draws). enrolled: failures are left out instead of counted as no match.
-    NaN where nobody of both is flagged.
+    or (specifications, draws): `intervals.mantel_haenszel_risk_ratio` for many tables at once. NaN
+    where nobody of both is flagged; interval NaN where a group has none flagged.
     """
     one, other = (np.asarray(mask, dtype=np.float32) for mask in (one, other))
     flagged = found.flagged.astype(np.float32)
-    there = found.enrolled.astype(np.float32) if enrolled else np.ones_like(flagged)
-    strata = []
-    for gender in found.members["gender"].unique():
-        here = found.members["gender"].eq(gender).to_numpy()
-        k, n = flagged[:, here], there[:, here]
-        strata.append([k @ one[here], n @ one[here], k @ other[here], n @ other[here]])
-    return mantel_haenszel(np.array(strata, dtype=float))
-
-
-def mantel_haenszel(strata: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`intervals.mantel_haenszel_risk_ratio` for many tables at once: ratio, low, high.
-
-    strata: shape (strata, 4, ...), the counts k1, n1, k0, n0. Interval NaN where a group has none
-    flagged.
-    """
-    k1, n1, k0, n0 = np.moveaxis(strata, 1, 0)
-    n = n1 + n0
+    r = s = parts = np.zeros(())
     with np.errstate(divide="ignore", invalid="ignore"):
-        r, s = (k1 * n0 / n).sum(axis=0), (k0 * n1 / n).sum(axis=0)
-        ratio = r / s
-        parts = ((n1 * n0 * (k1 + k0) - k1 * k0 * n) / n**2).sum(axis=0)
-        variance = np.where(r * s > 0, parts / (r * s), np.nan)
-        half = 1.959963984540054 * np.sqrt(variance)
-        return ratio, ratio * np.exp(-half), ratio * np.exp(half)
+        for here in found.members.groupby("gender").indices.values():
+            k1, k0 = ((flagged[:, here] @ mask[here]).astype(float) for mask in (one, other))
+            n1, n0 = (mask[here].sum(axis=0, dtype=float) for mask in (one, other))
+            n = n1 + n0
+            r, s = r + k1 * n0 / n, s + k0 * n1 / n
+            parts = parts + (n1 * n0 * (k1 + k0) - k1 * k0 * n) / n**2
+        half = 1.959963984540054 * np.sqrt(np.where(r * s > 0, parts / (r * s), np.nan))
+        return r / s, r / s * np.exp(-half), r / s * np.exp(half)
 
 
 def shuffled(members: pd.DataFrame, mask, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
@@ -239,44 +211,26 @@ def shuffled(members: pd.DataFrame, mask, draws: int = DRAWS, seed: int = SEED) 
     return result
 
 
-class Chance(NamedTuple):
-    """A number of a curve beside what shuffled labels give: their median and central 95 %."""
-
-    observed: float
-    expected: float
-    low: float
-    high: float
-
-
-def beside_chance(values: np.ndarray) -> Chance:
-    """values: (1 + draws,), the observed one first."""
-    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
-    return Chance(float(values[0]), float(np.nanmedian(values[1:])), float(low), float(high))
-
-
-def survival(found: Curve, draws: int = DRAWS) -> dict[str, Chance]:
+def survival(found: Curve, draws: int = DRAWS) -> pd.DataFrame:
     """In what share of specifications each conclusion holds, and the median ratio; with chance.
 
-    Every specification is computed again for each shuffle, so that their dependence is allowed for.
+    Index: conclusion; columns observed, low, high (central 95 % of shuffled labels). Every
+    specification is computed again for each shuffle, so that their dependence is allowed for.
     """
-    members = found.members
-    group = members["group"]
-    masks = {
-        "colour": groups.of_colour(group),
-        "not Asian": groups.not_asian(group),
-        "white": ~groups.of_colour(group),
-    }
-    labels = {name: shuffled(members, mask, draws) for name, mask in masks.items()}
-    ratio, low, high = ratios(found, labels["colour"], labels["white"])
-    without, *_ = ratios(found, labels["not Asian"], labels["white"])
+    group = found.members["group"]
+    colour = groups.of_colour(group)
+    masks = (colour, groups.not_asian(group), ~colour)
+    labels, not_asian, white = (shuffled(found.members, mask, draws) for mask in masks)
+    ratio, low, high = ratios(found, labels, white)
     values = {
         "median": np.nanmedian(ratio, axis=0),
         "more": (ratio > 1).mean(axis=0),
         "clearly more": (low > 1).mean(axis=0),
         "clearly less": (high < 1).mean(axis=0),
-        "more, not Asian": (without > 1).mean(axis=0),
+        "more, not Asian": (ratios(found, not_asian, white)[0] > 1).mean(axis=0),
     }
-    return {name: beside_chance(drawn) for name, drawn in values.items()}
+    rows = {name: (v[0], *np.nanpercentile(v[1:], [2.5, 97.5])) for name, v in values.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["observed", "low", "high"])
 
 
 # ---------------------------------------------------------------- what a choice does
@@ -284,27 +238,21 @@ def survival(found: Curve, draws: int = DRAWS) -> dict[str, Chance]:
 SMALLEST, LARGEST = 0.05, 20  # ratios are compared within these; 0 and infinity have no logarithm
 
 
-def pairs_apart(found: Curve, axis: str, differ: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Pairs of specifications that differ in one axis alone (and may differ in `differ`).
+def pairs_apart(found: Curve, axis: str) -> pd.DataFrame:
+    """Pairs of specifications that differ in one axis alone.
 
-    Columns a, b (rows of the table), factor (larger ratio over smaller), flips (one above 1 and one
-    below), shared (share of people in common; NaN unless both flag 28).
+    Columns factor (larger ratio over smaller), flips (one above 1 and one below), shared (share of
+    people in common; NaN unless both flag 28).
     """
-    others = [a for a in AXES if a != axis and a not in differ]
-    found_pairs = [
-        pair
-        for part in found.table.groupby(others).indices.values()
-        for pair in itertools.combinations(part, 2)
-    ]
-    a, b = np.array(found_pairs, dtype=int).reshape(-1, 2).T
+    parts = found.table.groupby([a for a in AXES if a != axis]).indices.values()
+    pairs = [pair for part in parts for pair in itertools.combinations(part, 2)]
+    a, b = np.array(pairs, dtype=int).reshape(-1, 2).T
     logs = np.log(found.table["ratio"].clip(SMALLEST, LARGEST).fillna(1).to_numpy())
     both = (found.flagged[a] & found.flagged[b]).sum(axis=1)
     either = (found.flagged[a].sum(axis=1) + found.flagged[b].sum(axis=1)) / 2
     at_28 = found.table["policy"].eq(shipped.PRIMARY).to_numpy()
     return pd.DataFrame(
         {
-            "a": a,
-            "b": b,
             "factor": np.exp(np.abs(logs[a] - logs[b])),
             "flips": logs[a] * logs[b] < 0,
             "shared": np.where(at_28[a] & at_28[b], both / np.maximum(either, 1), np.nan),
@@ -312,47 +260,35 @@ def pairs_apart(found: Curve, axis: str, differ: tuple[str, ...] = ()) -> pd.Dat
     )
 
 
-def _summary(name: str, pairs: pd.DataFrame) -> tuple:
-    return (
-        name,
-        len(pairs),
-        pairs["factor"].median(),
-        pairs["factor"].quantile(0.9),
-        pairs["flips"].mean(),
-        pairs["shared"].mean(),
-    )
+CHOICES = {
+    "feed": "feed",
+    "network": "network",
+    "gallery": "gallery",
+    "size": "size of the gallery",
+    "detector": "detector",
+    "framing": "framing of the photo",
+    "portrait": "which portrait",
+    "policy": "threshold",
+    "variant": "same-person rule",
+}
 
 
 @cache
 def moves() -> pd.DataFrame:
     """What each choice does when all others stay: one row a choice, the largest mover first.
 
-    Columns choice, pairs, factor (median of the larger ratio over the smaller), factor_90 (its 90th
-    percentile), flips (share of pairs on both sides of 1), shared (mean share of people in common
-    at 28 flagged). Feed: native against deepface; all others among the native feeds. "programs of
-    release 0.1": its three primary pipelines and the fourth, of which one was fed natively.
+    Typical factor: median of the larger ratio over the smaller; then its 90th percentile, the share
+    of pairs on both sides of 1, the mean share of people in common at 28 flagged. Feed: native
+    against deepface; all others among the native feeds.
     """
     fair = only(curve(), curve().table["why"].isin([COUNTED, SAME_LIST]))
     native = only(fair, fair.table["feed"].eq(NATIVE))
-    rows = [_summary("feed", pairs_apart(fair, "feed"))]
-    for axis in AXES:
-        pairs = pairs_apart(native, axis)
-        if axis != "feed" and len(pairs):
-            rows.append(_summary(axis, pairs))
-    old = fair.table["feed"].eq(DEEPFACE) | fair.table["network"].eq("Dlib")
-    rows.append(_summary("release 0.1", pairs_apart(only(fair, old), "network", ("feed",))))
-    columns = ["choice", "pairs", "factor", "factor_90", "flips", "shared"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.sort_values("factor", ascending=False, ignore_index=True)
-
-
-def failures_counted_or_not() -> pd.Series:
-    """Factor by which the ratio changes when failures are left out instead of counted as no match,
-    of each counted specification in which somebody failed to enrol."""
-    found = curve()
-    found = only(found, found.table["why"].eq(COUNTED) & found.table["failures"].gt(0))
-    colour = found.members["of_colour"].to_numpy()
-    with_them, *_ = ratios(found, colour, ~colour)
-    without, *_ = ratios(found, colour, ~colour, enrolled=True)
-    known = (with_them > 0) & np.isfinite(with_them)
-    return pd.Series(np.exp(np.abs(np.log(without[known] / with_them[known]))))
+    rows = []
+    for axis, name in CHOICES.items():
+        found = pairs_apart(fair if axis == "feed" else native, axis)
+        factor = found["factor"].quantile([0.5, 0.9]).round(2)
+        shares = found[["flips", "shared"]].mean().round(2)
+        rows.append((name, len(found), *factor, *shares))
+    columns = ["Choice", "Pairs", "Typical factor", "One pair in ten exceeds"]
+    table = pd.DataFrame(rows, columns=[*columns, "Other side of 1", "People in common"])
+    return table.sort_values("Typical factor", ascending=False, ignore_index=True)
