@@ -177,11 +177,11 @@ CLAIMS = [
     ),
     ("The third program's picks could be chance.", chance_with_sface),
     (
-        "For members of colour the finding turns on which matches are really the members themselves.",
+        "For members of colour it turns on which matches are the members themselves.",
         depends_on_same_persons,
     ),
     (
-        "Measured without a threshold, the order reverses among former legislators.",
+        "Without a threshold, both resemble former legislators less than white members and men do.",
         nearness_reverses,
     ),
     (
