@@ -24,7 +24,6 @@ import synthetic
 from helpers.experiments.what_is_80_percent import make
 from helpers.protocol import error_rates, shipped
 from helpers.show import numbers
-from helpers.sources import published
 
 
 def pairs_of(rng, probes, faces, n):
@@ -127,8 +126,6 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     monkeypatch.setattr(make.galleries, "load_utkface", lambda: labels)
     monkeypatch.setattr(halves.calibration, "LOOSEST", 0.3)
     monkeypatch.setattr(halves.calibration, "TARGETS", (0.2, 1e-3))
-    congress = pd.DataFrame({"gallery_id": ids["legislators"], "last_congress": [50, 100] * 20})
-    monkeypatch.setattr(make.galleries, "load_legislators", lambda: congress)
     one = pd.Series(ids["utkface"], index=ids["utkface"])
     one["u59"] = "u58"  # one identity twice
     monkeypatch.setattr(make.same_person, "identity_clusters", lambda _: one)
@@ -145,11 +142,9 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     assert set(table["model"]) == set(MODELS)
     assert sizes.loc[("sface-native", "all"), "legislators"] == 39
     assert sizes.loc[("Facenet", "all"), "legislators"] == 40
-    # v1 left in the 100th Congress and one primary model finds it: out of "recent" for all
-    assert (sizes.xs("recent", level=1)["legislators"] == 19).all()
     assert (sizes["comparisons"] == sizes["legislators"] * 49).all()
     scores = 1 - former @ faces[10:59].T
-    last = table[(table["model"] == "Facenet") & (table["impostors"] == "all")].iloc[-1]
+    last = table[table["model"] == "Facenet"].iloc[-1]
     assert last["errors"] == (np.round(scores, 4) <= last["score"] + 1e-9).sum()
     halved = pd.read_csv(tmp_path / halves.FILE)
     assert halved["target_fmr"].eq(0.2).all()  # at 1e-3 a quarter of the pairs has no 30 errors
@@ -214,9 +209,6 @@ def test_what_ships_agrees_with_the_calibrated_thresholds(model):
         assert (found["errors"], found["comparisons"]) == (row["errors"], row["comparisons"])
         for key in ("fmr", "low", "high"):
             assert found[key] == pytest.approx(row[key], rel=1e-3)
-    recent = error_rates.fmr_at(model, row["threshold"], "recent")
-    assert 0 <= recent["errors"] <= found["errors"]
-    assert error_rates.impostors().query("model == @model")["comparisons"].is_monotonic_decreasing
 
 
 # ---------------------------------------------------------------- the members
@@ -260,15 +252,8 @@ def test_the_tradeoff_passes_through_the_single_thresholds(model):
     table = t.tradeoff(model)
     assert table["fpir"].is_monotonic_increasing and table["fnmr"].is_monotonic_decreasing
     for row in table.iloc[[0, len(table) // 3, -1]].to_dict("records"):
-        found, fmr = (
-            error_rates.errors_at(model, row["threshold"]),
-            error_rates.fmr_at(model, row["threshold"]),
-        )
-        for key in ("fpir", "fnmr", "fnir"):
-            assert row[key] == pytest.approx(found[key])
-        assert np.isnan(row["fmr"]) == (not fmr["offered"])
-        if fmr["offered"]:
-            assert (row["fmr"], row["fmr_low"]) == pytest.approx((fmr["fmr"], fmr["low"]))
+        found = error_rates.errors_at(model, row["threshold"])
+        assert (row["fpir"], row["fnmr"]) == pytest.approx((found["fpir"], found["fnmr"]))
 
 
 # ---------------------------------------------------------------- deepface's confidence
@@ -304,75 +289,6 @@ def test_no_distance_has_a_confidence_above_100():
         t.distance_for("SFace", 101.0)
 
 
-# ---------------------------------------------------------------- the published tests
-
-
-@settings(max_examples=40, deadline=None)
-@given(n=st.integers(20, 1500), share=st.floats(0.02, 0.6), searched=st.integers(50, 600))
-def test_compatible_counts_are_those_that_a_test_of_proportions_accepts(n, share, searched):
-    k = min(n - 1, max(1, round(share * n)))
-    low, high = t.compatible_counts(k, n, searched)
-    assert 0 <= low <= high <= searched
-    for count, accepted in ((low, True), (high, True), (low - 1, False), (high + 1, False)):
-        if 0 <= count <= searched:
-            table = [[k, n - k], [count, searched - count]]
-            p = stats.chi2_contingency(table, correction=False).pvalue
-            assert (p >= 0.05 - 1e-9) == accepted
-    wider = t.compatible_counts(k, n, searched, 2.0)
-    assert wider[0] <= low and wider[1] >= high
-
-
-@pytest.mark.parametrize(
-    "k, n, searched, effect", [(0, 10, 50, 1), (10, 10, 50, 1), (3, 9, 5, 0.5)]
-)
-def test_compatible_counts_refuse_what_has_no_answer(k, n, searched, effect):
-    with pytest.raises(ValueError, match="needs"):
-        t.compatible_counts(k, n, searched, effect)
-
-
-def test_the_equivalents_flag_the_published_rate():
-    table = t.equivalents()
-    assert len(table) == published.searches()["low"].notna().sum() * len(PRIMARY_MODELS)
-    aclu = table[table["study"] == published.ACLU]
-    assert (aclu["count"] == 28).all()  # by count and by rate alike
-    for row in table.to_dict("records"):
-        flagged = error_rates.errors_at(row["model"], row["threshold"])["flagged"]
-        assert flagged >= row["count"] and flagged - row["count"] <= 2
-        assert abs(row["count"] / 529 - row["flagged"] / row["searched"]) <= 1 / 529
-        assert row["t_low"] < row["threshold"] < row["t_high"]
-        assert row["counts_low"] < row["count"] < row["counts_high"]
-        assert row["strict_fmr"] < row["implied_fmr"] < row["loose_fmr"]
-        assert row["strict_members"] < row["members"]
-
-
-def test_the_price_of_zero_is_the_loosest_threshold_without_a_match():
-    for row in t.price_of_zero().to_dict("records"):
-        assert row["flagged"] == 0
-        assert (
-            error_rates.errors_at(row["model"], row["threshold"] + error_rates.STEP)["flagged"] >= 1
-        )
-        assert row["extra"] == row["missed"] - row["missed_28"] >= 0
-
-
-def test_the_bound_of_a_zero_is_the_fmr_that_gives_its_fpir():
-    bound = t.zero_bound(850_000)
-    assert bound["fpir_high"] == pytest.approx(intervals.wilson(0, 535)[1])
-    assert 1 - (1 - bound["fmr_high"]) ** 850_000 == pytest.approx(bound["fpir_high"], rel=1e-6)
-
-
-def test_what_the_reports_state_has_a_source_each(monkeypatch):
-    table = t.stated()
-    assert table["source_url"].str.startswith("https://").all() and (table["note"] != "").all()
-    assert t.stated_value("ACLU Massachusetts 2019", "similarity threshold (percent)") == ""
-    with pytest.raises(LookupError, match="0 values"):
-        t.stated_value("ACLU Massachusetts 2019", "gallery")
-    t.stated.cache_clear()
-    monkeypatch.setattr(t.published, "STATUSES", ["primary"])
-    with pytest.raises(ValueError, match="unknown status"):
-        t.stated()
-    t.stated.cache_clear()
-
-
 # ---------------------------------------------------------------- tables for reading
 
 
@@ -392,6 +308,9 @@ def test_an_fmr_on_fewer_than_30_errors_is_not_offered():
 def test_the_marked_thresholds_are_what_their_names_say():
     table = t.marked().set_index(["mark", "model"])
     assert (table.loc[t.AT_28, "flagged"] == 28).all()
+    assert (table.loc[t.NONE, "flagged"] == 0).all()
+    for model, at in table.loc[t.NONE, "threshold"].items():
+        assert error_rates.errors_at(model, at + error_rates.STEP)["flagged"] >= 1
     at = table.loc[t.STRICT, "implied_fmr"]
     assert at.to_list() == pytest.approx([t.STRICT_FMR] * len(MODELS), rel=0.1)
     for model in MODELS:

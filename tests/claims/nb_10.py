@@ -1,43 +1,66 @@
 """What notebook 10 claims, and how it would be noticed if it were false."""
 
+import pandas as pd
+
 from helpers.experiments.explore import tables as t
 from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.paths import FIGURES
 
 
-def all_members(model, policy, size=None) -> float:
-    return t.state("utkface", model, policy, size)["flagged"].iloc[0]
+def positions(program: str = "Dlib") -> dict[str, int]:
+    """How many members are matched, by position, in the table that is cited."""
+    table = pd.read_csv(FIGURES / "tab-10-positions.csv").set_index(["Pipeline", "Position"])
+    return table.loc[program, "Falsely matched (FPIR)"].map(lambda s: int(s.split()[0])).to_dict()
+
+
+def shares(**wanted) -> pd.Series:
+    """The share of members matched at each position of the grid with these settings."""
+    found = t.table().query("gallery == 'utkface'")
+    for column, value in wanted.items():
+        found = found[found[column] == value]
+    return found[list(t.cells().index)].sum(axis=1) / t.cells().sum()
 
 
 def nearly_anything() -> bool:
-    found = t.table().query("gallery == 'utkface'")
-    shares = found[list(t.cells().index)].sum(axis=1) / t.cells().sum()
-    return bool(shares.min() < 0.01 and shares.max() > 0.99)
+    """The threshold alone goes from few to nearly all, and the size alone more than halves."""
+    for model in PRIMARY_MODELS:
+        found = t.table().query("gallery == 'utkface' and model == @model")
+        threshold = shares(model=model, size=found["size"].max())
+        size = shares(model=model, name="count:28")
+        if not (threshold.min() < 0.01 and threshold.max() > 0.95 and size.min() * 2 < size.max()):
+            return False
+    return True
 
 
-def grows() -> bool:
-    curves = t.curves().query("model in @PRIMARY_MODELS")
-    by = curves.pivot(index=["model", "threshold"], columns="size", values="fpir")
-    sizes = [by.xs(m, level="model").dropna(axis=1, how="all") for m in PRIMARY_MODELS]
-    larger = all((table.diff(axis=1).iloc[:, 1:] >= 0).all(axis=None) for table in sizes)
-    looser = all((table.diff().iloc[1:] >= 0).all(axis=None) for table in sizes)
-    return larger and looser and all(table.iloc[-1].max() > 0.5 for table in sizes)
+def more_women() -> bool:
+    part = {c: t.rows("female")[c] for c in ("White", "Members of colour")}
+    women = {c: t.cells()[cells].sum() / t.cells()[t.rows()[c]].sum() for c, cells in part.items()}
+    return women["Members of colour"] > women["White"]
 
 
 CLAIMS = [
     (
-        "Almost any number can be had: the threshold and the size of the gallery decide how many members are matched.",
+        "Almost any number can be had, by moving the threshold and the size of the gallery.",
         nearly_anything,
     ),
     (
-        "At its author's default Dlib matches 527 members with all faces and 329 with a random 1,000.",
+        "At its author's default Dlib takes 527 members for strangers with all faces, and 329 with "
+        "a random 1,000.",
         lambda: (
-            all_members("dlib-native", "default") == 527
-            and round(all_members("dlib-native", "default", 1000)) == 329
+            positions()["default, all faces"] == 527
+            and positions()["default, a random 1,000 faces"] == 329
         ),
     ),
     (
-        "The number alone says little about a program.",
-        lambda: all_members("dlib-native", "default") > 5 * all_members("dlib-native", "fmr:1e-05"),
+        "At the threshold of 28 flagged, such a random draw leaves 3.",
+        lambda: positions()["28 flagged, a random 1,000 faces"] == 3,
     ),
-    ("The larger the gallery and the looser the threshold, the more members are matched", grows),
+    (
+        "A count of matches without both settings says little about a program.",
+        lambda: positions()["default, all faces"] > 10 * positions()["28 flagged, all faces"],
+    ),
+    (
+        "Women are a larger part of the members of colour than of the white members",
+        more_women,
+    ),
 ]

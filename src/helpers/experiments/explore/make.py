@@ -1,13 +1,8 @@
 """The grid of the explorer: threshold, gallery and its size, model -> members falsely matched.
 
-The numbers are exact expectations on a grid, not simulations: for each member the number of gallery
-faces at or below a threshold is known, and with it the chance that a random part of the gallery
-holds at least one of them (`rates.expected_fpir_hypergeometric`).
-
-`python -m helpers.rebuild.tables 10-explore` makes data/results/explorer.csv. It needs the face
-metadata of `utkface` in the cache (`congress-test fetch utkface`, `congress-test enrol utkface`),
-no images, and takes some minutes. What ships are sums over recorded groups of members; nothing in
-it is of a single gallery face.
+Exact expectations, not simulations: for each member the number of gallery faces at or below a
+threshold is known, and with it the chance that a random part of the gallery holds at least one
+(`rates.expected_fpir_hypergeometric`). What ships are sums over recorded groups of members.
 """
 
 from pathlib import Path
@@ -40,16 +35,16 @@ NAMED = {
 }
 
 
-def grid(best: np.ndarray, named: dict, steps: int = STEPS) -> pd.DataFrame:
+def grid(best, named: dict) -> pd.DataFrame:
     """The thresholds of one gallery and model: columns threshold (ascending), name ("" if none).
 
     best: best impostor score of each member. Even steps lead from just below the best of all to
     the score within which 98 % of the members have a candidate, or the loosest named threshold.
     """
-    best = np.sort(best[np.isfinite(best)])
+    best = np.sort(np.asarray(best)[np.isfinite(best)])
     low = 0.97 * min(best[0], *named.values())
     high = max(best[int(0.98 * (len(best) - 1))], *named.values())
-    even = np.round(np.linspace(low, high, steps), 3)
+    even = np.round(np.linspace(low, high, STEPS), 3)
     names = {round(value, 4): name for name, value in named.items()}
     values = sorted({*names, *(v for v in even if v not in names)})
     return pd.DataFrame({"threshold": values, "name": [names.get(v, "") for v in values]})
@@ -58,12 +53,10 @@ def grid(best: np.ndarray, named: dict, steps: int = STEPS) -> pd.DataFrame:
 def expected(within: np.ndarray, faces: int, size: int, cells: pd.Series) -> pd.Series:
     """Expected number of members falsely matched in a random gallery of `size` faces, by cell.
 
-    within: (members,) gallery faces at or below the threshold, of `faces`. cells: the cell of each
-    member. Exact: 1 - C(faces - k, size) / C(faces, size), summed over members.
+    within: (members,) gallery faces at or below the threshold, of `faces`; cells: (members,).
     """
-    chance = rates.expected_fpir_hypergeometric(
-        np.asarray(within).reshape(-1, 1), np.array([faces]), np.array([size])
-    )
+    within, all_of, some = np.reshape(within, (-1, 1)), np.array([faces]), np.array([size])
+    chance = rates.expected_fpir_hypergeometric(within, all_of, some)
     return pd.Series(chance).groupby(cells.to_numpy()).sum()
 
 
@@ -99,17 +92,13 @@ def make(out: Path, progress: bool = False) -> None:
         strangers = collection.subset(faces, faces.ids[kept])
         blocks = [found for _, found in collection.score_blocks(probes, strangers)]
         position = pd.Index(probes.ids).get_indexer(members.loc[members["enrolled"], "member_id"])
-        named = {}
-        for policy in NAMED:
-            named[policy] = shipped.result(gallery, model, policy).summary["threshold"]
-        thresholds = grid(members["score"].to_numpy(), named)
-        table = explore(
-            np.concatenate(blocks)[position],
-            members["enrolled"].to_numpy(),
+        named = {p: shipped.result(gallery, model, p).summary["threshold"] for p in NAMED}
+        thresholds, cells = (
+            grid(members["score"], named),
             members["group"] + ", " + members["gender"],
-            thresholds,
-            SIZES[gallery],
         )
+        found, enrolled = np.concatenate(blocks)[position], members["enrolled"].to_numpy()
+        table = explore(found, enrolled, cells, thresholds, SIZES[gallery])
         parts.append(table.assign(gallery=gallery, model=model))
     table = pd.concat(parts, ignore_index=True)
     first = ["gallery", "model", "threshold", "name", "size", "per_million"]

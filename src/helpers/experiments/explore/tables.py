@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.experiments.explore.make import RESULTS, TABLE
-from helpers.faces.pipelines import MODEL_LABELS, MODELS
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.protocol import shipped
 from helpers.show import numbers
 from helpers.sources import groups
@@ -21,7 +21,6 @@ POSITIONS = {
     "default, a random 1,000 faces": ("default", 1000),
     "FMR 1e-5, all faces": ("fmr:1e-05", None),
 }
-DRAWN = (1000, 5000)  # sizes in the figure, besides the whole gallery
 
 
 @cache
@@ -43,18 +42,11 @@ def rows(gender: str = "") -> dict[str, list[str]]:
 
     gender: "" for everyone, else the recorded gender that is shown.
     """
-    mine = [c for c in cells().index if gender in ("", c.split(", ")[1])]
-    of_group = {g: [c for c in mine if c.split(", ")[0] == g] for g in groups.GROUPS}
-    colour = [c for g in groups.OF_COLOUR for c in of_group[g]]
-    return {
-        {"": "All members", "female": "All women", "male": "All men"}[gender]: mine,
-        groups.WHITE: of_group[groups.WHITE],
-        groups.COLOUR: colour,
-        groups.NOT_ASIAN: [
-            c for g in groups.OF_COLOUR if g not in groups.ASIAN for c in of_group[g]
-        ],
-        **{g: of_group[g] for g in groups.OF_COLOUR},
-    }
+    mine = cells().index[[gender in ("", c.split(", ")[1]) for c in cells().index]]
+    inside = groups.masks([c.split(", ")[0] for c in mine])
+    order = (groups.WHITE, groups.COLOUR, groups.NOT_ASIAN, *groups.OF_COLOUR)
+    everyone = {"": "All members", "female": "All women", "male": "All men"}[gender]
+    return {everyone: mine.tolist()} | {g: mine[inside[g]].tolist() for g in order}
 
 
 def state(gallery: str, model: str, policy: str, size: int | None = None, gender: str = ""):
@@ -81,25 +73,9 @@ def state(gallery: str, model: str, policy: str, size: int | None = None, gender
 def show_positions() -> pd.DataFrame:
     """All members at some positions of the explorer, a row a pipeline and position."""
     rows = []
-    for model in MODELS:
+    for model in PRIMARY_MODELS:
         for words, (policy, size) in POSITIONS.items():
             r = state("utkface", model, policy, size).iloc[0]
             said = numbers.rate(round(r["flagged"]), r["searched"], r["low"], r["high"])
             rows.append((MODEL_LABELS[model], words, said))
     return pd.DataFrame(rows, columns=["Pipeline", "Position", "Falsely matched (FPIR)"])
-
-
-def curves() -> pd.DataFrame:
-    """All members' FPIR over the thresholds for some gallery sizes of `utkface`, for the figure.
-
-    Columns model, size, threshold, per_million, flagged, searched, fpir, low, high.
-    """
-    found = table()
-    found = found[(found["gallery"] == "utkface") & (found["per_million"] > 0)]
-    largest = found.groupby("model")["size"].transform("max")
-    found = found[found["size"].isin(DRAWN) | (found["size"] == largest)]
-    n = int(cells().sum())
-    flagged = found[list(cells().index)].sum(axis=1)
-    low, high = wilson(flagged.to_numpy(), n)
-    columns = ["model", "size", "threshold", "per_million"]
-    return found[columns].assign(flagged=flagged, searched=n, fpir=flagged / n, low=low, high=high)

@@ -15,14 +15,9 @@ from helpers.experiments.explore.tables import GENDERS, OPENING, cells, rows, st
 from helpers.faces.pipelines import MODEL_LABELS, MODELS
 from helpers.protocol import policy as policies
 
-GALLERY_LABELS = {
-    "utkface": "Adult strangers (UTKFace)",
-    "legislators": "Former legislators",
-}
-JUMPS = {
-    name: policies.label(name)
-    for name in ("default", "count:28", "fmr:0.0001", "fmr:1e-05", "fmr:1e-06")
-}
+GALLERY_LABELS = {"utkface": "Adult strangers (UTKFace)", "legislators": "Former legislators"}
+JUMPS = ("default", "count:28", "fmr:0.0001", "fmr:1e-05", "fmr:1e-06")
+LABELS = {m: MODEL_LABELS[m] for m in MODELS}
 
 
 def payload() -> dict:
@@ -48,7 +43,7 @@ def payload() -> dict:
         "rows": {g: [[n, [index[c] for c in p]] for n, p in rows(g).items()] for g in GENDERS},
         "names": NAMED,
         "galleries": GALLERY_LABELS,
-        "models": {m: MODEL_LABELS[m] for m in MODELS},
+        "models": LABELS,
         "opening": OPENING,
         "grids": grids,
     }
@@ -64,26 +59,20 @@ def widget() -> str:
         for name in ("explorer.css", "explorer.js", "explorer.html")
     )
     data = json.dumps(payload(), separators=(",", ":"), ensure_ascii=True).replace("</", "<\\/")
-    labels = {m: MODEL_LABELS[m] for m in MODELS}
     jumps = "".join(
-        f'<button type="button" value="{k}" aria-pressed="false">{html.escape(v)}</button>'
-        for k, v in JUMPS.items()
+        f'<button type="button" value="{k}" aria-pressed="false">'
+        f"{html.escape(policies.label(k))}</button>"
+        for k in JUMPS
     )
     lines = "".join(
         f'<tr><th scope="row">{r.group}</th><td>{r.flagged:.0f} of {r.searched}</td>'
         f"<td>{100 * r.fpir:.1f} % ({100 * r.low:.1f}–{100 * r.high:.1f})</td></tr>"
         for r in state(*OPENING).itertuples()
     )
-    return Template(page.strip()).substitute(
-        style=style,
-        script=script,
-        data=data,
-        jumps=jumps,
-        lines=lines,
-        choices=_choice("gallery", "Gallery", GALLERY_LABELS)
-        + _choice("model", "Pipeline", labels)
-        + _choice("gender", "Members (recorded gender)", GENDERS),
-    )
+    choices = _choice("gallery", "Gallery", GALLERY_LABELS) + _choice("model", "Pipeline", LABELS)
+    choices += _choice("gender", "Members (recorded gender)", GENDERS)
+    parts = {"style": style, "script": script, "data": data, "jumps": jumps, "lines": lines}
+    return Template(page.strip()).substitute(parts, choices=choices)
 
 
 def _choice(part: str, label: str, values: dict[str, str]) -> str:

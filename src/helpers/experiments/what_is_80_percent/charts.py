@@ -2,11 +2,9 @@
 
 import pandas as pd
 import seaborn.objects as so
-from matplotlib.ticker import MaxNLocator
 
 from helpers.experiments.what_is_80_percent import tables as t
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
-from helpers.protocol import error_rates
 from helpers.show import plots
 from helpers.show.style import IMPOSTOR_COLOUR, INK, MODEL_LINES, MUTED, styled
 
@@ -20,20 +18,6 @@ def data_errors() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).rename(columns={"fpir": "flagged", "fnmr": "missed"})
 
 
-def marks_errors() -> pd.DataFrame:
-    """The marks of `plot_errors`: program, mark, flagged, missed (shares)."""
-    table = t.marked()
-    table = table[table["model"].isin(PRIMARY_MODELS) & table["mark"].ne(t.STRICT)]
-    return pd.DataFrame(
-        {
-            "program": table["model"].map(MODEL_LABELS),
-            "mark": table["mark"].map(t.MARKS),
-            "flagged": table["fpir"],
-            "missed": table["fnmr"],
-        }
-    )
-
-
 @styled()
 def plot_errors():
     """Second portraits missed against members flagged, a line a primary pipeline."""
@@ -42,27 +26,23 @@ def plot_errors():
     looks = {MODEL_LABELS[m]: MODEL_LINES[m] for m in PRIMARY_MODELS}
     lines = data_errors().query("flagged > 0").assign(flagged=lambda d: 100 * d["flagged"])
     plots.lines(ax, lines, "flagged", "missed", "program", looks, width=1.8)
-    marks = marks_errors()
-    dot = so.Dot({"zorder": 5, "clip_on": False}, pointsize=6.5, edgecolor="white", edgewidth=0.7)
-    shapes = {t.MARKS[t.DEFAULT]: "s", t.MARKS[t.AT_28]: "o"}
-    plot = so.Plot(marks, x=100 * marks["flagged"], y=100 * marks["missed"], color="program",
-                   marker="mark")  # fmt: skip
-    plot = plot.scale(color={n: look["color"] for n, look in looks.items()}, marker=shapes)
-    plots.draw(ax, plot.add(dot, legend=False))
+    shapes = {t.DEFAULT: "s", t.AT_28: "o"}
+    for row in t.marked().query("model in @PRIMARY_MODELS and mark in @shapes").itertuples():
+        look = {"marker": shapes[row.mark], "color": MODEL_LINES[row.model]["color"]}
+        ax.plot(
+            100 * row.fpir, 100 * row.fnmr, **look, ms=6.5, mec="white", zorder=5, clip_on=False
+        )
     for name, look in looks.items():
         start = lines[lines["program"] == name].iloc[0]
-        plots.direct_label(ax, start["flagged"] * 1.12, 100 * start["missed"] + 3.2, name,
-                           look["color"])  # fmt: skip
+        x, y = start["flagged"] * 1.12, 100 * start["missed"] + 3.2
+        plots.direct_label(ax, x, y, name, look["color"])
+    plots.direct_label(ax, 5.3, 26, "28 flagged", INK, ha="center")
+    plots.direct_label(ax, 105, 6, "defaults", INK, ha="right")
     plots.log_axis(ax, "x", [0.2, 0.5, 1, 2, 5, 10, 20, 50, 100], "{:g} %")
-    ax.set_xlim(0.18, 108)
-    ax.set_ylim(0, 76)
+    ax.set(xlim=(0.18, 108), ylim=(0, 76), ylabel="Second portraits missed")
     ax.yaxis.set_major_formatter(plots.PERCENT)
     ax.grid(True)
-    at_28 = marks[marks["mark"] == t.MARKS[t.AT_28]].iloc[0]
-    plots.direct_label(ax, 100 * at_28["flagged"], 100 * at_28["missed"] + 4, "28 flagged", INK)
-    plots.direct_label(ax, 105, 6, "defaults", INK, ha="right")
     ax.set_xlabel("Members flagged (logarithmic)", loc="left")
-    ax.set_ylabel("Second portraits missed")
     return fig
 
 
@@ -76,26 +56,19 @@ def data_confidence() -> pd.DataFrame:
 @styled()
 def plot_confidence():
     """deepface's confidence along the distance, a panel a pipeline, with the logistic behind it."""
-    fig, axes = plots.new_figure(2.75, 1, len(t.DEEPFACE_MODELS), sharey=True)
-    for ax, model in zip(axes[0], t.DEEPFACE_MODELS, strict=True):
-        table = t.confidence_curve(model)
-        default = error_rates.threshold_of(model, "default")
+    fig, axes = plots.new_figure(5, len(t.DEEPFACE_MODELS), 1, sharey=True)
+    for ax, model in zip(axes.flat, t.DEEPFACE_MODELS, strict=True):
+        default = t.configuration_of(model).default_threshold
         behind = so.Line(color=MUTED, linewidth=1, linestyle=(2, 2))
-        plot = so.Plot(table, x="distance").add(behind, y="logistic")
+        plot = so.Plot(t.confidence_curve(model), x="distance").add(behind, y="logistic")
         reported = so.Line(color=IMPOSTOR_COLOUR, linewidth=2)
         plots.draw(ax, plot.add(reported, y="confidence", group="side"))
         ax.axvline(default, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=1)
-        ax.set_title(MODEL_LABELS[model])
-        ax.set_xlim(0, 1.6 * default)
-        ax.set_ylim(0, 104)
-        ax.xaxis.set_major_locator(MaxNLocator(3))
+        ax.set(title=MODEL_LABELS[model], xlim=(0, 1.6 * default), ylim=(0, 104))
         ax.grid(axis="y")
-        ax.spines["left"].set_visible(False)
-        ax.tick_params(axis="y", labelcolor=MUTED, labelsize=8)
-    first = error_rates.threshold_of(t.DEEPFACE_MODELS[0], "default")
-    plots.direct_label(axes[0, 0], first * 1.05, 70, "default", INK)
-    plots.direct_label(axes[0, 0], first * 0.42, 92, "reported", IMPOSTOR_COLOUR)
-    plots.direct_label(axes[0, 0], first * 0.1, 22, "regression", MUTED)
+        plots.direct_label(ax, default * 1.03, 75, "default", INK)
+    plots.direct_label(axes[0, 0], default * 0.09, 85, "reported", IMPOSTOR_COLOUR)
+    plots.direct_label(axes[0, 0], default * 0.02, 18, "regression", MUTED)
     axes[0, 0].set_ylabel("Confidence")
-    axes[0, 0].set_xlabel("Distance", loc="left")
+    axes[-1, 0].set_xlabel("Distance", loc="left")
     return fig

@@ -4,8 +4,6 @@ Impostors like those of the test: members x one face of each identity of the adu
 without probable same persons. Nobody on whom a threshold is judged took part in setting it.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
@@ -16,21 +14,6 @@ from helpers.statistics import rates
 FILE = "thresholds-halves.csv"
 SPLITS = 200
 SEED = 20180726
-
-
-def make(sides: dict, path: Path) -> None:
-    """Write `calibrate` of every pipeline, whose members and gallery `sides` holds, as one table.
-
-    sides: pipeline -> (members, gallery with one face an identity and none of the members).
-    """
-    tables = []
-    for model, (members, gallery) in sides.items():
-        table = calibrate(
-            impostors(members, gallery), members.ids, gallery.ids, calibration.TARGETS
-        )
-        table.insert(0, "model", model)
-        tables.append(table)
-    pd.concat(tables).to_csv(path, index=False, float_format="%.6g")
 
 
 def impostors(members, gallery) -> pd.DataFrame:
@@ -85,15 +68,8 @@ def _half(rng, size: int) -> np.ndarray:
 
 
 def _summary(target: float, part: pd.DataFrame) -> dict:
-    low, high = part["threshold"].quantile([0.025, 0.975]).round(rates.DECIMALS)
+    median, low, high = part["threshold"].quantile([0.5, 0.025, 0.975]).round(rates.DECIMALS)
     held_low, held_high = part["held_out"].quantile([0.025, 0.975])
-    return {
-        "target_fmr": target,
-        "threshold": round(part["threshold"].median(), rates.DECIMALS),
-        "lowest": low,
-        "highest": high,
-        "errors": int(part["errors"].median()),
-        "held_out": part["held_out"].mean(),
-        "held_out_low": held_low,
-        "held_out_high": held_high,
-    }
+    row = {"target_fmr": target, "threshold": median, "lowest": low, "highest": high}
+    row |= {"errors": int(part["errors"].median()), "held_out": part["held_out"].mean()}
+    return row | {"held_out_low": held_low, "held_out_high": held_high}

@@ -10,15 +10,9 @@ from helpers.experiments.what_is_80_percent import halves
 from helpers.faces import collection, same_person
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
 from helpers.paths import DATA
-from helpers.protocol import error_rates, scores, shipping
+from helpers.protocol import calibration, error_rates, scores, shipping
 from helpers.sources import galleries
 from helpers.statistics import rates
-
-IMPOSTOR_SETS = ("all", "recent")
-
-
-RECENT = 97  # Congress: who left in 1981 or later; most of their portraits are in colour
-
 
 BEYOND = 1e-2  # the curve ends at the default or at this FMR, whichever is looser
 
@@ -56,45 +50,34 @@ def make(out: Path, progress: bool = False) -> None:
     """Write the false matches among impostors, and who they are, into a folder. Deterministic.
 
     Impostor pairs as in `calibration`: former legislators x one face of each identity of the
-    adults of `utkface`; in `halves`, members instead of legislators. Set "recent": those who left
-    Congress in 1981 or later, without anybody whom any primary model's same-person rule finds in
-    the gallery.
+    adults of `utkface`; in `halves`, members instead of legislators.
     """
     private = {m: shipping.load_dataset("utkface", m) for m in MODELS}
     clusters = same_person.identity_clusters([private[m] for m in PRIMARY_MODELS])
     labels = galleries.load_utkface()
     adults = labels.loc[labels["adult"], "id"]
-    former = galleries.load_legislators().set_index("gallery_id")["last_congress"]
-    recent = set(former.index[former >= RECENT])
-    sides, same = {}, {}
-    for model in tqdm(MODELS, "who is in the gallery", disable=not progress or None):
+    curves, sets, halved = [], [], []
+    for model in tqdm(MODELS, "false matches", disable=not progress or None):
         gallery = collection.subset(private.pop(model), adults)
         people = shipping.load_dataset("legislators", model)
         near = collection.search(people, gallery, top=same_person.DEPTH)
         margin = same_person.load_margins(same_person.ALONE)[model]
-        same[model] = set(same_person.same_person_alone(near, clusters, margin)["probe_id"])
+        same = set(same_person.same_person_alone(near, clusters, margin)["probe_id"])
         of_face = clusters.reindex(gallery.ids)  # one face an identity: the first by id
-        sides[model] = people, collection.subset(gallery, of_face.index[~of_face.duplicated()])
-    in_any = set().union(*(same[m] for m in PRIMARY_MODELS))
-    curves, sets = [], []
-    for model in tqdm(MODELS, "false matches", disable=not progress or None):
-        people, gallery = sides[model]
-        everyone = set(people.ids)
+        gallery = collection.subset(gallery, of_face.index[~of_face.duplicated()])
         pairs = collection.search(people, gallery, threshold=_limit(people, gallery))
-        for name, left_out, members in (
-            ("all", same[model], everyone - same[model]),
-            ("recent", (same[model] | in_any) & recent, (everyone & recent) - same[model] - in_any),
-        ):
-            mine = pairs[pairs["probe_id"].isin(members)]
-            curve = fmr_curve(mine, len(members), len(gallery.ids))
-            head = {"model": model, "impostors": name}
-            curves.append(curve.assign(**head)[[*head, *curve.columns]])
-            sizes = len(members), len(gallery.ids), len(members) * len(gallery.ids)
-            numbers = dict(zip(("legislators", "identities", "comparisons"), sizes, strict=True))
-            sets.append(head | numbers | {"left_out_as_same_person": len(left_out & everyone)})
+        n, identities = len(set(people.ids) - same), len(gallery.ids)
+        curve = fmr_curve(pairs[~pairs["probe_id"].isin(same)], n, identities)
+        head = {"model": model, "impostors": "all"}
+        curves.append(curve.assign(**head)[[*head, *curve.columns]])
+        sizes = {"legislators": n, "identities": identities, "comparisons": n * identities}
+        sets.append(head | sizes | {"left_out_as_same_person": len(same & set(people.ids))})
+        members, strangers = _members_and_strangers(model, gallery, clusters)
+        pairs = halves.impostors(members, strangers)
+        found = halves.calibrate(pairs, members.ids, strangers.ids, calibration.TARGETS)
+        halved.append(found.assign(model=model)[["model", *found.columns]])
     out.mkdir(parents=True, exist_ok=True)
-    members = {m: _members_and_strangers(m, sides[m][1], clusters) for m in MODELS}
-    halves.make(members, out / halves.FILE)
+    pd.concat(halved).to_csv(out / halves.FILE, index=False, float_format="%.6g")
     table = pd.concat(curves, ignore_index=True)
     table.to_parquet(out / error_rates.CURVE, index=False, compression="zstd")
     pd.DataFrame(sets).to_csv(out / error_rates.IMPOSTORS, index=False)

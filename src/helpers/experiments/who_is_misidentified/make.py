@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from helpers.experiments.who_is_misidentified import tables
+from helpers.experiments.who_is_misidentified import simulation, tables
 from helpers.faces import collection, same_person
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import shipped, shipping
@@ -77,12 +77,7 @@ def _nearest(path, top: int = 90) -> tuple[dict, pd.Series]:
 
 def make(out: Path = tables.RESULTS) -> None:
     """Write who-half-samples.csv, coverage.csv and test-size.csv into a folder."""
-    from helpers.experiments.who_is_misidentified import simulation as who_simulation
-
     out.mkdir(parents=True, exist_ok=True)
-    for name, table in (
-        ("who-half-samples", half_samples),
-        ("coverage", who_simulation.coverage),
-        ("test-size", who_simulation.size),
-    ):
-        table().to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    half_samples().to_csv(out / "who-half-samples.csv", index=False, lineterminator="\n")
+    simulation.coverage().to_csv(out / "coverage.csv", index=False, lineterminator="\n")
+    simulation.size().to_csv(out / "test-size.csv", index=False, lineterminator="\n")

@@ -1,10 +1,6 @@
 """Who is falsely matched: every group against its counterpart, and what may be said of it.
 
 Members of colour against white members is the primary comparison; all else is exploratory.
-`python -m helpers.rebuild.tables 04-who-is-misidentified` makes what takes minutes: half-sample
-intervals for every group (needs the face metadata of `utkface` in the cache) and the simulations
-of `simulation`. They ship as data/results/who-half-samples.csv, coverage.csv and test-size.csv, the
-same bytes each time.
 """
 
 from functools import cache
@@ -19,7 +15,7 @@ from helpers.paths import DATA
 from helpers.protocol import shipped
 from helpers.protocol.policy import ACLU_COUNT
 from helpers.sources.groups import COLOUR, GROUPS, NOT_ASIAN, not_asian
-from helpers.statistics import exact_tests, intervals, rates
+from helpers.statistics import exact_tests, intervals
 
 COUNTS = (ACLU_COUNT // 2, ACLU_COUNT, 2 * ACLU_COUNT)  # flagged at the three thresholds of a rule
 CHECKS = (*(f"at {count}" for count in COUNTS), "no threshold", "Holm")
@@ -32,8 +28,8 @@ RESULTS = DATA / "results"
 SEED = 20180726
 # which matches count as the members themselves, and are left out: variants of the best scores
 TREATMENTS = {
-    "any": "nobody left out",
     "rule": "probable same persons left out",
+    "any": "nobody left out",
     "strict": "contested identities left out too",
 }
 
@@ -196,8 +192,8 @@ def secondary(variant: str = "rule") -> pd.DataFrame:
 def rule(variant: str = "rule") -> pd.DataFrame:
     """Which comparisons hold, by the rule for any sentence about a group.
 
-    The columns of `secondary`, for each of COUNTS within_<count>, within_low_.., within_high_..,
-    and the `checks`, each 1 (more often), -1 (less often) or 0 (could be chance): `at <count>`,
+    The columns of `secondary`, for each of COUNTS within_<count>, .._low, .._high, and the
+    `checks`, each 1 (more often), -1 (less often) or 0 (could be chance): `at <count>`,
     both FPIR ratios, crude and within strata, on one side of 1 with their intervals; "no
     threshold", both AUCs on one side of one half; "Holm", p at 28 flagged below 0.05;
     "half-samples", the ratios at 28 and the AUC by their half-samples. holds: the value that all
@@ -206,8 +202,8 @@ def rule(variant: str = "rule") -> pd.DataFrame:
     table = secondary(variant).copy()
     for count in COUNTS:
         at = at_count(count, variant)
-        for name in ("within", "within_low", "within_high"):
-            table[f"{name}_{count}"] = at[name]
+        for end in ("", "_low", "_high"):
+            table[f"within_{count}{end}"] = at[f"within{end}"]
         table[f"at {count}"] = _side(at, ("", "within_"), 1)
     table["no threshold"] = _side(table, ("auc_", "auc_within_"), 0.5)
     table["Holm"] = np.sign(table["ratio"].fillna(1) - 1) * (table["holm_p"] < 0.05)
@@ -230,44 +226,6 @@ def _side(table, prefixes, null) -> np.ndarray:
     above = np.all([table[f"{p}low"] > null for p in prefixes], axis=0)
     below = np.all([table[f"{p}high"] < null for p in prefixes], axis=0)
     return above.astype(int) - below.astype(int)
-
-
-def counterpart(against: str) -> str:
-    """A counterpart's name after a slash or "against": "white women", but "Republicans"."""
-    return against if against in ("Republicans", "House") else against[0].lower() + against[1:]
-
-
-@cache
-def by_threshold(smallest: int = 10, largest: int = 264) -> pd.DataFrame:
-    """FPIR ratios from strict to loose thresholds: a row for a model, gap and number flagged.
-
-    Columns model, gap (members of colour against white within recorded gender; women against men
-    within white and of colour), flagged, ratio, low, high (Mantel-Haenszel).
-    """
-    wanted = np.unique(np.geomspace(smallest, largest, 20).round().astype(int))
-    rows = []
-    for model in PRIMARY_MODELS:
-        members = shipped.result("utkface", model, shipped.PRIMARY).members
-        everybody = {g["group"]: g for g in groups(members)}
-        score = members["score"].to_numpy()
-        for count in sorted({*wanted, *COUNTS}):
-            threshold = rates.threshold_for_count(score, int(count)).threshold
-            flagged = rates.at_or_below(score, threshold)
-            for group in (COLOUR, "Women"):
-                g = everybody[group]
-                zero = everybody[g["against"]]["inside"]
-                found = ratio_of(flagged, g["inside"], zero, g["strata"])
-                rows.append(
-                    {
-                        "model": model,
-                        "gap": f"{group} / {counterpart(g['against'])}",
-                        "flagged": int(flagged.sum()),
-                        "ratio": found["within"],
-                        "low": found["within_low"],
-                        "high": found["within_high"],
-                    }
-                )
-    return pd.DataFrame(rows).drop_duplicates(["model", "gap", "flagged"], ignore_index=True)
 
 
 # ---------------------------------------------------------------- what takes minutes
