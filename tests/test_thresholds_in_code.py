@@ -34,7 +34,7 @@ OTHERS = {
     "experiments/who_is_in_the_gallery/compositions.py": {
         "np.abs(share - before).max() < 1e-15": "shares that no longer move",
         "wanted + 1e-09": "a whole number of faces, before it is cut",
-        "(filled * faces.reindex(used.index, fill_value=0) / used).min() + 1e-09": (
+        "(FILLED * faces.reindex(used.index, fill_value=0) / used).min() + 1e-09": (
             "a whole number of faces, before it is cut"
         ),
     },
