@@ -38,9 +38,6 @@ OTHERS = {
             "a whole number of faces, before it is cut"
         ),
     },
-    "experiments/how_big_is_the_gallery/models_beyond.py": {
-        "np.abs(xi) < 1e-09": "the exponent of a tail that is 0",
-    },
     "rebuild/tables.py": {
         "apart < 1e-09": "recomputed scores against stored ones",
     },
