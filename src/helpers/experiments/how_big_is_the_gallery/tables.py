@@ -19,11 +19,12 @@ import pandas as pd
 
 from helpers.experiments.how_big_is_the_gallery import models_beyond
 from helpers.experiments.who_is_in_the_gallery import compositions
+from helpers.experiments.who_is_in_the_gallery import tables as strangers
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import congress_test, shipped, shipping
 from helpers.protocol import scores as score_store
-from helpers.sources import groups, published
+from helpers.sources import published
 from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
 
@@ -223,15 +224,11 @@ def ratios() -> pd.DataFrame:
 
 def groups_by_size() -> pd.DataFrame:
     """FPIR by recorded group in the smallest and the whole gallery, threshold of the 28."""
-    masks = groups.masks(members()["group"])
     rows = []
     for model, n in itertools.product(PRIMARY_MODELS, (SIZES[0], faces())):
         chance = models_beyond.expected(counts(model, FIXED), faces(model), n)
-        for name in (groups.COLOUR, groups.NOT_ASIAN, *groups.GROUPS):
-            k, m = chance[masks[name]].sum(), int(masks[name].sum())
-            shares = [round(100 * v, 1) for v in (k / m, *wilson(k, m))]
-            words = "White members" if name == groups.WHITE else name
-            rows.append((MODEL_LABELS[model], words, n, m, round(k, 1), *shares))
+        found = strangers.group_rows(chance, members()["group"])
+        rows += [(MODEL_LABELS[model], row[0], n, *row[1:]) for row in found]
     columns = ["Program", "Group", "Faces", "Searched", "Flagged, expected", "FPIR, %"]
     return pd.DataFrame(rows, columns=[*columns, "Low", "High"])
 

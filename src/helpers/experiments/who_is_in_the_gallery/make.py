@@ -7,7 +7,7 @@ its members. The unit is the face, as in the primary analysis.
 
 `python -m helpers.rebuild.tables 05-who-is-in-the-gallery` makes data/results/composition*. It
 needs the face metadata of `utkface` in the cache (`congress-test fetch utkface`, `congress-test
-enrol utkface`) and takes some ten minutes. What it writes of the gallery are sums over strata of
+enrol utkface`) and takes some minutes. What it writes of the gallery are sums over strata of
 at least 50 faces.
 """
 

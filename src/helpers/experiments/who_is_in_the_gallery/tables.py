@@ -169,19 +169,26 @@ def marks() -> pd.DataFrame:
     )
 
 
+def group_rows(chance, group) -> list[tuple]:
+    """By recorded group: name, searched, expected flagged, FPIR in %, low, high (Wilson)."""
+    rows = []
+    masks = groups.masks(group)
+    for name in (groups.COLOUR, groups.NOT_ASIAN, *groups.GROUPS):
+        n, k = int(masks[name].sum()), float(chance[masks[name]].sum())
+        shares = [round(100 * v, 1) for v in (k / n, *wilson(k, n))]
+        words = "White members" if name == groups.WHITE else name
+        rows.append((words, n, round(k, 1), *shares))
+    return rows
+
+
 def by_group_table() -> pd.DataFrame:
     """Expected members flagged by recorded group: a row a mixed gallery, program and group."""
+    table = chances().query("policy == 'matched'").set_index(["composition", "model"])
     rows = []
-    table = chances().query("policy == 'matched'")
-    order = [groups.COLOUR, groups.NOT_ASIAN, *groups.GROUPS]
     for name, model in itertools.product(compositions.MAIN, PRIMARY_MODELS):
-        part = table[(table["composition"] == name) & (table["model"] == model)]
-        masks = groups.masks(part["group"])
-        for group in order:
-            n, k = int(masks[group].sum()), float(part.loc[masks[group], "chance"].sum())
-            shares = [round(100 * v, 1) for v in (k / n, *wilson(k, n))]
-            words = "White members" if group == groups.WHITE else group
-            rows.append((GALLERIES[name], MODEL_LABELS[model], words, n, round(k, 1), *shares))
+        part = table.loc[[(name, model)]]
+        found = group_rows(part["chance"].to_numpy(), part["group"])
+        rows += [(GALLERIES[name], MODEL_LABELS[model], *row) for row in found]
     columns = ["Gallery", "Program", "Group", "Searched", "Flagged, expected", "FPIR, %"]
     return pd.DataFrame(rows, columns=[*columns, "Low", "High"])
 
