@@ -31,12 +31,9 @@ OTHERS = {
     "experiments/who_is_in_the_gallery/compositions.py": {
         "np.abs(share - before).max() < 1e-15": "shares that no longer move",
         "wanted + 1e-09": "a whole number of faces, before it is cut",
-        "(filled * faces.reindex(used.index, fill_value=0) / used).min() + 1e-09": (
+        "(FILLED * faces.reindex(used.index, fill_value=0) / used).min() + 1e-09": (
             "a whole number of faces, before it is cut"
         ),
-    },
-    "experiments/how_big_is_the_gallery/models_beyond.py": {
-        "np.abs(xi) < 1e-09": "the exponent of a tail that is 0",
     },
     "rebuild/tables.py": {
         "apart < 1e-09": "recomputed scores against stored ones",

@@ -1,10 +1,9 @@
 """What the size of the gallery does to the FPIR: exact below the gallery at hand, modelled beyond.
 
 Below: a smaller gallery drawn at random from ours matches a probe with the hypergeometric chance,
-and draws without replacement show the spread. Beyond: two models, kept apart. At a fixed threshold
-the question is how unequal the probes' match rates are (gamma or log-normal). At a fixed FPIR it is
-where the tail of the best scores ends (generalised Pareto). Both must first predict the whole
-gallery from each of ten disjoint tenths of it.
+and draws without replacement show the spread. Beyond: two models of how unequal the probes' match
+rates are (gamma or log-normal), which must first predict the whole gallery from each of ten
+disjoint tenths of it. All at fixed thresholds.
 
 Scores are distances: small is alike. Members who failed to enrol count as searched, no match.
 
@@ -12,50 +11,52 @@ Scores are distances: small is alike. Members who failed to enrol count as searc
 needs the face metadata of `utkface` (congress-test fetch, enrol).
 """
 
+import itertools
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
 from helpers.experiments.how_big_is_the_gallery import models_beyond
-from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.experiments.who_is_in_the_gallery import compositions
+from helpers.experiments.who_is_in_the_gallery import tables as strangers
+from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.paths import DATA
+from helpers.protocol import congress_test, shipped, shipping
 from helpers.protocol import scores as score_store
-from helpers.protocol import shipped, shipping
-from helpers.sources import groups, published
+from helpers.sources import published
 from helpers.statistics import rates
 from helpers.statistics.intervals import wilson
 
 RESULTS = DATA / "results"
 SIZES = (1000, 2000, 5000, 10000)  # and the whole gallery
 FIXED = "primary"  # the threshold that flags 28 in the whole gallery, whatever the gallery
-FIXED_FPIR = shipped.PRIMARY  # the threshold set anew in each gallery, so that 28 are flagged
-CALIBRATED = ("fmr:0.0001", "fmr:1e-05", "fmr:1e-06")
-POLICIES = ("default", *CALIBRATED, FIXED)
+POLICIES = {
+    "default": "Publisher's threshold",
+    "fmr:0.0001": "FMR of 1 in 10,000",
+    "fmr:1e-05": "FMR of 1 in 100,000",
+    "fmr:1e-06": "FMR of 1 in 1,000,000",
+    FIXED: "Threshold of the 28",
+}
 TENTHS = 10
 DRAWS = 400
-TAIL = 0.2  # of the people searched: the best scores that the tail is fitted to
-SEXES = ("female", "male")
-
-
-# ---------------------------------------------------------------- what is known of our gallery
+TIMES = 10  # no prediction beyond so many times our gallery
 
 
 @cache
 def members() -> pd.DataFrame:
-    """Everyone searched, indexed by member_id: group, gender, of_colour as recorded."""
-    people = shipped.result("utkface", PRIMARY_MODELS[0]).members.set_index("member_id")
-    return people[["group", "gender", "of_colour"]]
+    """Everyone searched, by member_id."""
+    return congress_test.people_searched().set_index("member_id")
 
 
-def faces(model: str) -> int:
+def faces(model: str = PRIMARY_MODELS[0]) -> int:
     """Faces in the whole gallery, without probable same persons."""
     return shipped.scores("utkface", model).faces
 
 
 def threshold(model: str, policy: str) -> float:
     """The threshold (a distance) of one of POLICIES."""
-    policy = FIXED_FPIR if policy == FIXED else policy
+    policy = shipped.PRIMARY if policy == FIXED else policy
     return shipped.result("utkface", model, policy).summary["threshold"]
 
 
@@ -84,349 +85,222 @@ def counts(model: str, policy: str) -> pd.Series:
     return k.reindex(members().index, fill_value=0).astype(np.int64)
 
 
-@cache
-def results(name: str) -> pd.DataFrame:
-    """One of the tables that `make` writes: draws, flagged, best or counts."""
-    path = f"{RESULTS}/gallery-size-{name}"
-    return pd.read_parquet(f"{path}.parquet") if name == "counts" else pd.read_csv(f"{path}.csv")
-
-
-# ---------------------------------------------------------------- up to the whole gallery
-
-
-def sizes(model: str) -> list[int]:
-    """The gallery sizes that are shown: SIZES and the whole gallery."""
-    return [*SIZES, faces(model)]
-
-
 def naive(k, N: int, n: int) -> float:
     """FPIR in n faces, were all comparisons independent at the mean FMR of these probes."""
     return rates.chance_of_a_candidate(float(np.mean(k)) / N, n)
 
 
-def curve(model: str, policy: str, at: list[int] | None = None) -> pd.DataFrame:
-    """Expected FPIR at a fixed threshold by gallery size: a row a size.
+@cache
+def curves() -> pd.DataFrame:
+    """Expected FPIR by model, policy and gallery size, exact.
 
     Columns model, policy, threshold, faces, searched, flagged (expected), fpir, low, high (95 %
-    Wilson interval of the expected count: other members), naive.
+    Wilson interval of the expected count: other members), naive; spread_low, spread_high: what 95 %
+    of galleries drawn without replacement give (missing for the whole gallery).
     """
-    k, N = counts(model, policy), faces(model)
     rows = []
-    for n in at or sizes(model):
-        flagged = models_beyond.expected(k, N, n).sum()
-        rows.append((n, len(k), flagged, flagged / len(k), *wilson(flagged, len(k))))
-    table = pd.DataFrame(rows, columns=["faces", "searched", "flagged", "fpir", "low", "high"])
-    table.insert(0, "model", model)
-    table.insert(1, "policy", policy)
-    table.insert(2, "threshold", threshold(model, policy))
-    table["naive"] = [naive(k, N, n) for n in table["faces"]]
-    return table
-
-
-@cache
-def curves(policies: tuple = POLICIES) -> pd.DataFrame:
-    """`curve` of the three models at each policy, with the spread over drawn galleries.
-
-    spread_low, spread_high: what 95 % of galleries of that size drawn without replacement give
-    (missing for the whole gallery, of which there is one).
-    """
-    table = pd.concat([curve(m, p) for m in PRIMARY_MODELS for p in policies], ignore_index=True)
-    drawn = results("draws")[["model", "policy", "faces", "fpir_low", "fpir_high"]]
-    drawn = drawn.rename(columns={"fpir_low": "spread_low", "fpir_high": "spread_high"})
+    for model, policy in itertools.product(PRIMARY_MODELS, POLICIES):
+        k, N = counts(model, policy), faces(model)
+        for n in (*SIZES, N):
+            flagged, m = models_beyond.expected(k, N, n).sum(), len(k)
+            head = (model, policy, threshold(model, policy), n, m)
+            rows.append((*head, flagged, flagged / m, *wilson(flagged, m), naive(k, N, n)))
+    columns = [
+        "model",
+        "policy",
+        "threshold",
+        "faces",
+        "searched",
+        "flagged",
+        "fpir",
+        "low",
+        "high",
+        "naive",
+    ]
+    drawn = pd.read_csv(RESULTS / "gallery-size-draws.csv").drop(columns=["galleries", "mean"])
+    table = pd.DataFrame(rows, columns=columns)
     return table.merge(drawn, on=["model", "policy", "faces"], how="left")
 
 
-def parts() -> dict[str, np.ndarray]:
-    """The groups that are compared: name -> bool a member, in the order of `members`."""
-    people = members()
-    masks = {k: pd.Series(v, people.index) for k, v in groups.masks(people["group"]).items()}
-    for sex in SEXES:
-        noun = {"female": "women", "male": "men"}[sex]
-        inside = people["gender"] == sex
-        masks |= {
-            f"{groups.COLOUR}, {noun}": people["of_colour"] & inside,
-            f"{groups.WHITE}, {noun}": ~people["of_colour"] & inside,
+def percent(share):
+    return (100 * share).round(1)
+
+
+def marks() -> pd.DataFrame:
+    """Members flagged at the threshold of the 28, by gallery size, beside the usual formula."""
+    table = curves().query("policy == @FIXED")
+    return pd.DataFrame(
+        {
+            "Program": table["model"].map(MODEL_LABELS),
+            "Faces": table["faces"],
+            "Flagged": table["flagged"].round(1),
+            "Formula": (table["searched"] * table["naive"]).round(1),
         }
-    return {name: mask.to_numpy() for name, mask in masks.items()}
+    ).reset_index(drop=True)
 
 
-@cache
-def by_group(policy: str) -> pd.DataFrame:
-    """Expected FPIR by recorded group and gallery size at a fixed threshold.
+def growth() -> pd.DataFrame:
+    """What the whole gallery brings over the smallest, at the threshold of the 28, by program."""
+    table = curves().query("policy == @FIXED").set_index("model")
+    first, last = table[table["faces"] == SIZES[0]], table[table["faces"] == faces()]
+    ends = percent(first[["spread_low", "spread_high"]]).astype(str)
+    return pd.DataFrame(
+        {
+            "Program": first.index.map(MODEL_LABELS),
+            "Faces, small": SIZES[0],
+            "Flagged, small": first["flagged"].round(1),
+            "Per cent, drawn small galleries": ends["spread_low"] + "–" + ends["spread_high"],
+            "Faces, whole": faces(),
+            "Flagged, whole": last["flagged"].round().astype(int),
+            "Growth of faces": round(faces() / SIZES[0], 1),
+            "Growth of flagged": (last["flagged"] / first["flagged"]).round(1),
+            "Formula expects": (last["searched"] * last["naive"]).round(1),
+            "Formula over exact": (last["naive"] / last["fpir"]).round(2),
+        }
+    ).reset_index(drop=True)
 
-    Columns model, group, faces, searched, flagged (expected), fpir, low, high (Wilson), naive (with
-    the group's own FMR).
+
+def by_size() -> pd.DataFrame:
+    """FPIR by program, threshold and gallery size: exact, its intervals, and the formula."""
+    table = curves().query("faces not in [2000, 5000]")
+    return pd.DataFrame(
+        {
+            "Program": table["model"].map(MODEL_LABELS),
+            "Threshold": table["policy"].map(POLICIES),
+            "Faces": table["faces"],
+            "Flagged, expected": table["flagged"].round(1),
+            "FPIR, %": percent(table["fpir"]),
+            "Low": percent(table["low"]),
+            "High": percent(table["high"]),
+            "Drawn galleries, low": percent(table["spread_low"]),
+            "Drawn galleries, high": percent(table["spread_high"]),
+            "Formula, %": percent(table["naive"]),
+        }
+    ).reset_index(drop=True)
+
+
+def concentration() -> pd.DataFrame:
+    """On how many members the false-matching pairs fall, by program and threshold.
+
+    By lot: members flagged if each pair fell on a member by lot. Half: the fewest members that hold
+    half of the pairs between them.
     """
     rows = []
-    for model in PRIMARY_MODELS:
-        k, N = counts(model, policy).to_numpy(), faces(model)
-        for n in sizes(model):
-            chance = models_beyond.expected(k, N, n)
-            for name, mask in parts().items():
-                hit, m = chance[mask].sum(), int(mask.sum())
-                own = naive(k[mask], N, n)
-                rows.append((model, name, n, m, hit, hit / m, *wilson(hit, m), own))
-    columns = ["model", "group", "faces", "searched", "flagged", "fpir", "low", "high", "naive"]
+    for model, policy in itertools.product(PRIMARY_MODELS, POLICIES):
+        k = np.sort(counts(model, policy))[::-1]
+        lot = len(k) * rates.chance_of_a_candidate(1 / len(k), k.sum())
+        half = int(np.searchsorted(np.cumsum(k), k.sum() / 2) + 1)
+        row = (MODEL_LABELS[model], POLICIES[policy], k.sum(), (k > 0).sum(), round(lot), half)
+        rows.append(row)
+    columns = ["Program", "Threshold", "False-matching pairs", "Members flagged"]
+    columns += ["If pairs fell by lot", "Members who hold half of the pairs"]
     return pd.DataFrame(rows, columns=columns)
 
 
 @cache
-def _cells() -> np.ndarray:
-    """Who is in which cell, bool (4, members): women and men of colour, white women and men."""
-    people = members()
-    return np.array(
-        [
-            (people["of_colour"] == side) & (people["gender"] == sex)
-            for side in (True, False)
-            for sex in SEXES
-        ]
-    )
-
-
-def ratio_of(flagged, searched) -> tuple[np.ndarray, np.ndarray]:
-    """FPIR ratio of members of colour to white members: crude, and Mantel-Haenszel over sex.
-
-    flagged (may be fractions), searched: (..., 4), the cells women and men of colour, white women
-    and men. NaN where nobody is flagged, inf where only members of colour are.
-    """
-    k, n = np.asarray(flagged, dtype=np.float64), np.asarray(searched, dtype=np.float64)
-    colour, white = slice(0, 2), slice(2, 4)
-    both = np.maximum(n[..., colour] + n[..., white], 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crude = (k[..., colour].sum(-1) / n[..., colour].sum(-1)) / (
-            k[..., white].sum(-1) / n[..., white].sum(-1)
-        )
-        within = (k[..., colour] * n[..., white] / both).sum(-1) / (
-            k[..., white] * n[..., colour] / both
-        ).sum(-1)
-    return crude, within
-
-
-@cache
-def _redrawn(n: int, draws: int, seed: int) -> np.ndarray:
-    """How often each of n people is in each of `draws` redrawn samples of n, (draws, n)."""
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
-    return drawn.astype(np.float64)
-
-
-def ratio_interval(chance, draws: int = 2000, seed: int = models_beyond.SEED) -> dict:
-    """The ratios of `ratio_of` with 95 % intervals for other members (members redrawn).
-
-    chance: of being flagged, one a member in the order of `members`. Returns ratio, low, high,
-    within_sex, within_sex_low, within_sex_high; a draw without a flagged white member is inf.
-    """
-    chance, cells = np.asarray(chance, dtype=np.float64), _cells()
-    weights = _redrawn(len(chance), draws, seed)
-    drawn = ratio_of(weights @ (cells * chance).T, weights @ cells.T.astype(np.float64))
-    found = {}
-    for name, value, column in zip(
-        ("ratio", "within_sex"), ratio_of(cells @ chance, cells.sum(axis=1)), drawn, strict=True
-    ):
-        ends = np.quantile(np.nan_to_num(column, nan=np.inf), [0.025, 0.975], method="nearest")
-        prefix = "" if name == "ratio" else f"{name}_"
-        found |= {name: float(value), f"{prefix}low": ends[0], f"{prefix}high": ends[1]}
-    return found
-
-
-def chance_flagged(model: str, policy: str, n: int) -> np.ndarray:
-    """Chance of each member to be flagged in a random gallery of n faces.
-
-    Exact at a fixed threshold; under FIXED_FPIR the share of the drawn galleries.
-    """
-    whole = n == faces(model)
-    if policy != FIXED_FPIR or whole:  # in the whole gallery FIXED and FIXED_FPIR are one
-        return models_beyond.expected(
-            counts(model, FIXED if policy == FIXED_FPIR else policy), faces(model), n
-        )
-    table = results("flagged").query("model == @model and faces == @n")
-    return (
-        table.set_index("probe_id")["galleries"].reindex(members().index).fillna(0).to_numpy()
-        / DRAWS
-    )
-
-
-@cache
 def ratios() -> pd.DataFrame:
-    """FPIR of members of colour over that of white members, by gallery size.
+    """The ratio of FPIRs in the smallest and the whole gallery, at two thresholds.
 
-    At two fixed thresholds (default and FIXED) and at a fixed FPIR (FIXED_FPIR). Columns model,
-    policy, faces, fpir, colour, white (their FPIRs), and as in `ratio_interval`; spread_low,
-    spread_high: the crude ratio in 95 % of drawn galleries, members as they are (missing for the
-    whole gallery).
+    The intervals are for other members, at this gallery (delta method).
     """
-    drawn = results("draws").set_index(["model", "policy", "faces"])
-    colour = members()["of_colour"].to_numpy()
+    people = members()
+    colour = people["of_colour"].to_numpy()
     rows = []
-    for model in PRIMARY_MODELS:
-        for policy in ("default", FIXED, FIXED_FPIR):
-            for n in sizes(model):
-                chance = chance_flagged(model, policy, n)
-                row = {"model": model, "policy": policy, "faces": n, "fpir": chance.mean()}
-                row |= {"colour": chance[colour].mean(), "white": chance[~colour].mean()}
-                row |= ratio_interval(chance)
-                if n != faces(model):
-                    ends = drawn.loc[(model, policy, n), ["ratio_low", "ratio_high"]]
-                    row |= dict(zip(("spread_low", "spread_high"), ends, strict=True))
-                rows.append(row)
-    return pd.DataFrame(rows)
+    for model, policy in itertools.product(PRIMARY_MODELS, ("default", FIXED)):
+        for n in (SIZES[0], faces(model)):
+            chance = models_beyond.expected(counts(model, policy), faces(model), n)
+            row = [MODEL_LABELS[model], POLICIES[policy], n]
+            row += [round(100 * chance[mask].mean(), 1) for mask in (colour, ~colour)]
+            for values, within in compositions.each_ratio(chance, people):
+                log = compositions.log_ratio(values, people, within)
+                half = 1.96 * np.sqrt(compositions.variance_members(values, people, within))
+                row += list(np.exp([log, log - half, log + half]).round(2))
+            rows.append(row)
+    columns = ["Program", "Threshold", "Faces", "Of colour, %", "White, %"]
+    for name in ("Ratio", "Within recorded gender", "Without Asian members"):
+        columns += [name, f"{name}, low", f"{name}, high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def concentration(model: str, policy: str) -> dict:
-    """How unequally the false-matching pairs fall on the members.
-
-    Returns pairs, flagged, even (members flagged if each pair fell on a member by lot) and half
-    (the fewest members that hold half of the pairs between them).
-    """
-    k = np.sort(counts(model, policy))[::-1]
-    pairs = int(k.sum())
-    return {
-        "pairs": pairs,
-        "flagged": int((k > 0).sum()),
-        "even": len(k) * rates.chance_of_a_candidate(1 / len(k), pairs),
-        "half": int(np.searchsorted(np.cumsum(k), pairs / 2) + 1) if pairs else 0,
-    }
-
-
-# ---------------------------------------------------------------- beyond, at a fixed threshold
-
-
-def _enrolled(model: str, policy: str) -> np.ndarray:
-    """`counts` without the members who failed to enrol."""
-    result = shipped.result("utkface", model).members.set_index("member_id")
-    return counts(model, policy)[result["enrolled"]].to_numpy()
-
-
-def tenth_sizes(model: str) -> pd.Series:
-    """Faces in each of the ten disjoint tenths."""
-    table = results("best").query("model == @model")
-    return table.groupby("tenth")["tenth_faces"].first()
+def groups_by_size() -> pd.DataFrame:
+    """FPIR by recorded group in the smallest and the whole gallery, threshold of the 28."""
+    rows = []
+    for model, n in itertools.product(PRIMARY_MODELS, (SIZES[0], faces())):
+        chance = models_beyond.expected(counts(model, FIXED), faces(model), n)
+        found = strangers.group_rows(chance, members()["group"])
+        rows += [(MODEL_LABELS[model], row[0], n, *row[1:]) for row in found]
+    columns = ["Program", "Group", "Faces", "Searched", "Flagged, expected", "FPIR, %"]
+    return pd.DataFrame(rows, columns=[*columns, "Low", "High"])
 
 
 @cache
-def backtest_fixed_threshold() -> pd.DataFrame:
-    """The whole gallery predicted from each tenth at the fixed thresholds: a row a prediction.
+def predictions() -> pd.DataFrame:
+    """The whole gallery predicted from each tenth: a row a prediction.
 
-    Columns model, policy, kind, tenth, seen (flagged in the tenth), predicted, low, high (flagged
-    in the whole gallery), truth, covered. A tenth in which nobody matches predicts nothing: NaN and
-    not covered.
-    """
-    table = results("counts")
-    rows = []
-    for model in PRIMARY_MODELS:
-        n_enrolled, N = len(_enrolled(model, "default")), faces(model)
-        for policy in POLICIES:
-            truth = int((counts(model, policy) > 0).sum())
-            if not truth:
-                continue  # no match in the whole gallery either: nothing to predict
-            mine = table[(table["model"] == model) & (table["threshold"] == policy)]
-            for tenth, n in tenth_sizes(model).items():
-                k = mine.loc[mine["tenth"] == tenth, "faces"].to_numpy()
-                k = np.concatenate([k, np.zeros(n_enrolled - len(k), dtype=np.int64)])
-                for kind in models_beyond.KINDS:
-                    mean, low, high = models_beyond.predict_flagged(
-                        models_beyond.fit_rates(k, n, kind), N
-                    )
-                    head = (model, policy, kind, tenth, int((k > 0).sum()))
-                    rows.append((*head, mean, low, high, truth, low <= truth <= high))
-    columns = ["model", "policy", "kind", "tenth", "seen", "predicted", "low", "high", "truth"]
-    return pd.DataFrame(rows, columns=[*columns, "covered"])
-
-
-@cache
-def bracket_test() -> pd.DataFrame:
-    """Back-test of both models together and of their bracket: a row a model and policy.
-
-    The bracket runs from the lower end of the one to the upper end of the other. Columns model,
-    policy, truth, tenths, without (tenths in which nobody matches), and for gamma, log-normal and
-    bracket how many of the tenths cover the truth; gamma_mean, log-normal_mean: mean prediction.
+    Columns model, policy, kind, tenth, predicted, low, high (members flagged in the whole gallery),
+    truth. Where nobody matches in a tenth it predicts nothing: NaN.
     """
     rows = []
-    table = backtest_fixed_threshold()
-    for (model, policy), part in table.groupby(["model", "policy"], sort=False):
-        wide = part.pivot(index="tenth", columns="kind")
-        low, high = wide["low"].min(axis=1), wide["high"].max(axis=1)
-        truth = int(part["truth"].iloc[0])
-        row = {"model": model, "policy": policy, "truth": truth, "tenths": len(wide)}
-        row["without"] = int(low.isna().sum())
+    table = pd.read_parquet(RESULTS / "gallery-size-counts.parquet")
+    for (model, policy, tenth, n), part in table.groupby(
+        ["model", "threshold", "tenth", "tenth_faces"]
+    ):
+        k = part["faces"].to_numpy()
+        k = np.concatenate([k, np.zeros(len(members()) - len(k), dtype=np.int64)])
+        truth = int((counts(model, policy) > 0).sum())
         for kind in models_beyond.KINDS:
-            row[f"{kind}_mean"] = wide["predicted"][kind].mean()
-            row[kind] = int(wide["covered"][kind].sum())
-        row["bracket"] = int(((low <= truth) & (truth <= high)).sum())
-        rows.append(row)
-    return pd.DataFrame(rows)
+            fit = models_beyond.fit_rates(k, n, kind)
+            found = models_beyond.predict_flagged(fit, faces(model))
+            rows.append((model, policy, kind, tenth, *found, truth))
+    columns = ["model", "policy", "kind", "tenth", "predicted", "low", "high", "truth"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-@cache
-def beyond_fixed_threshold(at: tuple[int, ...], policies: tuple = POLICIES) -> pd.DataFrame:
-    """FPIR predicted for galleries larger than ours at the fixed thresholds.
+def back_tests() -> pd.DataFrame:
+    """How many of ten tenths foretell the whole gallery, by program and threshold, and in all.
 
-    Columns model, policy, faces, now (FPIR in our gallery), gamma, log-normal (predicted FPIR), and
-    low, high: the bracket of the intervals of both.
+    Both together: from the lower end of the one interval to the upper end of the other.
     """
-    rows = []
-    searched = len(members())
-    for model in PRIMARY_MODELS:
-        for policy in policies:
-            k = _enrolled(model, policy)
-            fits = {
-                kind: models_beyond.fit_rates(k, faces(model), kind) for kind in models_beyond.KINDS
-            }
-            for n in at:
-                found = {
-                    kind: np.array(models_beyond.predict_flagged(fits[kind], n))
-                    for kind in models_beyond.KINDS
-                }
-                row = {"model": model, "policy": policy, "faces": n}
-                row["now"] = (k > 0).sum() / searched
-                row |= {kind: found[kind][0] / searched for kind in models_beyond.KINDS}
-                row["low"] = min(f[1] for f in found.values()) / searched
-                row["high"] = max(f[2] for f in found.values()) / searched
-                rows.append(row)
-    return pd.DataFrame(rows)
-
-
-# ---------------------------------------------------------------- beyond, at a fixed FPIR
-
-
-def best_scores(model: str) -> np.ndarray:
-    """The best impostor score of everyone searched, ascending, inf for a failure to enrol."""
-    return np.sort(shipped.result("utkface", model).members["score"].to_numpy())
-
-
-def tail_size() -> int:
-    """Best scores in the tail that is fitted."""
-    return int(TAIL * len(members()))
-
-
-@cache
-def backtest_fixed_fpir() -> pd.DataFrame:
-    """The threshold for 28 flagged in the whole gallery, predicted from each tenth.
-
-    Columns model, grown (bool: with the growth exponent), tenth, start (threshold for 28 in the
-    tenth), exponent, predicted, low, high, truth (thresholds), covered, and what the predicted
-    threshold and the ends of its interval flag in the whole gallery: flagged, flagged_low,
-    flagged_high (wanted: 28).
-    """
-    rows = []
-    for model in PRIMARY_MODELS:
-        table = results("best").query("model == @model")
-        truth, whole = threshold(model, FIXED), best_scores(model)
-        for tenth, part in table.groupby("tenth"):
-            k = part["faces"].dropna().to_numpy(dtype=np.int64)
-            n = int(part["tenth_faces"].iloc[0])
-            for grown in (False, True):
-                p = models_beyond.predict_threshold(
-                    part["score"], k, n, faces(model), len(members()), grown
-                )
-                ends = p["threshold"], p["low"], p["high"]
-                flagged = [int(rates.at_or_below(whole, t).sum()) for t in ends]
-                covered = bool(p["low"] <= truth <= p["high"])
-                head = (model, grown, tenth, part["score"].iloc[len(k) - 1], p["exponent"])
-                rows.append((*head, *ends, truth, covered, *flagged))
-    columns = ["model", "grown", "tenth", "start", "exponent", "predicted", "low", "high", "truth"]
-    return pd.DataFrame(
-        rows, columns=[*columns, "covered", "flagged", "flagged_low", "flagged_high"]
+    wide = predictions().pivot(
+        index=["model", "policy", "truth", "tenth"],
+        columns="kind",
+        values=["low", "high", "predicted"],
     )
+    truth = wide.index.get_level_values("truth").to_numpy()
+    held = {
+        f"{kind.capitalize()} holds": (wide["low"][kind] <= truth) & (truth <= wide["high"][kind])
+        for kind in models_beyond.KINDS
+    }
+    low, high = wide["low"].min(axis=1), wide["high"].max(axis=1)
+    held["Both together hold"] = (low <= truth) & (truth <= high)
+    by = [wide.index.get_level_values(name) for name in ("model", "policy", "truth")]
+    table = pd.DataFrame(held).assign(Tenths=1).groupby(by).sum()
+    for kind in models_beyond.KINDS:
+        table[f"{kind.capitalize()}, lowest"] = wide["predicted"][kind].groupby(by).min().round()
+        table[f"{kind.capitalize()}, highest"] = wide["predicted"][kind].groupby(by).max().round()
+    order = list(itertools.product(PRIMARY_MODELS, POLICIES))
+    table = table.reset_index("truth").loc[order].reset_index(names=["Program", "Threshold"])
+    table["Program"] = table["Program"].map(MODEL_LABELS)
+    table["Threshold"] = table["Threshold"].map(POLICIES)
+    total = table[[*held, "Tenths"]].sum().to_dict()
+    total |= {"Program": "All programs", "Threshold": "All thresholds"}
+    table = pd.concat([table, pd.DataFrame([total])], ignore_index=True)
+    return table.rename(columns={"truth": "Truth"}).astype({"Truth": "Int64"})
+
+
+def larger() -> pd.DataFrame:
+    """Members flagged at the threshold of the 28 in larger galleries of strangers, in per cent."""
+    aclu = int(published.number("ACLU 2018", "gallery size (arrest photos)"))
+    rows = []
+    for model, n in itertools.product(PRIMARY_MODELS, (aclu, TIMES * faces())):
+        k = counts(model, FIXED).to_numpy()
+        fits = [models_beyond.fit_rates(k, faces(model), kind) for kind in models_beyond.KINDS]
+        found = np.array([models_beyond.predict_flagged(fit, n) for fit in fits])
+        shares = np.array([(k > 0).sum(), found[:, 1].min(), *found[:, 0], found[:, 2].max()])
+        rows.append((MODEL_LABELS[model], n, *percent(shares / len(k))))
+    kinds = [f"{kind.capitalize()}, %" for kind in models_beyond.KINDS]
+    columns = ["Program", "Faces", "In our gallery, %", "Low", *kinds, "High"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 @cache
@@ -436,55 +310,18 @@ def genuine(model: str) -> np.ndarray:
     return score_store.genuine_scores(*both)["score"].to_numpy()
 
 
-@cache
-def beyond_fixed_fpir(at: tuple[int, ...]) -> pd.DataFrame:
-    """Thresholds predicted to flag the ACLU's 28 in larger galleries, and the misses there.
-
-    Columns model, grown, faces, threshold, low, high, exponent, misses, pairs, fnmr, fnmr_low,
-    fnmr_high: members' second portraits beyond the predicted threshold (Wilson), and fnmr_at_low,
-    fnmr_at_high: the share beyond the ends of its interval. The first row of each model is the
-    whole gallery as it is.
-    """
+def misses() -> pd.DataFrame:
+    """Second portraits missed where 28 are flagged, and where the threshold flags nobody."""
     rows = []
     for model in PRIMARY_MODELS:
-        whole, k = best_scores(model), counts(model, FIXED)
-        k = k[k > 0].to_numpy()
-        best, scores = whole[: tail_size() + 1], genuine(model)
-        t = threshold(model, FIXED)
-        g = models_beyond.growth_exponent(k, faces(model), len(members()))
-        now = {"threshold": t, "low": t, "high": t, "exponent": g}
-        for grown in (False, True):
-            for n in [faces(model), *at]:
-                p = now if n == faces(model) else None
-                p = p or models_beyond.predict_threshold(
-                    best, k, faces(model), n, len(members()), grown
-                )
-                miss = rates.fnmr(scores, p["threshold"])
-                ends = [rates.fnmr(scores, max(p[e], 0)).rate for e in ("low", "high")]
-                head = {"model": model, "grown": grown, "faces": n} | p
-                names = ["misses", "pairs", "fnmr", "fnmr_low", "fnmr_high"]
-                head |= dict(zip(names, miss, strict=True))
-                rows.append(head | {"fnmr_at_low": ends[0], "fnmr_at_high": ends[1]})
-    return pd.DataFrame(rows)
-
-
-# ---------------------------------------------------------------- sizes that others announced
-
-
-def announced() -> pd.DataFrame:
-    """Gallery sizes beyond ours that were announced: label, faces, source_url, status, note."""
-    reply = published.published_results().query(
-        "study == 'Amazon reply 2019' and quantity == 'gallery size (images)'"
-    )
-    ours = pd.DataFrame(
-        {
-            "label": "Amazon's test of 2019",
-            "faces": reply["value"].astype(int),
-            **{c: reply[c] for c in ("source_url", "status", "note")},
+        best = shipped.result("utkface", model).members["score"].min()
+        where = {
+            "Our gallery, 28 flagged": threshold(model, FIXED),
+            "Our gallery, nobody flagged": best - 10.0**-score_store.DECIMALS,
         }
-    )
-    table = pd.read_csv(DATA / "published" / "gallery_sizes.csv").iloc[[0]]
-    fbi = table.rename(columns={"what": "label"})[
-        ["label", "faces", "source_url", "status", "note"]
-    ]
-    return pd.concat([ours, fbi], ignore_index=True)
+        for name, t in where.items():
+            missed, pairs, *shares = rates.fnmr(genuine(model), t)
+            shares = [round(100 * share, 1) for share in shares]
+            rows.append((MODEL_LABELS[model], name, f"{t:.3f}", missed, pairs, *shares))
+    columns = ["Program", "Gallery", "Threshold", "Missed", "Pairs", "Missed, %", "Low", "High"]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,12 +1,13 @@
 """The pictures of notebook 12: errors with intervals, and curves over the threshold."""
 
+import itertools
+
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from helpers.experiments.what_gender_does_it_see.tables import CONFIDENCES, WORDS
 from helpers.faces.gender_classifiers import CLASSIFIERS
-from helpers.show.plots import PERCENT, lines, new_figure, plot_dots_with_intervals
+from helpers.show.plots import PERCENT, dots, lines, name_rows, new_figure, note, row_positions
 from helpers.show.style import INK, styled
 
 # classes of UTKFace in the colours of the groups that come nearest; "Others" has none
@@ -16,58 +17,47 @@ GENDER_STYLES: dict[str, dict] = {
     "male": {"color": INK, "marker": "s", "ls": (0, (4, 1.5))},
 }
 MEASURES = {
-    "rate": ("low", "high", "errors among decided"),
-    "share": ("share_low", "share_high", "left undecided"),
+    "rate": ("low", "high", "errors"),
+    "share": ("share_low", "share_high", "undecided"),
 }
 
 
+@styled()
 def plot_strangers(table: pd.DataFrame) -> Figure:
     """Errors by published race, a block a classifier and gender."""
-    table = table.assign(group=table["race"].replace(ALIKE))
-    return plot_dots_with_intervals(
-        table, "race", "rate", "low", "high", count="wrong", n="n", section="block",
-        group="group", counted="wrong",
-        xlabel="Guesses that differ from the published label",
-    )  # fmt: skip
+    at = row_positions(table["block"])
+    fig, axes = new_figure(0.8 + 0.19 * (at[-1] + 1))
+    ax = axes[0, 0]
+    shares = 100 * table[["rate", "low", "high"]].set_axis(["value", "low", "high"], axis=1)
+    dots(ax, shares.assign(y=at, name=table["race"].replace(ALIKE)))
+    for y, share in zip(at, shares["value"], strict=True):
+        note(ax, y, f"{share:.1f} %", fontsize=8)
+    name_rows(ax, at, table["race"], table["block"])
+    ax.set(xlim=(0, 12.5), ylim=(at[-1] + 0.6, -1.6), xticks=[0, 5, 10])
+    ax.xaxis.set_major_formatter(PERCENT)
+    ax.grid(axis="x")
+    ax.spines["left"].set_visible(False)
+    return fig
 
 
 @styled()
 def plot_curves(table: pd.DataFrame) -> Figure:
-    """A row a classifier; errors among the decided and share undecided, members and strangers."""
-    columns = [(people, m) for people in ("members", "strangers") for m in MEASURES]
-    fig, axes = new_figure(4.3, len(CLASSIFIERS), len(columns), sharex=True, sharey="col")
-    for i, name in enumerate(CLASSIFIERS):
-        for ax, (people, measure) in zip(axes[i], columns, strict=True):
-            part = table.query("classifier == @name and people == @people")
-            _lines(ax, part, measure, "gender", GENDER_STYLES)
-            title = f"{people.capitalize()}:\n{MEASURES[measure][2]}" if i == 0 else ""
-            highest = table.query("people == @people")[MEASURES[measure][1]].max()
-            _threshold_axis(ax, title, 105 * highest)
-        axes[i, 0].set_ylabel(name)
+    """Errors among the decided above, share undecided below, a column a classifier."""
+    fig, axes = new_figure(4, len(MEASURES), len(CLASSIFIERS), sharex=True, sharey="row")
+    for (i, measure), (j, name) in itertools.product(enumerate(MEASURES), enumerate(CLASSIFIERS)):
+        ax, (low, high, words) = axes[i, j], MEASURES[measure]
+        part = table[table["classifier"] == name].astype({"gender": str})
+        part = part.assign(x=part.groupby("gender").cumcount())
+        lines(ax, part, "x", measure, "gender", GENDER_STYLES, spread=(low, high), bars=True)
+        ax.set_title(f"{name}: {words}", fontsize=8, pad=5)
+        ax.set_xticks(range(len(CONFIDENCES)), [f"{t:g}".lstrip("0") for t in CONFIDENCES])
+        ax.set_ylim(0, 105 * table[high].max())
+        ax.yaxis.set_major_formatter(PERCENT)
+        ax.grid(axis="y")
     for gender, y in (("female", 0.86), ("male", 0.7)):
-        _name(axes[0, -1], WORDS[gender].lower(), GENDER_STYLES[gender]["color"], y)
+        axes[1, 0].text(
+            0.05, y, WORDS[gender].lower(), color=GENDER_STYLES[gender]["color"], fontsize=8,
+            transform=axes[1, 0].transAxes, weight="bold",
+        )  # fmt: skip
     axes[-1, 0].set_xlabel("Least confidence that counts", loc="left")
     return fig
-
-
-def _name(ax, text: str, colour: str, y: float) -> None:
-    """A line's name in its colour, in a panel that has room."""
-    ax.text(0.05, y, text, color=colour, transform=ax.transAxes, weight="bold", fontsize=8,
-            va="center")  # fmt: skip
-
-
-def _lines(ax, part: pd.DataFrame, measure: str, by: str, looks: dict) -> None:
-    part = part.assign(x=part.groupby(by).cumcount())
-    low, high, _ = MEASURES[measure]
-    lines(ax, part, "x", measure, by, looks, spread=(low, high), bars=True, width=1.3, alpha=0.35)
-
-
-def _threshold_axis(ax, title: str, top: float) -> None:
-    ax.set_title(title, fontsize=8, weight="normal", pad=5)
-    ax.set_xticks(range(len(CONFIDENCES)), [f"{t:g}".lstrip("0") for t in CONFIDENCES])
-    ax.tick_params(axis="x", labelsize=7)
-    ax.set_ylim(0, top)
-    ax.yaxis.set_major_locator(MaxNLocator(4))
-    ax.yaxis.set_major_formatter(PERCENT)
-    ax.tick_params(axis="y", labelsize=7.5)
-    ax.grid(axis="y")

@@ -13,10 +13,7 @@ from helpers.statistics import rates
 RESULTS = DATA / "results"
 TARGETS = DATA / "published" / "composition_targets.csv"
 BANDS = ("18-34", "35-75")
-CHILD = "0-17"
-STRATA = tuple(
-    f"{g}, {r}, {b}" for g in groups.GENDERS for r in groups.RACES for b in (*BANDS, CHILD)
-)
+STRATA = tuple(f"{g}, {r}, {b}" for g in groups.GENDERS for r in groups.RACES for b in BANDS)
 SIZE = 1000  # the one size of all compositions
 POLICIES = ("default", "primary", "matched")
 WANTED = ACLU_COUNT
@@ -27,11 +24,8 @@ HEAT_FMR = 1e-4
 
 
 def targets() -> pd.DataFrame:
-    """The published figures behind the targets: a row for each category of each target.
-
-    target, category (the publisher's), race, gender, age_band (the crosswalk to UTKFace's labels;
-    empty: all), value, of, unit, source_url, status (primary: the publisher's own page was read;
-    copy: the publisher's table on another page; press), note.
+    """The published figures behind the targets, a row a category; race, gender and age_band say
+    where it goes among UTKFace's labels (empty: all), status how it was read.
     """
     return pd.read_csv(TARGETS, keep_default_na=False)
 
@@ -39,8 +33,7 @@ def targets() -> pd.DataFrame:
 def margins(target: str, hispanic: str = "Others") -> list[pd.DataFrame]:
     """Margins of a target over UTKFace's labels: tables of the columns they fix, and share.
 
-    hispanic: the label under which Hispanic people whom the publisher counts by race go: "Others",
-    or "White" (left where the FBI has them, since most are recorded as white).
+    hispanic: the label of Hispanic people whom the publisher counts by race: "Others", or "White".
     """
     table = targets()
     rows = table[table["target"] == target]
@@ -69,18 +62,13 @@ def margins(target: str, hispanic: str = "Others") -> list[pd.DataFrame]:
     return found
 
 
-def rake(parts: list[pd.DataFrame], odds: float = 1.0) -> pd.Series:
-    """Joint shares of the adult strata with the given margins, by iterative proportional fitting.
+def rake(parts: list[pd.DataFrame]) -> pd.Series:
+    """Joint shares of the strata, sum 1, with the given margins (Deming and Stephan 1940).
 
-    What the margins leave open is independent; `odds` other than 1 ties women to the label White by
-    that odds ratio instead. Returns stratum -> share, sum 1 (Deming and Stephan 1940).
+    What the margins leave open is independent.
     """
-    names = ["gender", "race", "age_band"]
-    cells = pd.MultiIndex.from_product([groups.GENDERS, groups.RACES, BANDS], names=names).to_frame(
-        index=False
-    )
-    women = (cells["gender"] == "female") & (cells["race"] == "White")
-    share = np.where(women, odds, 1.0) / len(cells)
+    cells = pd.DataFrame([s.split(", ") for s in STRATA], columns=["gender", "race", "age_band"])
+    share = np.repeat(1 / len(cells), len(cells))
     fits = []
     for part in parts:
         keys = [c for c in part.columns if c != "share"]
@@ -93,7 +81,7 @@ def rake(parts: list[pd.DataFrame], odds: float = 1.0) -> pd.Series:
             share = share * (wanted / np.bincount(at, share))[at]
         if np.abs(share - before).max() < 1e-15:
             break
-    return pd.Series(share, index=cells["gender"] + ", " + cells["race"] + ", " + cells["age_band"])
+    return pd.Series(share, index=list(STRATA))
 
 
 def apportion(shares: pd.Series, size: int) -> pd.Series:
@@ -105,30 +93,10 @@ def apportion(shares: pd.Series, size: int) -> pd.Series:
     return whole
 
 
-def largest_size(shares: pd.Series, faces: pd.Series, filled: float = FILLED) -> int:
+def largest_size(shares: pd.Series, faces: pd.Series) -> int:
     """The largest gallery in the given shares that the faces of each stratum allow."""
     used = shares[shares > 0] / shares.sum()
-    return int((filled * faces.reindex(used.index, fill_value=0) / used).min() + 1e-9)
-
-
-def fixed_designs() -> dict[str, pd.Series]:
-    """The compositions that do not depend on the faces there are, as shares of all strata."""
-    arrests = margins("us-arrests")
-    joint = rake(arrests)
-    men = joint[joint.index.str.startswith("male")]
-    age = [m for m in arrests if "age_band" in m]
-    found = {
-        "balanced": joint * 0 + 1 / len(joint),
-        "US adults": rake(margins("us-adults")),
-        "US arrests": joint,
-        "US arrests, men only": men / men.sum(),
-        "US arrests, Hispanic people as White": rake(margins("us-arrests", hispanic="White")),
-        "US arrests, suburban race table": rake(margins("us-arrests-suburban") + arrests[1:]),
-        "US arrests, white women twice as likely": rake(arrests, odds=2.0),
-        "US arrests, white women half as likely": rake(arrests, odds=0.5),
-        "US jails": rake(margins("us-jails") + age),
-    }
-    return {k: v.reindex(STRATA, fill_value=0.0) for k, v in found.items()}
+    return int((FILLED * faces.reindex(used.index, fill_value=0) / used).min() + 1e-9)
 
 
 def designs(faces: pd.Series) -> dict[str, pd.Series]:
@@ -138,87 +106,63 @@ def designs(faces: pd.Series) -> dict[str, pd.Series]:
     """
     faces = pd.Series(faces.reindex(STRATA).to_numpy(dtype=float), index=list(STRATA))
     label = pd.DataFrame([s.split(", ") for s in STRATA], index=faces.index)
-    gender, race, adult = label[0], label[1], label[2] != CHILD
+    gender, race = label[0], label[1]
+    men = gender == "male"
 
     def within(mask):
         return faces.where(mask, 0.0) / faces[mask].sum()
 
-    found = {"as it is": within(adult)}
+    arrests = rake(margins("us-arrests"))
+    found = {
+        "as it is": faces / faces.sum(),
+        "balanced": faces * 0 + 1 / len(faces),
+        "US adults": rake(margins("us-adults")),
+        "US arrests": arrests,
+        "US arrests, men only": arrests.where(men, 0.0) / arrests[men].sum(),
+        "US arrests, Hispanic people as White": rake(margins("us-arrests", hispanic="White")),
+        "women only": within(~men),
+        "men only": within(men),
+    }
     for r in groups.RACES:
-        halves = [within(adult & (race == r) & (gender == g)) for g in groups.GENDERS]
+        halves = [within((race == r) & (gender == g)) for g in groups.GENDERS]
         found[f"{r} only"] = sum(halves) / len(groups.GENDERS)
-    found["women only"] = within(adult & (gender == "female"))
-    found["men only"] = within(adult & (gender == "male"))
-    found["with children"] = within(gender != "")
-    found["children only"] = within(~adult)
-    return found | fixed_designs()
+    return found
 
 
 MAIN = ("as it is", "balanced", "US adults", "US arrests")
-SINGLE = tuple(f"{race} only" for race in groups.RACES)
-ARRESTS = (
-    "US arrests",
-    "US arrests, men only",
-    "US arrests, Hispanic people as White",
-    "US arrests, suburban race table",
-    "US arrests, white women twice as likely",
-    "US arrests, white women half as likely",
-    "US jails",
-)
-
-
 WHOLE, LEGISLATORS = "whole gallery", "legislators"
+OWN = "own group"
 
 
-OWN, OWN_SEX = "own group", "own group and sex"
-
-
-def own_groups(members: pd.DataFrame, faces: pd.Series, size: int = SIZE) -> dict:
-    """Galleries of a member's own group, equally large for everyone: name -> faces a member.
-
-    Each entry is an integer array (members, strata): "own group" has `size` faces of the member's
-    label by the crosswalk, half women; "own group and sex" half as many of the member's own sex.
-    Rows of zeros for members whose group has no label.
-    """
+def own_group(members: pd.DataFrame, faces: pd.Series) -> np.ndarray:
+    """Faces drawn for each member, all of the own label: (members, strata), zeros without one."""
     plans = designs(faces)
-    race = members["group"].map(groups.RACE_OF_GROUP)
-    both = np.zeros((len(members), len(faces)), dtype=int)
-    alone = np.zeros_like(both)
-    for label in race.dropna().unique():
-        shares = plans[f"{label} only"]
-        both[(race == label).to_numpy()] = apportion(shares, size)
-        for gender in groups.GENDERS:
-            part = shares * shares.index.str.startswith(gender)
-            mine = (race == label) & (members["gender"] == gender)
-            alone[mine.to_numpy()] = apportion(part, size // 2)
-    return {OWN: both, OWN_SEX: alone}
+    drawn = np.zeros((len(members), len(faces)), dtype=int)
+    for group, label in groups.RACE_OF_GROUP.items():
+        drawn[(members["group"] == group).to_numpy()] = apportion(plans[f"{label} only"], SIZE)
+    return drawn
 
 
 class Faces(NamedTuple):
     """Scores of the members against one gallery, ordered by stratum and part.
 
-    scores: int16 (members, faces), in steps of 0.0001; code: stratum x PARTS + part of each face;
-    sizes: faces of each stratum and part, (strata, PARTS); strata: their names. Members that failed
-    to enrol have no finite score (the largest int16).
+    scores: int16 (members, faces), in steps of 0.0001, the largest int16 for members that failed to
+    enrol; code: stratum x PARTS + part of each face; sizes: faces, (strata, PARTS).
     """
 
     scores: np.ndarray
     code: np.ndarray
     sizes: np.ndarray
-    strata: list
 
 
 def make_faces(scores, stratum, part, strata) -> Faces:
-    """Order a score matrix by stratum and part; faces of a stratum that is not listed are left out.
-
-    scores: int16 (members, faces); stratum: name a face; part: int a face, below PARTS.
-    """
+    """Order a score matrix by stratum and part; a stratum that is not listed is left out."""
     index = pd.Index(strata).get_indexer(stratum)
     keep = np.flatnonzero(index >= 0)
     code = index[keep] * PARTS + np.asarray(part)[keep]
     order = np.argsort(code, kind="stable")
     sizes = np.bincount(code, minlength=len(strata) * PARTS).reshape(len(strata), PARTS)
-    return Faces(np.ascontiguousarray(scores[:, keep[order]]), code[order], sizes, list(strata))
+    return Faces(np.ascontiguousarray(scores[:, keep[order]]), code[order], sizes)
 
 
 def counts(faces: Faces, step: int) -> np.ndarray:
@@ -266,10 +210,8 @@ def matched_step(faces: Faces, drawn: np.ndarray, wanted: float = WANTED) -> int
 
 
 def weights(members: pd.DataFrame, within_sex: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of members whose weighted sums of chances have the FPIR ratio as their quotient.
-
-    Crude: 1/n of each group. Within sex: the Mantel-Haenszel weights, n of the other group over n
-    of the stratum. Returns those of members of colour and of white members.
+    """Weights of members of colour and of white members: the quotient of their weighted sums of
+    chances is the FPIR ratio, crude or as Mantel and Haenszel have it within gender.
     """
     colour = members["of_colour"].to_numpy()
     sex = members["gender"].to_numpy() if within_sex else np.repeat("all", len(members))
@@ -293,18 +235,15 @@ def log_ratio(chance: np.ndarray, members: pd.DataFrame, within_sex: bool = Fals
         return float(np.log(one @ chance[there]) - np.log(zero @ chance[there]))
 
 
+def each_ratio(chance: np.ndarray, members: pd.DataFrame) -> list[tuple[np.ndarray, bool]]:
+    """For each of RATIOS: the chances it takes (Asian members' missing in the last), within sex?"""
+    not_asian = np.where(groups.asian(members["group"]), np.nan, chance)
+    return [(chance, False), (chance, True), (not_asian, False)]
+
+
 def log_ratios(chance: np.ndarray, members: pd.DataFrame) -> list[float]:
-    """`log_ratio` crude, within sex, and crude without Asian members: one for each of RATIOS."""
-    return [
-        log_ratio(chance, members),
-        log_ratio(chance, members, within_sex=True),
-        log_ratio(without_asian(chance, members), members),
-    ]
-
-
-def without_asian(chance: np.ndarray, members: pd.DataFrame) -> np.ndarray:
-    """The chances with those of East and South Asian members missing."""
-    return np.where(groups.asian(members["group"]), np.nan, chance)
+    """`log_ratio` for each of RATIOS."""
+    return [log_ratio(values, members, within) for values, within in each_ratio(chance, members)]
 
 
 def variance_members(chance: np.ndarray, members: pd.DataFrame, within_sex: bool = False) -> float:
@@ -313,16 +252,9 @@ def variance_members(chance: np.ndarray, members: pd.DataFrame, within_sex: bool
     members, chance = members[there], chance[there]
     sex = members["gender"].to_numpy() if within_sex else np.repeat("all", len(members))
     total = 0.0
-    for w, mine in zip(
-        weights(members, within_sex),
-        (members["of_colour"].to_numpy(), ~members["of_colour"].to_numpy()),
-        strict=True,
-    ):
-        spread = 0.0
-        for s in np.unique(sex[mine]):
-            cell = chance[mine & (sex == s)]
-            if len(cell) > 1:
-                spread += w[mine & (sex == s)][0] ** 2 * len(cell) * cell.var(ddof=1)
+    for w in weights(members, within_sex):
+        cells = pd.DataFrame({"sex": sex, "w": w, "chance": chance})[w > 0].groupby("sex")
+        spread = (cells["w"].first() ** 2 * cells.size() * cells["chance"].var()).sum()
         with np.errstate(divide="ignore", invalid="ignore"):
             total += spread / (w @ chance) ** 2
     return float(total)

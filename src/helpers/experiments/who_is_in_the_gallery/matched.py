@@ -17,23 +17,17 @@ from helpers.sources.groups import GENDERS
 AS_IT_IS = "as it is"
 AGES = "the members' ages"
 AGES_GENDERS = "the members' ages and genders"
-AGES_GENDERS_FOUND = "the members' ages and genders, labels as found"
+DESIGNS = (AS_IT_IS, AGES, AGES_GENDERS)
 
 
 def bands(born: pd.Series) -> pd.Series:
-    """The age band of each member, one of `compositions.BANDS`; the oldest are in the last.
-
-    born: ISO dates; age in whole years on the day of the search.
-    """
+    """The age band of each member on the day of the search; born: ISO dates."""
     young, old = compositions.BANDS
     return people.ages(born).lt(35).map({True: young, False: old})
 
 
 def targets(members: pd.DataFrame) -> pd.DataFrame:
-    """The members' own shares by recorded gender and age band: gender, age_band, share (sum 1).
-
-    members: columns gender, date_of_birth. Every combination is listed, also one with nobody.
-    """
+    """The members' shares by recorded gender and age band, also where nobody is, sum 1."""
     index = pd.MultiIndex.from_product([GENDERS, compositions.BANDS], names=["gender", "age_band"])
     cells = pd.DataFrame({"gender": members["gender"], "age_band": bands(members["date_of_birth"])})
     share = cells.value_counts(normalize=True).reindex(index, fill_value=0.0)
@@ -45,8 +39,7 @@ def designs(members: pd.DataFrame, faces: pd.Series) -> dict[str, pd.Series]:
 
     faces: stratum -> faces there are, without children. AGES changes the ages alone: label and
     gender keep their shares, and neither depends on age any more. AGES_GENDERS has the members'
-    genders in each band, too, and the gallery's labels. AGES_GENDERS_FOUND fills each gender and
-    band with the labels that UTKFace has there, which makes it whiter: its older faces are.
+    genders in each band, too, and the gallery's labels.
     """
     strata = pd.DataFrame([s.split(", ") for s in faces.index], columns=["gender", "race", "band"])
     table = strata.rename(columns={"band": "age_band"}).assign(share=faces.to_numpy() / faces.sum())
@@ -55,31 +48,12 @@ def designs(members: pd.DataFrame, faces: pd.Series) -> dict[str, pd.Series]:
     def margin(table, keys):
         return table.groupby(keys)["share"].sum().reset_index()
 
-    cell = [table["gender"], table["age_band"]]
-    wanted = own.set_index(["gender", "age_band"])["share"].reindex(pd.MultiIndex.from_arrays(cell))
-    inside = table["share"] / table.groupby(["gender", "age_band"])["share"].transform("sum")
     found = {
         AS_IT_IS: pd.Series(table["share"].to_numpy(), index=faces.index),
         AGES: compositions.rake([margin(table, ["gender", "race"]), margin(own, ["age_band"])]),
         AGES_GENDERS: compositions.rake([margin(table, ["race"]), own]),
-        AGES_GENDERS_FOUND: pd.Series(inside.to_numpy() * wanted.to_numpy(), index=faces.index),
     }
     return {name: shares.reindex(faces.index, fill_value=0.0) for name, shares in found.items()}
-
-
-def sizes(members: pd.DataFrame, faces: pd.Series) -> pd.DataFrame:
-    """Faces of each stratum in the largest gallery of each design: design, size, stratum, drawn.
-
-    The size is limited by the scarcest stratum, of which compositions.FILLED is drawn at most.
-    """
-    rows = []
-    for name, shares in designs(members, faces).items():
-        size = compositions.largest_size(shares, faces)
-        drawn = compositions.apportion(shares, size)
-        rows.append(pd.DataFrame({"stratum": drawn.index, "drawn": drawn.to_numpy()}))
-        rows[-1].insert(0, "design", name)
-        rows[-1].insert(1, "size", size)
-    return pd.concat(rows, ignore_index=True)
 
 
 def matches(counts: pd.DataFrame, member_ids, strata) -> np.ndarray:
@@ -101,19 +75,16 @@ def expected(members: pd.DataFrame, counts: pd.DataFrame, faces: pd.Series) -> p
 
     members: member_id, gender, group, of_colour, date_of_birth; counts: as for `matches`. The size
     is that of the smallest of the largest galleries, so that only the composition differs. Columns
-    design, size, flagged (expected number), colour, white (expected FPIR), and for each of
-    compositions.RATIOS the ratio of members of colour to white members.
+    design, size, flagged (expected number), and the ratio for each of compositions.RATIOS.
     """
     k = matches(counts, members["member_id"], faces.index)
     plans = designs(members, faces)
     size = min(compositions.largest_size(shares, faces) for shares in plans.values())
-    colour = members["of_colour"].to_numpy()
     rows = []
     for name, shares in plans.items():
         drawn = compositions.apportion(shares, size).to_numpy()
         chance = compositions.chances(k, faces.to_numpy(), drawn)
         ratios = np.exp(compositions.log_ratios(chance, members))
-        rates = [chance[colour].mean(), chance[~colour].mean()]
-        rows.append([name, size, chance.sum(), *rates, *ratios])
-    columns = ["design", "size", "flagged", "colour", "white", *compositions.RATIOS]
+        rows.append([name, size, chance.sum(), *ratios])
+    columns = ["design", "size", "flagged", *compositions.RATIOS]
     return pd.DataFrame(rows, columns=columns)

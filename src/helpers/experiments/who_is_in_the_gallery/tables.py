@@ -3,35 +3,21 @@
 Reads data/results/composition*, which `make` makes.
 """
 
+import itertools
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.the_people import tables as people
 from helpers.experiments.who_is_in_the_gallery import compositions, matched
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import congress_test
-from helpers.show import numbers
 from helpers.show.numbers import percent
 from helpers.sources import groups
-from helpers.sources.groups import GROUPS
 from helpers.statistics.intervals import wilson
 
 Z = 1.959964
-STATUS_WORDS = {
-    "primary": "publisher's own page",
-    "copy": "the publisher's table, on another page",
-    "press": "press report",
-}
-TARGET_WORDS = {
-    "us-adults": "US adults",
-    "us-arrests": "US arrests",
-    "us-arrests-suburban": "US arrests, suburban race table",
-    "us-jails": "US jails",
-    "asian": "share of Asian people who are Indian",
-}
 # how the text names the compositions
 GALLERIES = {
     "White only": "White faces only",
@@ -46,29 +32,19 @@ GALLERIES = {
     "Others only": "Other faces only",
     "women only": "Women only",
     "men only": "Men only",
-    "with children": "Children among them",
-    "children only": "Children only",
     compositions.OWN: "Own label",
-    compositions.OWN_SEX: "Own label and gender",
     "US arrests, men only": "Arrests, men only",
     "US arrests, Hispanic people as White": "Arrests, Hispanic people as White",
-    "US arrests, suburban race table": "Arrests, suburban race table",
-    "US arrests, white women twice as likely": "Arrests, white women twice as likely",
-    "US arrests, white women half as likely": "Arrests, white women half as likely",
-    "US jails": "Like US jails",
 }
-SHOWN = tuple(GALLERIES)[:14]
-OWN_GALLERIES = ("as it is", compositions.OWN, compositions.OWN_SEX)
+SHOWN = tuple(GALLERIES)[:12]
 DRAWN = SHOWN[:7]  # in the picture of 28 marks
 SERIES = {"crude": "All", "within": "Within recorded gender"}
+AGES_GALLERIES = ("UTKFace as it is", "The members' ages", "The members' ages and genders")
 AGES_FMRS = {  # thresholds at which counts by stratum ship; the second flags nearly 28
     "fmr:0.0001": "FMR of 1 in 10,000",
     "fmr:1e-05": "FMR of 1 in 100,000",
     "fmr:1e-06": "FMR of 1 in 1,000,000",
 }
-
-
-# ---------------------------------------------------------------- what ships
 
 
 def read(name: str) -> pd.DataFrame:
@@ -79,8 +55,7 @@ def read(name: str) -> pd.DataFrame:
 def chances() -> pd.DataFrame:
     """The chance of each member in each gallery, with the member's recorded labels."""
     table = pd.read_parquet(compositions.RESULTS / "composition.parquet")
-    for column in ("model", "composition", "policy", "member_id"):
-        table[column] = table[column].astype(str)
+    table = table.astype(dict.fromkeys(("model", "composition", "policy", "member_id"), str))
     members = congress_test.people_searched()[["member_id", "group", "gender", "of_colour"]]
     table["chance"] = table["chance"].astype(np.float64)
     return table.merge(members, on="member_id", validate="many_to_one")
@@ -88,11 +63,9 @@ def chances() -> pd.DataFrame:
 
 @cache
 def galleries() -> pd.DataFrame:
-    """One row a model, composition and policy, with the ratios of expected FPIRs.
+    """One row a model, composition and policy: what ships, expected and searched by group, ratios.
 
-    model, composition, policy, threshold, faces, expected (number flagged), colour_expected,
-    colour_searched, white_expected, white_searched, and for each of crude, within (recorded gender)
-    and not_asian: the ratio, <ratio>_low and _high. The interval adds the variance for other
+    For each of RATIOS: <ratio>, <ratio>_low and _high. The interval adds the variance for other
     members to that for other gallery identities, which is on the safe side.
     """
     rows = []
@@ -106,123 +79,23 @@ def galleries() -> pd.DataFrame:
         row |= table.loc[key, ["threshold", "faces", "expected"]].to_dict()
         row |= {"colour_expected": colour.sum(), "colour_searched": len(colour)}
         row |= {"white_expected": white.sum(), "white_searched": len(white)}
-        own = {
-            "crude": (chance, False),
-            "within": (chance, True),
-            "not_asian": (compositions.without_asian(chance, part), False),
-        }
-        for name, log in zip(
-            compositions.RATIOS, compositions.log_ratios(chance, part), strict=True
+        for name, (values, within) in zip(
+            compositions.RATIOS, compositions.each_ratio(chance, part), strict=True
         ):
-            values, within = own[name]
+            log = compositions.log_ratio(values, part, within)
             variance = compositions.variance_members(values, part, within)
             half = Z * np.sqrt(variance + table.loc[key, f"variance_{name}"])
-            row |= {
-                name: np.exp(log),
-                f"{name}_low": np.exp(log - half),
-                f"{name}_high": np.exp(log + half),
-            }
+            bounds = np.exp([log, log - half, log + half])
+            row |= dict(zip((name, f"{name}_low", f"{name}_high"), bounds, strict=True))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def picked(compositions, policy: str = "matched") -> pd.DataFrame:
+def picked(names, policy: str = "matched") -> pd.DataFrame:
     """The rows of `galleries` of some compositions at a policy, in that order, model by model."""
-    table = galleries()
-    table = table[(table["policy"] == policy) & table["composition"].isin(compositions)]
-    order = {name: i for i, name in enumerate(compositions)}
-    model = {name: i for i, name in enumerate(PRIMARY_MODELS)}
-    keys = [table["composition"].map(order), table["model"].map(model)]
-    return table.iloc[np.lexsort(keys)].reset_index(drop=True)
-
-
-def by_group(compositions, policy: str = "matched") -> pd.DataFrame:
-    """Expected FPIR by recorded group: composition, model, group, searched, expected, fpir, low,
-    high (Wilson on the expected number: as for one such gallery and independent searches).
-    """
-    rows = []
-    table = chances()
-    table = table[(table["policy"] == policy) & table["composition"].isin(compositions)].dropna()
-    for (name, model), part in table.groupby(["composition", "model"], sort=False):
-        for group, mask in groups.masks(part["group"]).items():
-            n, k = int(mask.sum()), float(part.loc[mask, "chance"].sum())
-            if n:
-                low, high = wilson(k, n)
-                rows.append((name, model, group, n, k, k / n, low, high))
-    columns = ["composition", "model", "group", "searched", "expected", "fpir", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def heat(pairs: str = "same sex", threshold: str | None = None) -> pd.DataFrame:
-    """FMR of each recorded group against each label, as `composition.heat` writes it."""
-    threshold = threshold or f"fmr:{compositions.HEAT_FMR:g}"
-    table = read("heat")
-    return table[(table["pairs"] == pairs) & (table["threshold_name"] == threshold)].reset_index(
-        drop=True
-    )
-
-
-def spread(compositions=compositions.MAIN, ratio: str = "crude") -> dict[str, pd.Series]:
-    """Largest over smallest matched ratio when only the gallery, or only the program, changes.
-
-    Keys: Gallery, a factor a model; Program, a factor a composition.
-    """
-    table = picked(compositions).pivot(index="model", columns="composition", values=ratio)
-    return {
-        "Gallery": table.max(axis=1) / table.min(axis=1),
-        "Program": table.max(axis=0) / table.min(axis=0),
-    }
-
-
-# ---------------------------------------------------------------- who is in the galleries
-
-
-def show_crosswalk() -> pd.DataFrame:
-    """Each recorded group, the label of UTKFace taken as its own, and what that leaves out."""
-    notes = {
-        "White": "the nearest; UTKFace says nothing of Hispanic people who are white",
-        "Black": "the nearest",
-        "Hispanic": "mixes Hispanic, Latino and Middle Eastern; no class of its own",
-        "East Asian": "the nearest",
-        "South Asian": "the nearest",
-        "Native and Pacific": "no class: left out of comparisons with the own group",
-    }
-    members = congress_test.people_searched()["group"].value_counts()
-    adults = strata()
-    adults = adults[~adults["stratum"].str.endswith(compositions.CHILD)]
-    sizes = adults.groupby(adults["stratum"].str.split(", ").str[1])["faces"].sum()
-    own = {g: groups.RACE_OF_GROUP.get(g, "none") for g in GROUPS}
-    return pd.DataFrame(
-        {
-            "Recorded group (members)": GROUPS,
-            "Members": [members[g] for g in GROUPS],
-            "Label in UTKFace": own.values(),
-            "Adult faces": [f"{sizes[v]:,}" if v in sizes else "0" for v in own.values()],
-            "What it is worth": [notes[g] for g in GROUPS],
-        }
-    )
-
-
-def show_targets() -> pd.DataFrame:
-    """The published figures behind the targets, with their crosswalk, source and status."""
-    table = compositions.targets()
-    place = table[["race", "gender", "age_band"]].apply(
-        lambda row: ", ".join(v for v in row if v), axis=1
-    )
-    site = table["source_url"].str.extract(r"https?://(?:www\.)?([^/]+)")[0]
-    return pd.DataFrame(
-        {
-            "Target": table["target"].map(TARGET_WORDS),
-            "Publisher's category": table["category"],
-            "Here": place,
-            "Published": table.apply(
-                lambda r: f"{r['value']:,.10g} of {r['of']:,.10g} {r['unit']}", axis=1
-            ),
-            "Read at": site,
-            "Read": table["status"].map(STATUS_WORDS),
-            "Note": table["note"],
-        }
-    )
+    table = galleries().set_index(["model", "composition", "policy"])
+    wanted = itertools.product(PRIMARY_MODELS, names, [policy])
+    return table.loc[list(wanted)].reset_index()
 
 
 @cache
@@ -241,35 +114,30 @@ def show_compositions() -> pd.DataFrame:
     rows = []
     plans = compositions.designs(faces)
     for name, part in table.groupby("composition", sort=False):
-        share = part["drawn"] / part["drawn"].sum()
-        parts_of_it = {race: share[part["race"] == race].sum() for race in groups.RACES}
-        parts_of_it["Women"] = share[part["gender"] == "female"].sum()
-        parts_of_it["Under 35"] = share[part["band"] != compositions.BANDS[1]].sum()
-        row = {"Gallery": GALLERIES[name]} | {k: percent(v, 0) for k, v in parts_of_it.items()}
-        row["Largest size"] = f"{compositions.largest_size(plans[name], faces):,}"
-        rows.append(row)
+        who = {race: part["race"] == race for race in groups.RACES}
+        who |= {"Women": part["gender"] == "female"}
+        who |= {"Under 35": part["band"] != compositions.BANDS[1]}
+        drawn = part["drawn"] / compositions.SIZE
+        share = {k: percent(drawn[v].sum(), 0) for k, v in who.items()}
+        size = compositions.largest_size(plans[name], faces)
+        rows.append({"Gallery": GALLERIES[name]} | share | {"Largest size": f"{size:,}"})
     return pd.DataFrame(rows)
-
-
-# ---------------------------------------------------------------- the ratio
 
 
 def ratio_rows() -> pd.DataFrame:
     """The matched ratios as the rows of a figure: model, row, series, ratio, low, high, ..."""
-    parts = []
+    columns = ["model", "composition", "threshold", "faces", "expected"]
+    table, parts = picked(SHOWN), []
     for name, series in SERIES.items():
-        table = picked(SHOWN)
-        table = table[["model", "composition", "threshold", "faces", "expected", name]].assign(
-            low=table[f"{name}_low"], high=table[f"{name}_high"], series=series
-        )
-        parts.append(table.rename(columns={"composition": "row", name: "ratio"}))
-    table = pd.concat(parts, ignore_index=True)
-    return table.assign(row=table["row"].map(GALLERIES))
+        part = table[[*columns, name, f"{name}_low", f"{name}_high"]]
+        part = part.set_axis(["model", "row", *columns[2:], "ratio", "low", "high"], axis=1)
+        parts.append(part.assign(series=series, row=part["row"].map(GALLERIES)))
+    return pd.concat(parts, ignore_index=True)
 
 
-def ratios(names=SHOWN, policy: str = "matched") -> pd.DataFrame:
-    """The ratios of some galleries with their intervals, a row a gallery and program."""
-    table = picked(names, policy)
+def ratios() -> pd.DataFrame:
+    """The ratios with their intervals, a row a gallery and program."""
+    table = picked(GALLERIES)
     shown = pd.DataFrame(
         {
             "Gallery": table["composition"].map(GALLERIES),
@@ -280,20 +148,14 @@ def ratios(names=SHOWN, policy: str = "matched") -> pd.DataFrame:
         }
     )
     for name, words in {"crude": "Ratio", "within": "Within recorded gender"}.items():
-        shown[words] = table[name].round(2)
-        shown[f"{words}, low"] = table[f"{name}_low"].round(2)
-        shown[f"{words}, high"] = table[f"{name}_high"].round(2)
+        for end, word in {"": "", "_low": ", low", "_high": ", high"}.items():
+            shown[words + word] = table[name + end].round(2)
     return shown.assign(**{"Without Asian members": table["not_asian"].round(2)})
 
 
 def marks() -> pd.DataFrame:
-    """How many of 28 marks are members of colour: a row a gallery and program.
-
-    Columns Gallery, Program, Marks of colour (whole), Of colour (expected), By chance (in
-    proportion to those searched).
-    """
-    table = picked(DRAWN)
-    table = table.iloc[np.argsort(table["composition"].map(DRAWN.index), kind="stable")]
+    """How many of 28 marks are members of colour: expected, whole, and in proportion."""
+    table = pd.concat([picked([name]) for name in DRAWN], ignore_index=True)
     searched = table["colour_searched"] + table["white_searched"]
     share = table["colour_expected"] / table["expected"]
     return pd.DataFrame(
@@ -304,121 +166,58 @@ def marks() -> pd.DataFrame:
             "Of colour": (compositions.WANTED * share).round(1),
             "By chance": (compositions.WANTED * table["colour_searched"] / searched).round(1),
         }
-    ).reset_index(drop=True)
+    )
 
 
-def moved() -> pd.DataFrame:
-    """How far the ratio moves with the gallery, program by program, and with the program."""
-    sets = {"Four mixed galleries": compositions.MAIN, "All fourteen": SHOWN}
-    measures = {"Ratio": "crude", "Within recorded gender": "within"}
-    rows = [
-        (galleries, measure, what, round(factor.min(), 1), round(factor.max(), 1))
-        for galleries, names in sets.items()
-        for measure, column in measures.items()
-        for what, factor in spread(names, column).items()
-    ]
-    columns = ["Galleries", "Measure", "What changes", "Smallest factor", "Largest factor"]
-    return pd.DataFrame(rows, columns=columns)
+def group_rows(chance, group) -> list[tuple]:
+    """By recorded group: name, searched, expected flagged, FPIR in %, low, high (Wilson)."""
+    rows = []
+    masks = groups.masks(group)
+    for name in (groups.COLOUR, groups.NOT_ASIAN, *groups.GROUPS):
+        n, k = int(masks[name].sum()), float(chance[masks[name]].sum())
+        shares = [round(100 * v, 1) for v in (k / n, *wilson(k, n))]
+        words = "White members" if name == groups.WHITE else name
+        rows.append((words, n, round(k, 1), *shares))
+    return rows
 
 
-def by_group_table(names=compositions.MAIN) -> pd.DataFrame:
-    """Expected members flagged by recorded group: a row a gallery, program and group."""
-    table = by_group(names)
-    order = [groups.COLOUR, groups.NOT_ASIAN, *GROUPS]
-    keys = [table["group"].map(order.index), table["model"].map(PRIMARY_MODELS.index)]
-    table = table.iloc[np.lexsort([*keys, table["composition"].map(list(names).index)])]
-    return pd.DataFrame(
-        {
-            "Gallery": table["composition"].map(GALLERIES),
-            "Program": table["model"].map(MODEL_LABELS),
-            "Group": table["group"].replace({groups.WHITE: "White members"}),
-            "Searched": table["searched"],
-            "Flagged, expected": table["expected"].round(1),
-            "FPIR, %": (100 * table["fpir"]).round(1),
-            "Low": (100 * table["low"]).round(1),
-            "High": (100 * table["high"]).round(1),
-        }
-    ).reset_index(drop=True)
-
-
-# ---------------------------------------------------------------- pairs of groups
-
-
-def show_heat() -> pd.DataFrame:
-    """The rows that the heatmap draws, members in the order of groups."""
-    table = heat()
-    order = {m: i for i, m in enumerate(PRIMARY_MODELS)}
-    return table.iloc[np.argsort(table["model"].map(order), kind="stable")].reset_index(drop=True)
+def by_group_table() -> pd.DataFrame:
+    """Expected members flagged by recorded group: a row a mixed gallery, program and group."""
+    table = chances().query("policy == 'matched'").set_index(["composition", "model"])
+    rows = []
+    for name, model in itertools.product(compositions.MAIN, PRIMARY_MODELS):
+        part = table.loc[[(name, model)]]
+        found = group_rows(part["chance"].to_numpy(), part["group"])
+        rows += [(GALLERIES[name], MODEL_LABELS[model], *row) for row in found]
+    columns = ["Gallery", "Program", "Group", "Searched", "Flagged, expected", "FPIR, %"]
+    return pd.DataFrame(rows, columns=[*columns, "Low", "High"])
 
 
 def own_is_highest() -> pd.DataFrame:
-    """For each model and group with a label: is its FMR highest against the own label?
-
-    Columns model, group, own, highest (a label), ratio: FMR against the own label over that against
-    all others together.
-    """
-    rows = []
-    for (model, group), part in show_heat().groupby(["model", "group"], sort=False):
-        own = groups.RACE_OF_GROUP.get(group)
-        if own is None:
-            continue
-        part = part.set_index("race")
-        if not part["errors"].any():
-            rows.append((model, group, own, "none", np.nan))
-            continue
-        rest = part.drop(index=own)
-        other = rest["errors"].sum() / rest["comparisons"].sum()
-        ratio = part.loc[own, "fmr"] / other if other else np.inf
-        rows.append((model, group, own, part["fmr"].idxmax(), ratio))
-    return pd.DataFrame(rows, columns=["model", "group", "own", "highest", "ratio"])
-
-
-# ---------------------------------------------------------------- equal own-group size
-
-
-OWN_ROWS = (groups.COLOUR, groups.NOT_ASIAN, *GROUPS[:-1])
-
-
-def own_figure_rows() -> pd.DataFrame:
-    """Expected FPIR by group, gallery as it is against equally many of the own group.
-
-    Columns model, row (group), series (composition), searched, expected, fpir, low, high.
-    """
-    table = by_group(("as it is", compositions.OWN))
-    table = table[table["group"].isin(OWN_ROWS)]
-    table = table.rename(columns={"composition": "series", "group": "row"})
-    order = {m: i for i, m in enumerate(PRIMARY_MODELS)}
-    return table.iloc[np.argsort(table["model"].map(order), kind="stable")].reset_index(drop=True)
-
-
-# ---------------------------------------------------------------- the members' ages
+    """The label against which each group's FMR is highest, beside its own."""
+    table = read("heat")
+    table = table[table["group"].isin(groups.RACE_OF_GROUP)]
+    found = table.loc[table.groupby(["model", "group"], sort=False)["fmr"].idxmax()]
+    own = found["group"].map(groups.RACE_OF_GROUP)
+    return found[["model", "group"]].assign(own=own, highest=found["race"])
 
 
 def ages() -> pd.DataFrame:
-    """Galleries with the members' own ages and genders beside UTKFace as it is, by program.
-
-    One size and three thresholds, from the counts that ship. No intervals: the counts do not say
-    which identities of the gallery match.
-    """
+    """Galleries with the members' ages and genders, at three thresholds, from counts that ship."""
     members = congress_test.people_searched()
-    names = {
-        matched.AS_IT_IS: "UTKFace as it is",
-        matched.AGES: "The members' ages",
-        matched.AGES_GENDERS: "The members' ages and genders",
-    }
+    names = dict(zip(matched.DESIGNS, AGES_GALLERIES, strict=True))
     parts = []
-    for model in PRIMARY_MODELS:
+    for (fmr, words), model in itertools.product(AGES_FMRS.items(), PRIMARY_MODELS):
         folder = DATA / "scores" / f"utkface-{model}"
-        every = pd.read_parquet(folder / "counts.parquet")
+        counts = pd.read_parquet(folder / "counts.parquet")
         faces = pd.read_csv(folder / "strata.csv").set_index("stratum")["faces"]
-        for policy, words in AGES_FMRS.items():
-            found = matched.expected(members, every[every["threshold"] == policy], faces)
-            parts.append(found.assign(threshold=words, program=MODEL_LABELS[model]))
-    table = pd.concat(parts).query("design in @names")
+        found = matched.expected(members, counts[counts["threshold"] == fmr], faces)
+        parts.append(found.assign(Threshold=words, Program=MODEL_LABELS[model]))
+    table = pd.concat(parts, ignore_index=True)
     return pd.DataFrame(
         {
-            "Threshold": table["threshold"],
-            "Program": table["program"],
+            "Threshold": table["Threshold"],
+            "Program": table["Program"],
             "Gallery": table["design"].map(names),
             "Faces": table["size"],
             "Flagged, expected": table["flagged"].round(1),
@@ -426,19 +225,12 @@ def ages() -> pd.DataFrame:
             "Within recorded gender": table["within"].round(2),
             "Without Asian members": table["not_asian"].round(2),
         }
-    ).reset_index(drop=True)
+    )
 
 
-# ---------------------------------------------------------------- thresholds
-
-
-def one_threshold(names=SHOWN) -> pd.DataFrame:
-    """Expected members flagged in each gallery, at the library's threshold and at that of the 28.
-
-    The 28 are flagged in the whole gallery, which is larger than these.
-    """
-    table = picked(names, "primary")
-    default = picked(names, "default")
+def one_threshold() -> pd.DataFrame:
+    """Expected members flagged at the threshold of the 28 and at the publisher's, by gallery."""
+    table, default = picked(SHOWN, "primary"), picked(SHOWN, "default")
     return pd.DataFrame(
         {
             "Gallery": table["composition"].map(GALLERIES),
@@ -446,46 +238,5 @@ def one_threshold(names=SHOWN) -> pd.DataFrame:
             "Flagged at the threshold of the 28": table["expected"].round(1),
             "Flagged at the publisher's threshold": default["expected"].round(1),
             "Ratio at the publisher's threshold": default["crude"].round(2),
-        }
-    )
-
-
-# ---------------------------------------------------------------- labels
-
-
-def show_disagreement() -> pd.DataFrame:
-    """How often the published labels of the same photograph, or of near-duplicates, differ."""
-    shipped = people.utkface_labels()
-    near = read("disagreement").set_index("label")
-    several = int(shipped["images with several names"])
-    rows = []
-    for label, words in (("gender", "gender"), ("race", "race")):
-        k = int(shipped[f"of these, names that disagree on {label}"])
-        a, b, m, n = near.loc[label, ["clusters_differ", "clusters", "pairs_differ", "pairs"]]
-        rows.append(
-            {
-                "Label": words,
-                "Identical photographs that disagree": numbers.rate(
-                    k, several, *wilson(k, several)
-                ),
-                "Near-duplicate identities that disagree": numbers.rate(a, b, *wilson(a, b)),
-                "Pairs of near-duplicates that disagree": numbers.rate(m, n),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def labels() -> pd.DataFrame:
-    """The matched ratios under other labels: a row a variant, gallery and program."""
-    table = read("labels")
-    return pd.DataFrame(
-        {
-            "Labels": table["labels"],
-            "Gallery": table["composition"].map(GALLERIES),
-            "Program": table["model"].map(MODEL_LABELS),
-            "Adult faces": table["faces"],
-            "Ratio": table["ratio"].round(2),
-            "Lowest of the redraws": table["ratio_low"].round(2),
-            "Highest of the redraws": table["ratio_high"].round(2),
         }
     )
