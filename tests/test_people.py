@@ -57,12 +57,6 @@ def test_chance_of_a_candidate_is_that_of_independent_comparisons():
     assert rates.chance_of_a_candidate(1e-15, 10) == pytest.approx(1e-14)  # no cancellation
 
 
-def test_chance_of_so_few_counts_the_draws():
-    # two of four people drawn, two of them of the group: one draw in six has none, five at most one
-    assert rates.chance_of_so_few(0, 2, 2, 4) == pytest.approx(1 / 6)
-    assert rates.chance_of_so_few(1, 2, 2, 4) == pytest.approx(5 / 6)
-
-
 # ---------------------------------------------------------------- what ships agrees with itself
 
 
