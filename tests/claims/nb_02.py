@@ -232,12 +232,11 @@ CLAIMS = [
         software_and_feed_decide,
     ),
     (
-        "Three programs, each set to flag 28, picked 70 different people; "
-        "2 are on all three lists.",
+        "Three programs, each flagging 28, picked 70 different people; 2 are on all three lists.",
         three_lists,
     ),
     (
-        "Two picked members of colour two to eight times as often as white members.",
+        "Dlib and Facenet picked members of colour two to eight times as often as white members.",
         two_to_eight_times,
     ),
     (
