@@ -82,9 +82,10 @@ def facenet_by_deepface() -> bool:
 
 
 def together() -> bool:
-    table = tables.update().query("people == 'together'").set_index("model")
-    sure = table.loc[["dlib-native", "facenet-native"], "low"].min() > 1
-    return sure and table.loc["sface-native", "low"] < 1 < table.loc["sface-native", "high"]
+    table = tables.update().query("People == 'together'").set_index("Program")["Odds ratio"]
+    ends = table.str.extract(r"\(([\d.]+)–([\d.]+)\)").astype(float)
+    sure = ends.loc[["Dlib", "Facenet"], 0].min() > 1
+    return sure and ends.loc["SFace", 0] < 1 < ends.loc["SFace", 1]
 
 
 def at_defaults() -> bool:

@@ -28,7 +28,6 @@ READINGS = (
 )
 VARIANT = {"nobody left out": "any", "contested faces left out too": "strict"}
 EVERYBODY = "All newcomers"
-SETS = {"115th": "the 115th", "newcomers": "newcomers", "together": "together"}
 LARGEST = 200  # an odds ratio: an interval beyond that leaves the axis
 
 
@@ -239,34 +238,19 @@ def pipeline_table() -> pd.DataFrame:
 def update() -> pd.DataFrame:
     """The 115th and the newcomers together: an update, not a confirmation.
 
-    At the frozen thresholds, Middle Eastern counted as White, as the roster of the 115th does; a
-    row a primary pipeline and set of people ("115th", "newcomers", "together"): model, people,
-    then k1 of n1 of colour and k0 of n0 white flagged, odds_ratio, low, high (exact, within
-    recorded gender).
+    At the frozen thresholds, Middle Eastern counted as White, as the roster of the 115th does; odds
+    ratios within recorded gender with exact intervals.
     """
     rows = []
     for model in PRIMARY_MODELS:
         old = shipped.result(registration.GALLERY, model, shipped.PRIMARY).members
         new = people(model)
         new = new.assign(group=groups.as_in_115(new["group"]))
-        sets = {"115th": old, "newcomers": new, "together": pd.concat([old, new])}
+        sets = {"the 115th": old, "newcomers": new, "together": pd.concat([old, new])}
         for name, table in sets.items():
             counts = verdicts.counts(table, groups.COLOUR)
-            found = verdicts.exact(counts)
-            ends = {"odds_ratio": found.odds_ratio, "low": found.low, "high": found.high}
-            rows.append({"model": model, "people": name} | counts.sum().to_dict() | ends)
-    return pd.DataFrame(rows)
-
-
-def update_table() -> pd.DataFrame:
-    """`update` with names and counts written out."""
-    found = update()
-    return pd.DataFrame(
-        {
-            "Program": found["model"].map(MODEL_LABELS),
-            "People": found["people"].map(SETS),
-            "Of colour": [f"{int(r.k1)} of {int(r.n1)}" for r in found.itertuples()],
-            "White": [f"{int(r.k0)} of {int(r.n0)}" for r in found.itertuples()],
-            "Odds ratio": [numbers.ratio(r.odds_ratio, r.low, r.high) for r in found.itertuples()],
-        }
-    )
+            n, found = counts.sum(), verdicts.exact(counts)
+            tallies = [f"{n['k1']} of {n['n1']}", f"{n['k0']} of {n['n0']}"]
+            ratio = numbers.ratio(found.odds_ratio, found.low, found.high)
+            rows.append([MODEL_LABELS[model], name, *tallies, ratio])
+    return pd.DataFrame(rows, columns=["Program", "People", "Of colour", "White", "Odds ratio"])
