@@ -57,7 +57,8 @@ def test_a_test_that_is_not_disclosed_says_so():
 
 
 def test_each_event_has_a_lane_and_a_dot():
-    fig, data = q.plot_events()
+    data = q.events()
+    fig = q.plot_events(data)
     dots = sum(len(c.get_offsets()) for c in fig.axes[0].collections)
     assert dots == len(data) == len(published.events())
     assert set(data["lane"]) == set(q.LANES.values())

@@ -7,8 +7,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from helpers.paths import FIGURES, ROOT
+from helpers.show.layout import SMALLEST_PT
 from helpers.site import citation, openings, seats
 
+NARROW = {"width": 390, "height": 844}  # a phone of today; PHONE is a smaller one
+SMALLEST_PX = 8  # of a letter in a figure
 PHONE = {"width": 375, "height": 720}
 AXE = Axe()
 EXPLORER = "notebooks/10-explore.html"
@@ -49,18 +52,78 @@ def serious(page) -> list[str]:
     ]  # fmt: skip
 
 
-def test_pages_load_quietly_and_fit_a_phone(page, all_pages):
+def moving(page) -> list[str]:
+    """What moves sideways: the page, and boxes, but for tables that say so."""
+    return page.evaluate(
+        """async () => {
+        document.querySelectorAll('details').forEach((e) => e.open = true);
+        await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));  // resized
+        const moves = (e) => e.clientWidth && e.scrollWidth > e.clientWidth + 1
+            && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX);
+        const says = (e) => e.matches('.table-scroll, .table-wrapper')
+            && getComputedStyle(e, '::before').content.includes('sideways');
+        const root = document.documentElement;
+        return [...document.querySelectorAll('article *')].filter((e) => moves(e) && !says(e))
+            .concat(root.scrollWidth > root.clientWidth ? [root] : [])
+            .map((e) => 'moves: ' + e.outerHTML.slice(0, 150));
+        }"""
+    )
+
+
+def small(page) -> list[str]:
+    """Figures in which a letter of the smallest size that `figures.save` takes cannot be read."""
+    return page.evaluate(
+        """([pt, px]) => [
+        ...[...document.querySelectorAll('a.picture img')].map((e) =>
+            [e, pt * 4 / 3 * e.getBoundingClientRect().width / e.getAttribute('width')]),
+        ...[...document.querySelectorAll('article svg text')].map((e) =>
+            [e, parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a]),
+        ].filter(([e, size]) => e.getBoundingClientRect().width && size < px)
+        .map(([e, size]) => size.toFixed(1) + ' px: ' + e.outerHTML.slice(0, 100))""",
+        [SMALLEST_PT, SMALLEST_PX],
+    )
+
+
+def test_pages_load_quietly_and_on_a_phone_only_tables_move_sideways(page, all_pages):
     problems = {}
     for path in all_pages:
         page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(path)
         found = [wide(page)]
         page.set_viewport_size(PHONE)
-        found += [wide(page), *narrow(page), *page.complaints]
+        found += [wide(page), *narrow(page)]
+        page.set_viewport_size(NARROW)
+        found += [*small(page), *moving(page), *page.complaints]
         page.complaints.clear()
         if any(found):
             problems[path] = [f for f in found if f]
     assert not problems
+
+
+def test_what_moves_or_is_small_on_a_phone_would_be_noticed(page):
+    page.set_viewport_size(NARROW)
+    page.goto("figures/fig-02-ratios.html")
+    assert page.locator(".scrolls").count() >= 1 and not moving(page) and not small(page)
+    page.evaluate(
+        "() => { document.querySelector('.scrolls').classList.remove('scrolls');"
+        "document.querySelector('article').insertAdjacentHTML('beforeend',"
+        '\'<div style="overflow-x: auto"><p style="width: 900px">wide</p></div>\');'
+        "document.querySelector('a.picture img').style.width = '300px'; }"
+    )
+    assert len(moving(page)) == 2 and len(small(page)) == 1
+
+
+def test_the_seats_stand_below_each_other_on_a_phone_and_their_names_fit(page):
+    page.set_viewport_size(NARROW)
+    page.goto("index.html")
+    left, overflow = page.evaluate(
+        """() => [
+        new Set([...document.querySelectorAll('.seats section')].map(
+            (e) => e.getBoundingClientRect().left)).size,
+        [...document.querySelectorAll('.seats button')].filter((e) => { e.focus();
+            return document.documentElement.scrollWidth > innerWidth; }).length]"""
+    )
+    assert (left, overflow) == (1, 0)
 
 
 def test_a_complaint_would_be_noticed(page):

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from helpers.show import numbers, plots
 from helpers.show.numbers import percent
 from helpers.show.style import INK, MUTED, styled
-from helpers.sources import groups, published
+from helpers.sources import published
 from helpers.sources.rosters import load_members
 from helpers.statistics import rates
 from helpers.statistics.exact_tests import power_fisher
@@ -31,17 +31,6 @@ LANES = {
     "use figures": "Figures on use",
     "count of arrests": "Counts of arrests",
     "evaluation": "Evaluations",
-}
-MARKED = {  # how an event begins -> what stands at its dot
-    "Robert Williams was": "Robert Williams",
-    "Porcha Woodruff": "Porcha Woodruff",
-    "The San Francisco Board": "San Francisco",
-    "Maryland enacted": "Maryland's limits",
-    "Detroit settled": "Detroit's settlement",
-    "Amazon announced": "Amazon's moratorium",
-    "GAO reported that 20": "federal agencies",
-    "The Washington Post reported at least eight": "Washington Post",
-    "NIST published its first": "NIST's report",
 }
 TEST = pd.Timestamp("2018-07-26")
 
@@ -112,21 +101,6 @@ def by_colour() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def on_the_list() -> pd.DataFrame:
-    """Women and Asian members on the ACLU's list, and how often a draw by lot has so few."""
-    names, members = published.aclu_28(), load_members()
-    rows = []
-    for label, here, of in (
-        ("Women", names["gender"].eq("female"), members["gender"].eq("female")),
-        ("Asian members", groups.asian(names["group"]), groups.asian(members["group"])),
-    ):
-        found, everybody = int(here.sum()), int(of.sum())
-        chance = rates.chance_of_so_few(found, everybody, len(names), len(members))
-        rows.append((label, found, everybody, percent(chance, 0 if chance > 0.1 else 1)))
-    columns = ["Who", "On the list", "In Congress", "So few by lot"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def arithmetic() -> pd.DataFrame:
     """FPIR and FMR of the ACLU's test, worked out."""
     test = published.searches().set_index("study").loc[published.ACLU]
@@ -160,35 +134,30 @@ def what_happened() -> pd.DataFrame:
     return pd.DataFrame(shown).join(_read_in(table))
 
 
-def plot_events() -> tuple[Figure, pd.DataFrame]:
-    """Events since 2018 as dots in a lane a kind, and their table; a few are named at the dot."""
+def events() -> pd.DataFrame:
+    """The events since 2018: date, day (where it is drawn), lane, actor, event."""
     table = published.events()
-    data = table.assign(lane=table["kind"].map(LANES))[["date", "lane", "actor", "event", "day"]]
+    return table.assign(lane=table["kind"].map(LANES))[["date", "day", "lane", "actor", "event"]]
+
+
+def plot_events(data: pd.DataFrame) -> Figure:
+    """`events` as dots in a lane a kind, with their number at the right."""
     lanes = list(LANES.values())
+    colours = [INK if lane == lanes[0] else MUTED for lane in lanes]
     with styled():
-        fig, axes = plots.new_figure(3.9)
+        fig, axes = plots.new_figure(2.9)
         ax = axes[0, 0]
-        colours = [INK if lane == lanes[0] else MUTED for lane in lanes]
         sns.swarmplot(
-            data, x="day", y="lane", hue="lane", order=lanes, hue_order=lanes, size=5,
+            data, x="day", y="lane", hue="lane", order=lanes, hue_order=lanes, size=4,
             palette=colours, legend=False, ax=ax,
         )  # fmt: skip
-        for begins, text in MARKED.items():
-            (row,) = data[data["event"].str.startswith(begins)].itertuples()
-            ax.annotate(
-                text, (row.day, lanes.index(row.lane)), xytext=(0, -7),
-                textcoords="offset points", ha="center", va="top", fontsize=7.5,
-            )  # fmt: skip
         ax.axvline(TEST, color=MUTED, lw=0.9, ls=(0, (4, 3)), zorder=1)
-        ax.annotate(
-            "the ACLU's test", (TEST, 1), xycoords=("data", "axes fraction"), xytext=(0, 3),
-            textcoords="offset points", ha="left", va="bottom", fontsize=7.5, color=MUTED,
-        )  # fmt: skip
+        plots.direct_label(ax, TEST, -0.75, "the ACLU's test", MUTED, weight="normal")
         for y, lane in enumerate(lanes):
-            plots.note(ax, y, str(data["lane"].eq(lane).sum()), color=INK, fontsize=8)
-        ax.set(xlabel="", ylabel="", ylim=(len(lanes) - 0.35, -0.5))
-        ax.xaxis.set_major_locator(YearLocator())
+            plots.note(ax, y, str(data["lane"].eq(lane).sum()), color=INK)
+        ax.set(xlabel="", ylabel="", ylim=(len(lanes) - 0.5, -1))
+        ax.xaxis.set_major_locator(YearLocator(2))
         ax.grid(axis="x")
         ax.spines["left"].set_visible(False)
         plots.left_align(fig, ax)
-    return fig, data.drop(columns="day")
+    return fig

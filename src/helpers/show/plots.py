@@ -54,7 +54,7 @@ PERCENT = "{x:.10g} %"  # as matplotlib formats a tick
 
 def note(ax, y: float, text: str, offset: float = 6, **options):
     """A text at the right of the axes, at the height `y` of a row, `offset` points off."""
-    settings = {"va": "center_baseline", "fontsize": 7.5, "color": MUTED}
+    settings = {"va": "center_baseline", "fontsize": 8, "color": MUTED}
     return ax.annotate(
         text, (1, y), xycoords=("axes fraction", "data"), xytext=(offset, 0),
         textcoords="offset points", **settings | options,
@@ -242,7 +242,7 @@ def plot_dots_with_intervals(
             _log_ticks(ax, df, low, high, scale)
         else:
             ax.set_xlim(0, limit)
-            ax.xaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
+            ax.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=3))
             sign = " %" if unit == "percent" else ""
             ax.xaxis.set_major_formatter("{x:,.10g}" + sign)
         ax.grid(axis="x")
@@ -254,7 +254,7 @@ def plot_dots_with_intervals(
                 ax.annotate(
                     reference_label, (reference * scale, 1), xycoords=("data", "axes fraction"),
                     xytext=(0, 3), textcoords="offset points", ha="center", va="bottom",
-                    fontsize=7.5, color=MUTED,
+                    fontsize=8, color=MUTED,
                 )  # fmt: skip
         left_align(fig, ax)
         _number_columns(fig, ax, numbers, unit, counted)
@@ -359,7 +359,7 @@ def _number_columns(fig, ax, rows: list[tuple[float, str, str]], unit: str, coun
         made.append(
             ax.annotate(
                 title, (1, 1), xycoords="axes fraction", xytext=(offset, 3), va="bottom",
-                textcoords="offset points", fontsize=7.5, color=MUTED,
+                textcoords="offset points", fontsize=8, color=MUTED,
             )
         )  # fmt: skip
         widest = max(t.get_window_extent(renderer).width for t in made)

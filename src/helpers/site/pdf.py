@@ -24,6 +24,7 @@ WORK = ROOT / "build" / "pdf"
 UPRIGHT, ACROSS = 132, 218
 GAP = 2  # letters between columns
 MOST_LINES = 2.2  # a row on average, before a long table goes across
+SHOWN = "72%"  # of a line's width: a figure at its own size
 SHORT = 40  # lines of a table that is kept on one page
 WIDE, NARROW = "A WIDE TABLE BEGINS", "A WIDE TABLE ENDS"
 
@@ -110,7 +111,7 @@ def _output(output, entries: dict[str, dict], markdown) -> str:
     entry = site_pages.entry_of(data, entries)
     if entry and "image/png" in data:
         alt = html.escape(entry["alt"])
-        return f'<p><img src="{FIGURES / entry["id"]}.svg" alt="{alt}" width="100%"></p>'
+        return f'<p><img src="{FIGURES / entry["id"]}.svg" alt="{alt}" width="{SHOWN}"></p>'
     if "<script" in data.get("text/html", ""):
         return "<p><em>Here the pages have an interactive explorer.</em></p>"
     if "text/html" in data:

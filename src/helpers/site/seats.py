@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from helpers.paths import FIGURES
+from helpers.sources import groups
 
 ID = "fig-02-four-ways"
 
@@ -31,7 +32,8 @@ def picture(folder: Path = FIGURES) -> str:
 
 def _block(name: str, part: pd.DataFrame) -> str:
     rows = []
-    for group, members in part.groupby("group", sort=False):
+    for group in (*groups.OF_COLOUR, groups.WHITE):
+        members = part[part["group"] == group]
         marks = "".join(_mark(m) for m in members.sort_values("seat").itertuples())
         count = f"{int(members['flagged'].sum())} of {len(members)}"
         rows.append(f"<dt>{html.escape(group)} <span>{count}</span></dt><dd>{marks}</dd>")

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from helpers.statistics.intervals import wilson
 
@@ -389,12 +388,3 @@ def chance_of_a_candidate(fmr: float, faces: int) -> float:
     0.0247
     """
     return float(-np.expm1(faces * np.log1p(-fmr)))
-
-
-def chance_of_so_few(found: int, group: int, drawn: int, everybody: int) -> float:
-    """Chance that a draw without replacement holds at most `found` of a group (hypergeometric).
-
-    >>> round(chance_of_so_few(0, 5, 2, 10), 4)  # none of five, two of ten drawn
-    0.2222
-    """
-    return float(stats.hypergeom.cdf(found, everybody, group, drawn))

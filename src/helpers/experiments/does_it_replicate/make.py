@@ -53,14 +53,13 @@ def search(
     clusters: pd.Series,
     members: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Newcomers searched in the gallery with each pipeline: a row an enrolled newcomer.
+    """Newcomers searched with each pipeline: a row an enrolled newcomer, by pipeline.
 
-    first, second, private: portraits and gallery (adults) by pipeline. clusters: gallery id ->
-    identity. members: the same-person decisions on the 115th, whose faces are left out of the
-    gallery as they were then. Returns member_id, model, the best scores `any`, `rule` and `strict`
-    (distances, inf for none), flagged (at the frozen threshold, by the rule), flagged_default,
-    decision (of the same-person rule on the newcomer, "" for none) and withheld (bool: the match
-    rests on contested identities alone, so no name is published).
+    first, second, private: portraits and gallery (adults) by pipeline; clusters: gallery id ->
+    identity; members: the same-person decisions on the 115th, whose faces stay left out. Returns
+    member_id, model, the best scores `any`, `rule` and `strict` (distances, inf for none), flagged
+    (at the frozen threshold, by the rule), flagged_default, decision (on the newcomer, "" for
+    none) and withheld (bool: the match rests on contested identities alone, no name is given).
     """
     primary = [m for m in PRIMARY_MODELS if m in private]
     mine = decide(first, second, {m: private[m] for m in primary}, clusters)

@@ -1,6 +1,7 @@
 """The registration of the replication: what is frozen before any newcomer is enrolled.
 
-`write` makes data/registration/protocol.json and protocol.md from the results of the 115th;
+data/registration/protocol.json was written from `current` and committed, with protocol.md, which
+says the same in words; it is written once, so the writer is in that commit and no longer here.
 `require` refuses to go on with anything else than what was frozen and committed. The digest of the
 registration is the SHA-256 of protocol.json; results carry it, and the commit it came with.
 """
@@ -17,7 +18,7 @@ from helpers.errors import UserError
 from helpers.experiments.does_it_replicate import verdicts
 from helpers.faces import enrolment
 from helpers.faces.pipelines import MODELS, PRIMARY_MODELS, Configuration
-from helpers.files import sha256, write_atomically
+from helpers.files import sha256
 from helpers.paths import DATA, ROOT
 from helpers.protocol import shipped, shipping
 from helpers.protocol.congress_test import Result
@@ -26,8 +27,7 @@ from helpers.sources.newcomers import load_newcomers
 from helpers.statistics import pooling, rates
 from helpers.statistics.intervals import mantel_haenszel_risk_ratio
 
-REGISTRATION = DATA / "registration"
-PROTOCOL = REGISTRATION / "protocol.json"
+PROTOCOL = DATA / "registration" / "protocol.json"
 GALLERY = "utkface"
 NEWCOMERS = (
     "roster/newcomers.csv",
@@ -162,30 +162,6 @@ def current(draws: int = verdicts.DRAWS) -> dict:
     return {"version": 1} | digests() | build(results, load_newcomers(), draws)
 
 
-def write(folder: Path = REGISTRATION) -> Path:
-    """Write protocol.json and protocol.md; the registration is made by committing them.
-
-    Raises UserError if a registration is there already (it is not made twice), or if the private
-    gallery's face metadata are not in the cache.
-    """
-    if (folder / PROTOCOL.name).exists():
-        raise UserError(f"{folder / PROTOCOL.name} exists: a registration is written once")
-    protocol = current()
-    missing = [m for m, d in protocol["gallery"]["images_sha256"].items() if d is None]
-    if missing:
-        raise UserError(f"enrol {GALLERY} first with {', '.join(missing)}: its images are frozen")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("protocol.md", as_text(protocol)), (PROTOCOL.name, as_json(protocol))):
-        with write_atomically(folder / name) as path:
-            path.write_text(text, encoding="utf-8")
-    return folder / PROTOCOL.name
-
-
-def as_json(protocol: dict) -> str:
-    """The protocol as it is stored."""
-    return json.dumps(protocol, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
 def load(path: Path = PROTOCOL) -> dict:
     """The frozen protocol; raises UserError if none was written."""
     if not path.is_file():
@@ -251,121 +227,3 @@ def _git(*words, at: Path = ROOT) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise UserError(f"git could not say when the protocol was committed: {error}") from error
     return done.stdout.strip()
-
-
-def as_text(protocol: dict) -> str:
-    """The protocol for a reader: a record of what is in the JSON, and nothing else."""
-    sizes = protocol["newcomers"]["by_group_and_gender"]
-    # JSON has its keys by the alphabet
-    order = groups.in_order(pd.Series(list(sizes)))
-    rows = [f"| {g} | {sizes[g]['female']} | {sizes[g]['male']} |" for g in order]
-    frozen = {m: protocol["pipelines"][m] for m in MODELS if m in protocol["pipelines"]}
-    pipelines = [
-        f"| {m} | {p['threshold']:.4f} | {p['members_flagged']} of {p['members_searched']} "
-        f"| {p['gallery_faces']:,} |"
-        for m, p in frozen.items()
-    ]
-    expected = [
-        f"| {h['model']} | {h['part'] or 'none predicted'} | {h['direction']} | {_number(h)} |"
-        for h in protocol["hypotheses"]
-    ]
-    chances = [
-        f"| {r['model']} | {r['part']} | {r['truth']} | "
-        + " | ".join(f"{r[v]:.2f}" for v in verdicts.VERDICTS)
-        + " |"
-        for r in protocol["power"]
-    ]
-    meaning = [f"- **{name}**: {protocol['verdicts'][name]}." for name in verdicts.VERDICTS]
-    return TEMPLATE.format(
-        **protocol,
-        people=protocol["newcomers"]["people"],
-        not_sure=len(protocol["newcomers"]["uncertain"]),
-        sizes="\n".join(rows),
-        frozen="\n".join(pipelines),
-        expected="\n".join(expected),
-        chances="\n".join(chances),
-        meaning="\n".join(meaning),
-    )
-
-
-def _number(row):
-    return "" if row["ratio_115"] is None else f"{row['ratio_115']}"
-
-
-TEMPLATE = """\
-# Registration of the replication
-
-Written and committed before any newcomer's portrait was enrolled. `protocol.json` beside this file
-is what binds, and its SHA-256 is in the results. This page says the same in words.
-
-## Question
-
-In the 115th Congress some groups were matched more often than white members. Plan and pilot used
-those same members. Does it hold for the {people} members of the 116th and 117th Congress who were
-not among them?
-
-## Who is searched
-
-{people} newcomers (`data/roster/newcomers.csv`; digest of the roster and its two manifests:
-`{newcomers_sha256}`). Groups and gender are those of the second, public source. Everybody whose
-group is not White is of colour, Middle Eastern and Multiple included; neither of these two is a
-part. {not_sure} groups are uncertain: results are shown with and without them, and the verdicts
-are those with them.
-
-| group | female | male |
-|---|---|---|
-{sizes}
-
-## Gallery, pipelines, thresholds
-
-The gallery is `{gallery[name]}`: {gallery[people]}.
-Its manifest, its images, the same-person decisions and the margins behind them are frozen by
-digest, the pipelines by their configuration and the SHA-256 of their weights. A newcomer is flagged
-when the best score, after the same-person rule, is at or below the threshold at which 28 members of
-the 115th were flagged. The last three pipelines are what a user of deepface gets; there are no
-hypotheses about them.
-
-| pipeline | threshold (distance) | 115th flagged | gallery faces |
-|---|---|---|---|
-{frozen}
-
-A portrait without a detected face counts as searched and not flagged. Probable same persons of a
-newcomer are left out by the rule of the 115th; bounds with nobody left out, and with contested
-faces left out, are shown beside it. The verdicts are those of the rule. Its decisions on newcomers
-are not overruled by hand.
-
-## Hypotheses
-
-Two for each primary pipeline. *Part*: of the parts with at least {least_newcomers} newcomers, the
-one with the highest posterior probability of a higher rate in the 115th (partial pooling within
-recorded gender), if that is at least {least_probability:g}, against white newcomers. *Pooled*:
-newcomers of colour against white newcomers, in the direction of the 115th.
-
-| pipeline | who | rate than white newcomers | odds ratio in the 115th |
-|---|---|---|---|
-{expected}
-
-## Test and verdicts
-
-The odds ratio within recorded gender, its exact conditional interval (95 %) and one-sided exact
-p. Holm's correction over the pipelines, for each of the two kinds by itself, alpha {alpha:g}. The
-ratio of rates (Mantel-Haenszel) is shown beside it.
-
-{meaning}
-
-## Power
-
-Share of {draws:,} simulated sets of newcomers with each verdict (seed {seed}), if the odds ratios
-are those of the 115th, and if they are 1. White newcomers are flagged as white members of the
-115th were. Pipelines are drawn independently of each other, which they are not.
-
-| pipeline | who | truth | replicated | not replicated | undecided |
-|---|---|---|---|---|---|
-{chances}
-
-## Afterwards
-
-The validity gate on the newcomers who have a second portrait; the libraries' default thresholds;
-then, as an update and not as a confirmation, the 115th and the newcomers together, with Middle
-Eastern counted as White, as the roster of the 115th does.
-"""

@@ -4,14 +4,17 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from helpers.experiments.does_it_replicate import make, registration, verdicts
-from helpers.faces.pipelines import MODELS, PRIMARY_MODELS
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.paths import DATA
-from helpers.protocol import shipped
+from helpers.protocol import shipped, validity
+from helpers.show import numbers, plots
+from helpers.show.style import IMPOSTOR_COLOUR, INK, MUTED, styled
 from helpers.sources import groups
 from helpers.sources.newcomers import load_newcomers
-from helpers.statistics import intervals, pooling, rates
+from helpers.statistics import intervals, rates
 from helpers.statistics.rates import at_or_below
 
 RESULTS = DATA / "results"
@@ -24,6 +27,8 @@ READINGS = (
     "Middle Eastern counted as White",
 )
 VARIANT = {"nobody left out": "any", "contested faces left out too": "strict"}
+EVERYBODY = "All newcomers"
+LARGEST = 200  # an odds ratio: an interval beyond that leaves the axis
 
 
 @cache
@@ -49,71 +54,70 @@ def people(model: str, variant: str = "rule", default: bool = False) -> pd.DataF
     """
     frozen = protocol()["pipelines"][model]
     threshold = frozen["configuration"]["default_threshold"] if default else frozen["threshold"]
-    mine = results().query("model == @model").set_index("member_id")
     newcomers = load_newcomers()
-    score = mine[variant].reindex(newcomers["member_id"]).fillna(np.inf)
-    withheld = mine["withheld"].reindex(newcomers["member_id"], fill_value=False)
+    mine = results().query("model == @model").set_index("member_id")
+    mine = mine.reindex(newcomers["member_id"]).reset_index(drop=True)
+    score = mine[variant].fillna(np.inf)
     return newcomers.assign(
-        enrolled=newcomers["member_id"].isin(mine.index),
-        score=score.to_numpy(),
-        flagged=at_or_below(score.to_numpy(), threshold),
-        withheld=withheld.to_numpy(),
+        enrolled=mine["model"].notna(),
+        score=score,
+        flagged=at_or_below(score, threshold),
+        withheld=mine["withheld"].eq(True),
     )
 
 
 def flagged(default: bool = False) -> pd.DataFrame:
-    """Newcomers flagged by pipeline, group and recorded gender, with Wilson intervals.
+    """Newcomers flagged by pipeline and group: searched, flagged, fpir, low, high (Wilson).
 
-    Columns model, group, gender ("all" for both), searched, flagged, fpir, low, high. Groups are
-    those of newcomers in their order, then everybody of colour and everybody.
+    Groups are those of newcomers in their order, then everybody of colour and everybody.
     """
     tables = []
     for model in MODELS:
         table = people(model, default=default)
-        everybody = table.assign(group="All newcomers")
         colour = table[table["of_colour"]].assign(group=groups.COLOUR)
-        every = pd.concat([table, colour, everybody])
-        every = pd.concat([every, every.assign(gender="all")])
-        counts = every.groupby(["group", "gender"])["flagged"].agg(["size", "sum"])
-        order = [*groups.in_order(table["group"]), groups.COLOUR, "All newcomers"]
-        index = pd.MultiIndex.from_product([order, [*groups.GENDERS, "all"]])
-        counts = counts.reindex(index, fill_value=0).rename_axis(["group", "gender"])
-        low, high = intervals.wilson(counts["sum"], counts["size"])
-        searched = counts["size"].to_numpy()
-        share = np.divide(
-            counts["sum"], searched, where=searched > 0, out=np.full(len(low), np.nan)
-        )
-        tables.append(
-            pd.DataFrame(
-                {"searched": searched, "flagged": counts["sum"], "fpir": share, "low": low,
-                 "high": high}
-            ).reset_index().assign(model=model)
-        )  # fmt: skip
+        every = pd.concat([table, colour, table.assign(group=EVERYBODY)])
+        order = [*groups.in_order(table["group"]), groups.COLOUR, EVERYBODY]
+        tables.append(rates.by_group(every, "group", order).reset_index().assign(model=model))
     table = pd.concat(tables, ignore_index=True)
-    return table[["model", "group", "gender", "searched", "flagged", "fpir", "low", "high"]]
+    said = [numbers.rate(r.flagged, r.searched, r.low, r.high) for r in table.itertuples()]
+    return table.assign(said=said, program=table["model"].map(MODEL_LABELS))
+
+
+def group_table() -> pd.DataFrame:
+    """Newcomers flagged at the frozen thresholds by recorded group, a column a program."""
+    found = flagged()
+    shown = found.pivot(index="group", columns="program", values="said").loc[
+        found["group"].unique()
+    ]
+    shown = shown[[MODEL_LABELS[m] for m in PRIMARY_MODELS]].rename_axis(columns=None)
+    return shown.rename_axis("Group").reset_index()
+
+
+# ---- the verdicts
 
 
 def hypotheses(reading: str = AS_REGISTERED) -> pd.DataFrame:
     """Each registered hypothesis with its verdict: `verdicts.decide`, and the ratio of rates.
 
     reading: one of READINGS; the verdicts that count are those as registered. Adds rate_ratio,
-    rate_low, rate_high (Mantel-Haenszel within recorded gender).
+    rate_low, rate_high (Mantel-Haenszel within recorded gender), and words: program, who.
     """
     registered = registration.hypotheses(protocol())
-    counted = {m: _read(m, reading) for m in registered["model"].unique()}
     tables = [
-        verdicts.counts(counted[row.model], row.part or groups.COLOUR)
+        verdicts.counts(_read(row.model, reading), row.part or groups.COLOUR)
         for row in registered.itertuples()
     ]
     found = verdicts.decide(registered, tables)
-    ratios = [intervals.mantel_haenszel_risk_ratio(t) for t in tables]
-    for column, name in (("ratio", "rate_ratio"), ("low", "rate_low"), ("high", "rate_high")):
-        values = pd.Series([getattr(r, column) for r in ratios], index=found.index)
-        found[name] = values.where(found["part"].ne(""))
-    return found
+    ratios = pd.DataFrame(map(intervals.mantel_haenszel_risk_ratio, tables))
+    ratios = ratios[["ratio", "low", "high"]].set_axis(
+        ["rate_ratio", "rate_low", "rate_high"], axis=1
+    )
+    who = found["part"].replace({groups.COLOUR: "Of colour", "": "None"})
+    found = found.assign(program=found["model"].map(MODEL_LABELS), who=who)
+    return found.join(ratios.where(found["part"].ne("")))
 
 
-def _read(model, reading):
+def _read(model: str, reading: str) -> pd.DataFrame:
     table = people(model, VARIANT.get(reading, "rule"))
     if reading == "without the uncertain groups":
         table = table[~table["uncertain"]]
@@ -122,9 +126,88 @@ def _read(model, reading):
     return table
 
 
+def verdict_table() -> pd.DataFrame:
+    """Each registered hypothesis with its counts, odds ratio, ratio of rates, p and verdict."""
+    found = hypotheses()
+    rows = list(found.itertuples())
+    shown = pd.DataFrame(
+        {
+            "Program": found["program"],
+            "Hypothesis": found["who"] + " against white newcomers",
+            "Flagged, these": [f"{r.flagged} of {r.searched}" for r in rows],
+            "Flagged, white": [f"{r.white_flagged} of {r.white_searched}" for r in rows],
+            "Odds ratio in the 115th": found["ratio_115"].map("{:.1f}".format),
+            "Odds ratio of newcomers": [numbers.ratio(r.odds_ratio, r.low, r.high) for r in rows],
+            "Ratio of rates": [numbers.ratio(r.rate_ratio, r.rate_low, r.rate_high) for r in rows],
+            "p, Holm": found["p_holm"].map(numbers.p_text),
+            "Verdict": found["verdict"],
+        }
+    )
+    none = found["part"].eq("")
+    shown.loc[none, shown.columns[1:-1]] = ["None", *[""] * 6]
+    return shown
+
+
 def sensitivity() -> pd.DataFrame:
     """The hypotheses under each of READINGS: reading, then the columns of `hypotheses`."""
     return pd.concat([hypotheses(r).assign(reading=r) for r in READINGS], ignore_index=True)
+
+
+def reading_table() -> pd.DataFrame:
+    """The verdict of each hypothesis as registered and under other readings, a column each."""
+    found = sensitivity().query("part != ''").rename(columns={"program": "Program"})
+    found["Hypothesis"] = found["who"] + " against white newcomers"
+    shown = found.pivot(index=["Program", "Hypothesis"], columns="reading", values="verdict")
+    shown = shown[list(READINGS)].rename_axis(columns=None).reset_index()
+    return shown.rename(columns=lambda c: c[0].upper() + c[1:])
+
+
+def ratios() -> pd.DataFrame:
+    """What `draw` draws: the odds ratios of the registered hypotheses that name somebody."""
+    found = hypotheses().query("part != ''")
+    label = found["program"] + ": " + found["who"].replace({"Of colour": "of colour"})
+    columns = ["odds_ratio", "low", "high", "ratio_115", "verdict"]
+    return found[columns].assign(label=label)[["label", *columns]].reset_index(drop=True)
+
+
+@styled()
+def draw(data: pd.DataFrame) -> Figure:
+    """A row a hypothesis: the newcomers' odds ratio with its interval, a tick at the 115th's."""
+    fig, axes = plots.new_figure(0.7 + 0.3 * len(data))
+    ax = axes[0, 0]
+    looks = {v: {"color": INK if v == verdicts.REPLICATED else MUTED} for v in verdicts.VERDICTS}
+    marks = data.rename(columns={"odds_ratio": "value", "verdict": "name"}).assign(y=data.index)
+    plots.dots(ax, marks, looks, limits=(0, LARGEST), size=7)
+    ax.plot(data["ratio_115"], data.index, "|", color=IMPOSTOR_COLOUR, ms=14, mew=2.5)
+    for row in marks.itertuples():
+        plots.note(ax, row.y, row.name, color=looks[row.name]["color"])
+    ax.axvline(1, color=MUTED, lw=1)
+    plots.log_axis(ax, "x", [0.5, 1, 2, 5, 10, 20, 50, 100], "{:g}")
+    ax.set(xlim=(0.2, LARGEST), ylim=(len(data) - 0.4, -0.6))
+    ax.set_yticks(data.index, data["label"])
+    ax.grid(axis="x")
+    ax.spines["left"].set_visible(False)
+    plots.left_align(fig, ax)
+    return fig
+
+
+# ---- who they are, the pipelines, and the update
+
+
+def who_table() -> pd.DataFrame:
+    """Newcomers flagged by any program whose names may be published; a row for those withheld."""
+    found = {MODEL_LABELS[m]: people(m).set_index("member_id") for m in PRIMARY_MODELS}
+    flags = pd.DataFrame({program: table["flagged"] for program, table in found.items()})
+    hidden = pd.DataFrame({p: table["withheld"] for p, table in found.items()}).any(axis=1)
+    shown = load_newcomers().set_index("member_id")[["name", "state", "group"]]
+    shown = shown.rename(columns=str.capitalize)
+    shown["Flagged by"] = [", ".join(flags.columns[row]) for row in flags.to_numpy()]
+    shown["times"] = -flags.sum(axis=1)
+    told = shown[flags.any(axis=1) & ~hidden].sort_values(["times", "Name"]).drop(columns="times")
+    # a withheld person is told by no other column either
+    last = [f"{(flags.any(axis=1) & hidden).sum()} names withheld", "", ""]
+    last.append("the match rests on a contested identity")
+    return pd.concat([told, pd.DataFrame([last], columns=told.columns)], ignore_index=True)
 
 
 def gate() -> pd.DataFrame:
@@ -132,67 +215,42 @@ def gate() -> pd.DataFrame:
     return pd.read_csv(RESULTS / make.GATE)
 
 
-def who() -> pd.DataFrame:
-    """Newcomers flagged by any primary pipeline at the frozen thresholds; contested names withheld.
-
-    Columns name ("name withheld"), chamber, state, party, group, gender, one bool a pipeline, and
-    how many flag them.
-    """
-    tables = {m: people(m).set_index("member_id") for m in PRIMARY_MODELS}
-    table = load_newcomers().set_index("member_id")
-    table = table[["name", "chamber", "state", "party", "group", "gender"]]
-    hidden = pd.concat([t["withheld"] for t in tables.values()], axis=1).any(axis=1)
-    for model, found in tables.items():
-        table[model] = found["flagged"]
-    table["pipelines"] = table[list(PRIMARY_MODELS)].sum(axis=1)
-    # a withheld person is told by no other column either
-    told = ["name", "chamber", "state", "party", "group", "gender"]
-    table[told] = table[told].mask(hidden, "withheld")
-    table = table[table["pipelines"] > 0]
-    return table.sort_values(["pipelines", "name"], ascending=[False, True], ignore_index=True)
+def pipeline_table() -> pd.DataFrame:
+    """The gate on newcomers' second portraits, and the newcomers flagged at the default."""
+    name = f"tar_{validity.VALID_FMR:g}"
+    table = gate().rename(columns={name: "tar", f"{name}_low": "low", f"{name}_high": "high"})
+    at_default = flagged(default=True).query("group == @EVERYBODY").set_index("model")["said"]
+    return pd.DataFrame(
+        {
+            "Pipeline": table["model"].map(MODEL_LABELS),
+            "Genuine pairs": table["genuine"],
+            "TAR at an FMR of 1 in 1,000": [
+                f"{numbers.percent(r.tar)} ({numbers.interval(r.low, r.high)})"
+                for r in table.itertuples()
+            ],
+            "Own portrait first": [f"{r.rank_1} of {r.searched}" for r in table.itertuples()],
+            "Passes": np.where(table["tar"] >= validity.VALID_TAR, "yes", "no"),
+            "Flagged at the default": table["model"].map(at_default),
+        }
+    )
 
 
 def update() -> pd.DataFrame:
     """The 115th and the newcomers together: an update, not a confirmation.
 
-    At the frozen thresholds, Middle Eastern counted as White, as the roster of the 115th does; a
-    row a primary pipeline and set of people ("115th", "newcomers", "together"): model, people,
-    then k1 of n1 of colour and k0 of n0 white flagged, odds_ratio, low, high (exact, within
-    recorded gender).
+    At the frozen thresholds, Middle Eastern counted as White, as the roster of the 115th does; odds
+    ratios within recorded gender with exact intervals.
     """
     rows = []
     for model in PRIMARY_MODELS:
-        for name, table in _sets(model).items():
+        old = shipped.result(registration.GALLERY, model, shipped.PRIMARY).members
+        new = people(model)
+        new = new.assign(group=groups.as_in_115(new["group"]))
+        sets = {"the 115th": old, "newcomers": new, "together": pd.concat([old, new])}
+        for name, table in sets.items():
             counts = verdicts.counts(table, groups.COLOUR)
-            found = verdicts.exact(counts)
-            sums = counts.sum().to_dict()
-            rows.append(
-                {"model": model, "people": name} | sums
-                | {"odds_ratio": found.odds_ratio, "low": found.low, "high": found.high}
-            )  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-def updated_parts() -> pd.DataFrame:
-    """Partial pooling of the parts with 115th and newcomers together: model, part, its columns.
-
-    Multiple is no part: those people are in `update` only.
-    """
-    tables = []
-    for model in PRIMARY_MODELS:
-        table = _sets(model)["together"]
-        table = table[table["group"].isin(groups.GROUPS)]
-        counts = rates.within_sex(table, order=list(groups.GROUPS))[["searched", "flagged"]]
-        parts = pooling.partial_pooling(counts, groups.WHITE).parts
-        tables.append(parts.reset_index().assign(model=model))
-    table = pd.concat(tables, ignore_index=True)
-    return table[["model", *(c for c in table if c != "model")]]
-
-
-def _sets(model):
-    old = shipped.result(registration.GALLERY, model, shipped.PRIMARY).members
-    new = people(model)
-    new = new.assign(group=groups.as_in_115(new["group"]))
-    columns = ["member_id", "group", "gender", "flagged"]
-    sets = {"115th": old[columns], "newcomers": new[columns]}
-    return sets | {"together": pd.concat(sets.values(), ignore_index=True)}
+            n, found = counts.sum(), verdicts.exact(counts)
+            tallies = [f"{n['k1']} of {n['n1']}", f"{n['k0']} of {n['n0']}"]
+            ratio = numbers.ratio(found.odds_ratio, found.low, found.high)
+            rows.append([MODEL_LABELS[model], name, *tallies, ratio])
+    return pd.DataFrame(rows, columns=["Program", "People", "Of colour", "White", "Odds ratio"])

@@ -65,21 +65,12 @@ def decide(hypotheses: pd.DataFrame, tables: list[pd.DataFrame]) -> pd.DataFrame
     Adds flagged, searched, white_flagged, white_searched, odds_ratio, low, high (exact, within
     recorded gender), p (one-sided), p_holm (over the pipelines, each kind by itself) and verdict.
     """
-    found = [exact(t) for t in tables]
+    found = pd.DataFrame([exact(t) for t in tables], index=hypotheses.index)
     sums = pd.DataFrame([t[COUNTS].sum() for t in tables], index=hypotheses.index)
-    table = hypotheses.assign(
-        flagged=sums["k1"],
-        searched=sums["n1"],
-        white_flagged=sums["k0"],
-        white_searched=sums["n0"],
-        odds_ratio=[f.odds_ratio for f in found],
-        low=[f.low for f in found],
-        high=[f.high for f in found],
-        p=[
-            f.p_higher if direction == "higher" else f.p_lower
-            for f, direction in zip(found, hypotheses["direction"], strict=True)
-        ],
-    )
+    sums = sums.set_axis(["flagged", "searched", "white_flagged", "white_searched"], axis=1)
+    table = hypotheses.join(sums).join(found[["odds_ratio", "low", "high"]])
+    higher = hypotheses["direction"] == "higher"
+    table["p"] = found["p_higher"].where(higher, found["p_lower"])
     predicted = table["part"].ne("")
     table.loc[~predicted, ["odds_ratio", "low", "high", "p"]] = np.nan
     table["p_holm"] = np.nan
@@ -127,21 +118,20 @@ def power(
     rows = []
     for kind in KINDS:
         chosen = np.flatnonzero(hypotheses["kind"].eq(kind) & hypotheses["part"].ne(""))
-        mine = hypotheses.iloc[chosen]
+        mine = hypotheses.iloc[chosen].to_dict("records")
         for truth in TRUTHS:
             rng = np.random.default_rng([SEED, KINDS.index(kind), TRUTHS.index(truth)])
             found = []
-            for i, row in zip(chosen, mine.itertuples(), strict=True):
-                ratio = row.ratio_115 if truth == TRUTHS[0] else 1.0
+            for i, row in zip(chosen, mine, strict=True):
+                ratio = row["ratio_115"] if truth == TRUTHS[0] else 1.0
                 found.append(_draw(rng, searched[i], white_rates[i], ratio, draws))
-            one_sided = [f["p_higher" if d == "higher" else "p_lower"]
-                         for f, d in zip(found, mine["direction"], strict=True)]  # fmt: skip
+            one_sided = [f[f"p_{row['direction']}"] for f, row in zip(found, mine, strict=True)]
             adjusted = holm_of_each(np.column_stack(one_sided)) if found else np.empty((draws, 0))
-            for f, p, row in zip(found, adjusted.T, mine.itertuples(), strict=True):
-                said = judge(row.ratio_115, f["odds_ratio"], f["low"], f["high"], p)
+            for f, p, row in zip(found, adjusted.T, mine, strict=True):
+                said = judge(row["ratio_115"], f["odds_ratio"], f["low"], f["high"], p)
+                names = {key: row[key] for key in ("model", "kind", "part")}
                 shares = {v: float((said == v).mean()) for v in VERDICTS}
-                rows.append({"model": row.model, "kind": kind, "part": row.part} | shares
-                            | {"truth": truth})  # fmt: skip
+                rows.append(names | {"truth": truth} | shares)
     return pd.DataFrame(rows, columns=["model", "kind", "part", "truth", *VERDICTS])
 
 

@@ -14,11 +14,9 @@ from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import congress_test, shipped
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.protocol.scores import withheld
 from helpers.show import numbers
 from helpers.show.style import GALLERY_LABELS
 from helpers.sources import groups, published
-from helpers.sources.rosters import load_delegates
 from helpers.statistics import exact_tests, intervals, pooling, rates
 from helpers.statistics.auc import auc_best_scores
 
@@ -46,6 +44,7 @@ KNOWN_AS = {
 }
 
 
+@cache
 def people() -> pd.DataFrame:
     """The members searched, by member_id, each with the name that the person is known by."""
     members = congress_test.people_searched().set_index("member_id")
@@ -67,66 +66,43 @@ def aclu() -> dict:
 def primary(
     gallery: str = "utkface", variant: str = "rule", models: tuple[str, ...] = PRIMARY_MODELS
 ) -> pd.DataFrame:
-    """The primary analysis: one row a model, the FPIR of members of colour against white members.
+    """The primary analysis, a row a model: `Result.summary`, then auc, auc_low, auc_high, holm_p.
 
-    Columns model, threshold, implied_fmr, flagged, colour_flagged, colour_searched, white_flagged,
-    white_searched, ratio, ratio_low, ratio_high (crude, Miettinen-Nurminen), ratio_within_sex, ..
-    (Mantel-Haenszel), fisher_p, holm_p (over the models), share_of_false_matches, auc, auc_low,
-    auc_high (chance that the best impostor score of a member of colour is the nearer one).
+    auc: the chance that the best impostor score of a member of colour is the nearer one. holm_p:
+    Fisher's p, adjusted over the models.
     """
     rows = []
     for model in models:
         found = shipped.result(gallery, model, shipped.PRIMARY, variant)
-        colour = found.members["of_colour"].to_numpy()
-        score = found.members["score"].to_numpy()
+        score, colour = found.members["score"].to_numpy(), found.members["of_colour"].to_numpy()
         auc = auc_best_scores(score[colour], score[~colour])
-        keys = [k for k in found.summary if k.startswith(("colour_", "white_", "ratio", "share_"))]
-        rows.append(
-            {
-                "model": model,
-                "threshold": found.summary["threshold"],
-                "implied_fmr": found.summary["implied_fmr"],
-                "flagged": found.summary["falsely_matched"],
-                **{k: found.summary[k] for k in keys},
-                "fisher_p": found.summary["fisher_p"],
-                "auc": auc.auc,
-                "auc_low": auc.low,
-                "auc_high": auc.high,
-            }
-        )
+        rows.append(found.summary | {"auc": auc.auc, "auc_low": auc.low, "auc_high": auc.high})
     table = pd.DataFrame(rows)
-    adjusted = exact_tests.holm(table["fisher_p"])
-    table.insert(table.columns.get_loc("fisher_p") + 1, "holm_p", adjusted)
-    return table
+    return table.assign(holm_p=exact_tests.holm(table["fisher_p"]))
 
 
 def half_samples(group: str = groups.COLOUR) -> pd.DataFrame:
     """Intervals of a group's ratio that allow for the shared gallery: notebook 04 makes them.
 
-    Indexed by model: ratio_low, ratio_high (crude), within_low, within_high, and more.
+    Indexed by model: within_low, within_high, crude_low, crude_high.
     """
-    table = pd.read_csv(DATA / "results" / "who-half-samples.csv")
-    return table[table["group"] == group].set_index("model")
+    table = pd.read_csv(DATA / "results" / "who-half-samples.csv").query("group == @group")
+    names = {"ratio_low": "crude_low", "ratio_high": "crude_high"}
+    table = table.rename(columns=names).set_index("model")
+    return table[["within_low", "within_high", *names.values()]]
 
 
 def bounds() -> pd.DataFrame:
-    """The primary analysis by what is left out of the gallery: one row a model and variant.
+    """`primary` by what is left out of the gallery: a row a model and variant.
 
-    Columns of `primary`, and left_out, within_low, within_high, crude_low, crude_high: half-sample
-    intervals, which are known for the rule alone.
+    Adds variant, program, treatment and the columns of `half_samples`, known for the rule alone.
     """
     table = pd.concat([primary(variant=v).assign(variant=v) for v in VARIANTS])
-    table["left_out"] = table["variant"].map(VARIANTS)
-    shared = half_samples().reindex(table["model"])
-    rule = (table["variant"] == "rule").to_numpy()
-    ends = {"crude": "ratio", "within": "within"}
-    for ours, theirs in ends.items():
-        for end in ("low", "high"):
-            table[f"{ours}_{end}"] = np.where(rule, shared[f"{theirs}_{end}"], np.nan)
-    order = [
-        (MODELS.index(m), list(VARIANTS).index(v)) for m, v in table[["model", "variant"]].values
-    ]
-    return table.assign(order=order).sort_values("order", ignore_index=True).drop(columns="order")
+    table = table.sort_values("model", key=lambda m: m.map(MODELS.index), kind="stable")
+    table["program"] = table["model"].map(MODEL_LABELS)
+    table["treatment"] = table["variant"].map(VARIANTS)
+    shared = half_samples().assign(variant="rule").reset_index()
+    return table.merge(shared, "left", ["model", "variant"])
 
 
 def show_bounds() -> pd.DataFrame:
@@ -134,8 +110,8 @@ def show_bounds() -> pd.DataFrame:
     table = bounds()
     return pd.DataFrame(
         {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Treatment": table["left_out"],
+            "Program": table["program"],
+            "Treatment": table["treatment"],
             "Of colour": table["colour_flagged"],
             "White": table["white_flagged"],
             "Ratio within recorded gender": table["ratio_within_sex"].round(2),
@@ -155,36 +131,8 @@ def _ends(table: pd.DataFrame, name: str) -> list[str]:
 
 def drawn_bounds() -> pd.DataFrame:
     """The ratios within recorded gender as rows of one figure: section, label, ratio, low, high."""
-    table = bounds()
-    names = {"ratio_within_sex": "ratio", "within_low": "low", "within_high": "high"}
-    table["section"], table["label"] = table["model"].map(MODEL_LABELS), table["left_out"]
-    return table.rename(columns={"ratio": "crude"} | names)[
-        ["section", "label", "ratio", "low", "high"]
-    ]
-
-
-def power(ratio: float) -> float:
-    """Power of the primary test (one model, unadjusted 5 %) at a true FPIR ratio."""
-    colour = int(people()["of_colour"].sum())
-    return exact_tests.power_fisher(colour, len(people()) - colour, ACLU_COUNT, ratio)
-
-
-def show_power() -> pd.DataFrame:
-    """The power of the primary test at three true ratios."""
-    wanted = [2, 3, 4]
-    return pd.DataFrame({"True ratio": wanted, "Power": [round(power(r), 2) for r in wanted]})
-
-
-def parts(model: str) -> tuple[pd.DataFrame, pooling.Heterogeneity]:
-    """Partial pooling of the groups of colour against white members in the primary analysis.
-
-    Returns `Pooled.parts` and the test whether the parts differ.
-    """
-    found = shipped.result("utkface", model, shipped.PRIMARY).within_sex
-    return (
-        pooling.partial_pooling(found, groups.WHITE).parts,
-        pooling.heterogeneity(found, groups.WHITE, seed=SEED),
-    )
+    columns = ["program", "treatment", "ratio_within_sex", "within_low", "within_high"]
+    return bounds()[columns].set_axis(["section", "label", "ratio", "low", "high"], axis=1)
 
 
 def show_parts() -> pd.DataFrame:
@@ -198,55 +146,38 @@ def show_parts() -> pd.DataFrame:
     shown = pd.DataFrame({"Group": [*inside, "Chance of such differences, p"]})
     shown["Searched"] = pd.array([*(m.sum() for m in inside.values()), None], dtype="Int64")
     for model in PRIMARY_MODELS:
-        flagged = members.index.isin(lists()[model])
-        found, differ = parts(model)
-        single = found[["rate_ratio", "rate_low", "rate_high"]].T
-        ratios = [
-            numbers.ratio(*single[g]) if g in single else _sum_of_groups(model, g, flagged)
-            for g in inside
-        ]
+        found = shipped.result("utkface", model, shipped.PRIMARY)
+        flagged = members.index.isin(lists()[MODEL_LABELS[model]])
         counts = [int((flagged & mask).sum()) for mask in inside.values()]
+        parts = pooling.partial_pooling(found.within_sex, groups.WHITE).parts
+        pooled = parts[["rate_ratio", "rate_low", "rate_high"]].T
+        ratios = {group: numbers.ratio(*pooled[group]) for group in pooled}
+        for group in (groups.COLOUR, groups.NOT_ASIAN):
+            kept = inside[group] | inside[groups.WHITE]
+            ratio = congress_test.compare(members.assign(flagged=flagged)[kept])["ratio_within_sex"]
+            ratios[group] = numbers.ratio(ratio, *half_samples(group).loc[model].iloc[:2])
+        p = pooling.heterogeneity(found.within_sex, groups.WHITE, seed=SEED).p
         shown[MODEL_LABELS[model]] = pd.array([*counts, None], dtype="Int64")
-        shown[f"{MODEL_LABELS[model]}, ratio"] = [*ratios, numbers.p_text(differ.p)]
+        texts = [ratios.get(group, "") for group in inside]
+        shown[f"{MODEL_LABELS[model]}, ratio"] = [*texts, numbers.p_text(p)]
     return shown
-
-
-def _sum_of_groups(model: str, group: str, flagged: np.ndarray) -> str:
-    if group == groups.WHITE:
-        return ""
-    members = people().assign(flagged=flagged)
-    kept = groups.masks(members["group"])[group] | ~members["of_colour"]
-    estimate = congress_test.compare(members[kept])["ratio_within_sex"]
-    return numbers.ratio(estimate, *half_samples(group).loc[model, ["within_low", "within_high"]])
 
 
 # ---- who they are
 
 
 @cache
-def lists() -> dict[str, frozenset[str]]:
-    """The members on each list of 28: the ACLU's and one a primary pipeline, as ids."""
+def lists(named: bool = False) -> dict[str, frozenset[str]]:
+    """The ids on each list of 28: the ACLU's and one a primary pipeline, by its label.
+
+    named: without those whose match rests on a contested identity; no name of theirs is given.
+    """
     found = {ACLU: frozenset(published.aclu_28()["member_id"])}
     for model in PRIMARY_MODELS:
         members = shipped.result("utkface", model, shipped.PRIMARY).members
-        found[model] = frozenset(members.loc[members["flagged"], "member_id"])
+        on = members["flagged"] & ~members["withheld"] if named else members["flagged"]
+        found[MODEL_LABELS[model]] = frozenset(members.loc[on, "member_id"])
     return found
-
-
-@cache
-def unnamed() -> dict[str, frozenset[str]]:
-    """Those on each list whose match rests on a contested identity: ids, no name is given."""
-    found = {ACLU: frozenset[str]()}
-    for model in PRIMARY_MODELS:
-        result = shipped.result("utkface", model, shipped.PRIMARY)
-        members, threshold = result.members["member_id"], result.summary["threshold"]
-        found[model] = frozenset(withheld(shipped.scores("utkface", model), members, threshold))
-    return found
-
-
-def label(name: str) -> str:
-    """A list's name as figures and tables say it."""
-    return MODEL_LABELS.get(name, name)
 
 
 def four_ways() -> pd.DataFrame:
@@ -258,74 +189,59 @@ def four_ways() -> pd.DataFrame:
     members = people().sample(frac=1, random_state=SEED)
     members["group"] = pd.Categorical(members["group"], groups.GROUPS)
     members["seat"] = members.groupby("group", observed=True).cumcount() + 1
-    members = members.sort_values(["group", "seat"])
+    members = members.sort_values(["group", "seat"]).astype({"group": str})
     tables = []
-    for key, flagged in lists().items():
-        table = members[["group", "seat", "name"]].assign(flagged=members.index.isin(flagged))
-        given = table["flagged"] & ~members.index.isin(unnamed()[key])
-        table["name"] = table["name"].where(given, "")
-        tables.append(table.assign(list=label(key)))
+    for name, flagged in lists().items():
+        given = members.index.isin(lists(named=True)[name])
+        table = members.assign(list=name, flagged=members.index.isin(flagged))
+        tables.append(table.assign(name=table["name"].where(given, "")))
     columns = ["list", "group", "seat", "name", "flagged"]
-    return pd.concat(tables, ignore_index=True)[columns].astype({"group": str})
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def show_lists() -> pd.DataFrame:
     """The lists of 28 counted: of colour, women, on the ACLU's list too, names withheld."""
     members, rows = people(), []
-    for key, flagged in lists().items():
-        these = members.loc[sorted(flagged)]
-        rows.append(
-            {
-                "List": label(key),
-                "Flagged": len(these),
-                "Of colour": int(these["of_colour"].sum()),
-                "Women": int((these["gender"] == "female").sum()),
-                "On the ACLU's list too": len(flagged & lists()[ACLU]),
-                "Names withheld": len(unnamed()[key]),
-            }
-        )
-    everybody = members["of_colour"].sum(), (members["gender"] == "female").sum()
-    expected = [f"{ACLU_COUNT * n / len(members):.1f}" for n in (*everybody, ACLU_COUNT)]
-    chance = pd.DataFrame([["Drawn by lot", ACLU_COUNT, *expected, 0]], columns=[*rows[0]])
-    return pd.concat([pd.DataFrame(rows), chance], ignore_index=True)
-
-
-def on_how_many() -> pd.Series:
-    """How many of the three programs' lists each member is on, for those on any."""
-    each = pd.concat([pd.Series(sorted(lists()[m])) for m in PRIMARY_MODELS])
-    return each.value_counts()
+    women = members["gender"] == "female"
+    for name, flagged in lists().items():
+        on = members.index.isin(flagged)
+        counts = [on.sum(), (on & members["of_colour"]).sum(), (on & women).sum()]
+        withheld = len(flagged - lists(named=True)[name])
+        rows.append([name, *counts, len(flagged & lists()[ACLU]), withheld])
+    everybody = members["of_colour"].sum(), women.sum(), ACLU_COUNT
+    expected = [f"{ACLU_COUNT * n / len(members):.1f}" for n in everybody]
+    rows.append(["Drawn by lot", ACLU_COUNT, *expected, 0])
+    columns = ["List", "Flagged", "Of colour", "Women", "On the ACLU's list too", "Names withheld"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def show_overlap() -> pd.DataFrame:
     """How many people the three programs' lists hold together."""
-    times = on_how_many()
-    named = set().union(*(lists()[m] - unnamed()[m] for m in PRIMARY_MODELS))
-    matches = sum(len(lists()[m]) for m in PRIMARY_MODELS)
-    doubtful = sum(len(unnamed()[m]) for m in PRIMARY_MODELS)
+    ours = [flagged for name, flagged in lists().items() if name != ACLU]
+    named = [flagged for name, flagged in lists(named=True).items() if name != ACLU]
+    times = pd.Series([member for flagged in ours for member in flagged]).value_counts()
     counts = {
         "Different people": len(times),
-        "On one list": int((times == 1).sum()),
-        "On two lists": int((times == 2).sum()),
-        "On all three lists": int((times == len(PRIMARY_MODELS)).sum()),
-        "People named": len(named),
-        "Matches": matches,
-        "Contested matches": doubtful,
+        "On one list": (times == 1).sum(),
+        "On two lists": (times == 2).sum(),
+        "On all three lists": (times == 3).sum(),
+        "People named": len(frozenset.union(*named)),
+        "Matches": times.sum(),
+        "Contested matches": times.sum() - sum(map(len, named)),
     }
     return pd.DataFrame({"What": list(counts), "Count": list(counts.values())})
 
 
 def show_names() -> pd.DataFrame:
     """Who is named: a row a member with a match that may be named, or on the ACLU's list."""
-    members = people()
-    named = {key: lists()[key] - unnamed()[key] for key in lists()}
-    shown = members.loc[sorted(set().union(*named.values()))]
+    named = lists(named=True)
+    shown = people().loc[sorted(frozenset.union(*named.values()))]
     seats = shown["chamber"].str.title() + ", " + shown["state"]
     table = pd.DataFrame({"Member": shown["name"], "Seat": seats, "Group": shown["group"]})
-    ours = {label(key): table.index.isin(named[key]) for key in (*PRIMARY_MODELS, ACLU)}
-    for name, is_named in ours.items():
-        table[name] = np.where(is_named, "yes", "")
-    times = sum(ours[label(m)].astype(int) for m in PRIMARY_MODELS)
-    table = table.assign(times=times, last=shown["name"].str.split().str[-1])
+    ours = pd.DataFrame({n: table.index.isin(named[n]) for n in [*named][1:] + [ACLU]}, table.index)
+    table = table.join(ours.replace({True: "yes", False: ""}))
+    table["times"] = ours.drop(columns=ACLU).sum(axis=1)
+    table["last"] = shown["name"].str.split().str[-1]
     table = table.sort_values(["times", "last", "Member"], ascending=[False, True, True])
     return table.drop(columns=["times", "last"]).reset_index(drop=True)
 
@@ -338,25 +254,35 @@ def other_photo() -> pd.DataFrame:
     """
     rows = []
     for model in PRIMARY_MODELS:
-        best = shipped.scores("utkface", model).best
-        best = best[best["portrait"] == "second"].set_index("probe_id")["rule"]
+        best = shipped.scores("utkface", model).best.query("portrait == 'second'")
         threshold = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
-        second = pd.Series(rates.at_or_below(best, threshold), index=best.index)
-        both = second[second.index.isin(lists()[model])]
-        rows.append(
-            {
-                "program": MODEL_LABELS[model],
-                "flagged": len(lists()[model]),
-                "with a second portrait": len(both),
-                "flagged again": int(both.sum()),
-                "all second portraits": len(second),
-                "all flagged": int(second.sum()),
-            }
-        )
-    return pd.DataFrame(rows)
+        on_it = rates.at_or_below(best["rule"], threshold)
+        both = best["probe_id"].isin(lists()[MODEL_LABELS[model]])
+        counts = [both.sum(), (both & on_it).sum(), len(best), on_it.sum()]
+        rows.append([MODEL_LABELS[model], len(lists()[MODEL_LABELS[model]]), *counts])
+    columns = ["program", "flagged", "with a second portrait", "flagged again"]
+    return pd.DataFrame(rows, columns=[*columns, "all second portraits", "all flagged"])
 
 
-# ---- other galleries, feeds, settings and denominators
+# ---- other galleries, feeds and settings
+
+
+def show_reversals() -> pd.DataFrame:
+    """The ratio at 28 flagged, and the AUC over all thresholds, of every pipeline and gallery."""
+    tables = [primary(g, models=MODELS).assign(gallery=g) for g in shipped.GALLERIES]
+    table = pd.concat(tables, ignore_index=True)
+    return pd.DataFrame(
+        {
+            "Gallery": table["gallery"].map(GALLERY_LABELS).str.capitalize(),
+            "Program": table["model"].map(MODEL_LABELS),
+            "Of colour": table["colour_flagged"],
+            "White": table["white_flagged"],
+            "Ratio within recorded gender": table["ratio_within_sex"].round(2),
+            "Crude ratio": table["ratio"].round(2),
+            "AUC": table["auc"].round(2),
+            "AUC interval": _ends(table, "auc"),
+        }
+    )
 
 
 def every_list() -> pd.DataFrame:
@@ -365,122 +291,54 @@ def every_list() -> pd.DataFrame:
     Columns gallery, program, flagged, of colour, white, chance (members of colour among so many
     drawn by lot).
     """
-    members = people()
-    share = float(members["of_colour"].mean())
-    colour = int(members.loc[sorted(lists()[ACLU]), "of_colour"].sum())
-    rows = [("Arrest photos", "Amazon, ACLU 2018", ACLU_COUNT, colour)]
-    for gallery in shipped.GALLERIES:
-        for row in primary(gallery, models=MODELS).to_dict("records"):
-            name = GALLERY_LABELS[gallery].capitalize()
-            rows.append((name, label(row["model"]), row["flagged"], row["colour_flagged"]))
-    table = pd.DataFrame(rows, columns=["gallery", "program", "flagged", "of colour"])
-    table["white"] = table["flagged"] - table["of colour"]
-    return table.assign(chance=(share * table["flagged"]).round(1))
+    colour = int(people().loc[sorted(lists()[ACLU]), "of_colour"].sum())
+    aclus = ["Arrest photos", "Amazon, ACLU 2018", colour, ACLU_COUNT - colour]
+    table = (
+        show_reversals().iloc[:, :4].set_axis(["gallery", "program", "of colour", "white"], axis=1)
+    )
+    table = pd.concat([pd.DataFrame([aclus], columns=table.columns), table], ignore_index=True)
+    table.insert(2, "flagged", table["of colour"] + table["white"])
+    return table.assign(chance=(people()["of_colour"].mean() * table["flagged"]).round(1))
 
 
-def show_reversals() -> pd.DataFrame:
-    """The ratio at 28 flagged, and the AUC over all thresholds, of every pipeline and gallery."""
-    rows = []
-    for gallery in shipped.GALLERIES:
-        table = primary(gallery, models=MODELS)
-        rows.append(
-            pd.DataFrame(
-                {
-                    "Gallery": GALLERY_LABELS[gallery].capitalize(),
-                    "Program": table["model"].map(MODEL_LABELS),
-                    "Of colour": table["colour_flagged"],
-                    "White": table["white_flagged"],
-                    "Ratio within recorded gender": table["ratio_within_sex"].round(2),
-                    "Crude ratio": table["ratio"].round(2),
-                    "AUC": table["auc"].round(2),
-                    "AUC interval": _ends(table, "auc"),
-                }
-            )
-        )
-    return pd.concat(rows, ignore_index=True)
-
-
-def defaults() -> pd.DataFrame:
-    """The default settings: one row a gallery and pipeline, FPIR with its Wilson interval.
-
-    Columns gallery, model, metric, threshold, faces, searched, failures_to_enrol, flagged, fpir,
-    low, high, implied_fmr.
-    """
-    names = {"faces": "gallery_faces", "flagged": "falsely_matched", "low": "fpir_low"}
-    names |= {"high": "fpir_high"}
-    same = ["metric", "threshold", "searched", "failures_to_enrol", "fpir", "implied_fmr"]
-    names |= {key: key for key in same}
+def show_defaults() -> pd.DataFrame:
+    """The default settings: a row a gallery and pipeline, FPIR with its Wilson interval."""
     rows = []
     for gallery in shipped.GALLERIES:
         for model in MODELS:
             s = shipped.result(gallery, model).summary
-            row = {"gallery": gallery, "model": model}
-            rows.append(row | {ours: s[theirs] for ours, theirs in names.items()})
-    return pd.DataFrame(rows)
-
-
-def show_defaults() -> pd.DataFrame:
-    """`defaults` with names and rates written out."""
-    table = defaults()
-    rate = ["flagged", "searched", "low", "high"]
-    return pd.DataFrame(
-        {
-            "Gallery": table["gallery"].map(GALLERY_LABELS),
-            "Model": table["model"].map(MODEL_LABELS),
-            "Faces": table["faces"].map("{:,}".format),
-            "Threshold (distance)": table["threshold"].map("{:g}".format) + " " + table["metric"],
-            "Falsely matched (FPIR)": [
-                numbers.rate(int(k), int(n), low, high)
-                for k, n, low, high in table[rate].to_numpy()
-            ],
-            "FTE": table["failures_to_enrol"],
-            "Implied FMR": table["implied_fmr"].map("{:.1e}".format),
-        }
-    )
-
-
-def show_denominators() -> pd.DataFrame:
-    """The flagged among 529 voting members, and among the six delegates, by program and setting.
-
-    For the delegates only another portrait than the rosters' is at hand.
-    """
-    ids, rows = load_delegates()["member_id"], []
-    for model in PRIMARY_MODELS:
-        best = shipped.scores("utkface", model).best.query("portrait == 'first'")
-        best = best.set_index("probe_id")["rule"].reindex(ids).fillna(np.inf)
-        for policy, setting in ((shipped.PRIMARY, "set for 28"), ("default", "default")):
-            s = shipped.result("utkface", model, policy).summary
+            rate = ("falsely_matched", "searched", "fpir_low", "fpir_high")
             rows.append(
                 {
-                    "Program": MODEL_LABELS[model],
-                    "Setting": setting,
-                    "Members flagged": s["falsely_matched"],
-                    "Members searched": s["searched"],
-                    "Failures to enrol": s["failures_to_enrol"],
-                    "Delegates flagged": int(rates.at_or_below(best, s["threshold"]).sum()),
-                    "Delegates searched": len(ids),
+                    "Gallery": GALLERY_LABELS[gallery],
+                    "Model": MODEL_LABELS[model],
+                    "Faces": f"{s['gallery_faces']:,}",
+                    "Threshold (distance)": f"{s['threshold']:g} {s['metric']}",
+                    "Falsely matched (FPIR)": numbers.rate(*(s[key] for key in rate)),
+                    "FTE": s["failures_to_enrol"],
+                    "Implied FMR": f"{s['implied_fmr']:.1e}",
                 }
             )
     return pd.DataFrame(rows)
 
 
-# ---- the same-person rule
-
-
 def show_rule() -> pd.DataFrame:
-    """What the rule decided about members, and its errors among known strangers, by k.
+    """What the same-person rule decided about members, and its errors among known strangers, by k.
 
     k: identities that stand apart together.
     """
     errors = pd.read_csv(DATA / "scores" / "same-person-errors.csv").set_index("k")
-    decided = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
-    table = pd.DataFrame({"k": errors.index.astype(str), "Searched": errors["searches"]})
-    for decision, name in (("same person", "same_person"), ("contested", "contested")):
-        mine = decided[decided["decision"] == decision].sort_values("k")
-        counts = mine.drop_duplicates("probe_id")["k"].value_counts()
-        title = {"same_person": "probably a member", "contested": "contested"}[name]
-        table[f"Members: {title}"] = counts.reindex(errors.index, fill_value=0).to_numpy()
-        table[f"Known strangers: {title}"] = errors[name].to_numpy()
-    total = table.drop(columns=["k", "Searched"]).sum()
-    last = {"k": "any", "Searched": table["Searched"].iloc[0]} | total.to_dict()
-    return pd.concat([table, pd.DataFrame([last])], ignore_index=True)
+    decided = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person.sort_values("k")
+    decided = decided.drop_duplicates(["probe_id", "decision"])
+    members = pd.crosstab(decided["k"], decided["decision"]).reindex(errors.index, fill_value=0)
+    table = pd.DataFrame(
+        {
+            "Members: probably a member": members["same person"],
+            "Known strangers: probably a member": errors["same_person"],
+            "Members: contested": members["contested"],
+            "Known strangers: contested": errors["contested"],
+        }
+    )
+    table.loc["any"] = table.sum()
+    table.insert(0, "Searched", errors["searches"].iloc[0])
+    return table.rename_axis("k").reset_index().astype({"k": str})

@@ -17,7 +17,6 @@ from helpers.protocol.shipping import faces_path
 from helpers.show import numbers
 from helpers.sources import galleries, rosters
 from helpers.sources.groups import COLOUR, GROUPS, RACES, WHITE
-from helpers.statistics.rates import by_group
 
 MODEL = "dlib-native"
 QUALITY = {"face_size": "Face size (pixels)", "sharpness": "Sharpness", "brightness": "Brightness"}
@@ -48,8 +47,6 @@ ALIKE = {
     "Native and Pacific": ("Native and Pacific", None),
     "Others": (None, "Others"),
 }
-COHORT = 20  # years of birth that stand together
-FEWEST = 5  # faces of which quartiles are drawn
 
 
 # ---------------------------------------------------------------- the people searched
@@ -94,13 +91,6 @@ def counts(members: pd.DataFrame) -> pd.DataFrame:
     table.loc[COLOUR] = table.drop(WHITE).sum()
     table.loc["All"] = table.loc[WHITE] + table.loc[COLOUR]
     return table.assign(all=table.sum(axis=1)).rename_axis(None, axis=1).reset_index()
-
-
-def failures_by(people: pd.DataFrame, column: str, order=None) -> pd.DataFrame:
-    """Failures to enrol by a column: group, images, failed, rate, low, high (Wilson, 95 %)."""
-    table = by_group(people, column, order, flag_col="failed").reset_index()
-    table = table.set_axis(["group", "images", "failed", "rate", "low", "high"], axis=1)
-    return table.astype({"group": str})
 
 
 def quartiles(people: pd.DataFrame, by: list[str], order: dict | None = None) -> pd.DataFrame:
@@ -160,17 +150,6 @@ def former() -> pd.DataFrame:
     return people.join(read_faces(path).set_index("id")[list(QUALITY)], on="gallery_id")
 
 
-def cohorts() -> pd.DataFrame:
-    """Failures to enrol of `legislators` by year of birth: as `failures_by`, group "1840-1859"."""
-    people = former().dropna(subset="born")
-    start = people["born"].astype(int).clip(lower=1740) // COHORT * COHORT
-    start = start.clip(upper=1960)
-    names = {s: f"{s}–{s + COHORT - 1}" for s in sorted(start.unique())}
-    names |= {min(names): f"before {min(names) + COHORT}", max(names): f"{max(names)} or later"}
-    people["cohort"] = start.map(names)
-    return failures_by(people, "cohort", list(names.values()))
-
-
 def utkface() -> pd.DataFrame:
     """Images and failures to enrol of `utkface` by published label, as they ship.
 
@@ -192,25 +171,19 @@ def composition() -> pd.DataFrame:
     Columns section, label, congress, congress_of, congress_share, utkface, utkface_of,
     utkface_share; missing where one side has no such class, or leaves the ages out.
     """
-    members, table = photographed(), utkface()
-    adults = table[table["adult"]]
-    bands = galleries.age_band(members["age"])
+    members, adults = photographed(), utkface().query("adult")
+    group, gender = members["group"].value_counts(), members["gender"].value_counts()
+    band = galleries.age_band(members["age"]).value_counts()
+    race, sex, age = (adults.groupby(c)["enrolled"].sum() for c in ("race", "gender", "age_band"))
     rows = [
-        (
-            "Race or ethnicity, as recorded",
-            label,
-            float("nan") if ours is None else members["group"].eq(ours).sum(),
-            float("nan") if theirs is None else adults["enrolled"][adults["race"].eq(theirs)].sum(),
-        )
+        ("Recorded group", label, group.get(ours), race.get(theirs))
         for label, (ours, theirs) in ALIKE.items()
     ]
-    women = adults["enrolled"][adults["gender"].eq("female")].sum()
-    rows.append(("Gender, as recorded", "Women", members["gender"].eq("female").sum(), women))
-    for band in galleries.AGE_BANDS[1:]:
-        theirs = adults["enrolled"][adults["age_band"].eq(band)].sum()
-        theirs = theirs if band in ADULT_BANDS else float("nan")
-        rows.append(("Age in years", band.replace("-", "–"), bands.eq(band).sum(), theirs))
+    rows.append(("Recorded gender", "Women", gender["female"], sex["female"]))
+    for years in galleries.AGE_BANDS[1:]:
+        rows.append(("Age in years", years.replace("-", "–"), band.get(years), age.get(years)))
     found = pd.DataFrame(rows, columns=["section", "label", "congress", "utkface"])
+    found = found.astype({"congress": float, "utkface": float})
     for side, total in (("congress", len(members)), ("utkface", adults["enrolled"].sum())):
         found[f"{side}_of"] = total
         found[f"{side}_share"] = found[side] / total
@@ -258,11 +231,6 @@ def write_utkface_tables(out: Path = DATA, path=faces_path) -> None:
     quality.to_csv(folder / "utkface-quality.csv", index=False)
 
 
-def labelled(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of failures with the number of images in a column `label`, for a figure."""
-    return table.assign(label=table["group"] + " (" + table["images"].map("{:,}".format) + ")")
-
-
 def utkface_labels() -> pd.Series:
     """`label_counts` as they ship: quantity -> images."""
     table = pd.read_csv(DATA / "galleries" / "utkface-labels.csv")
@@ -284,33 +252,28 @@ def show_corrections() -> pd.DataFrame:
 
 
 def show_photographs() -> pd.DataFrame:
-    """`photographs` with capitals, and the failures with their denominator."""
-    table = photographs()
-    counts = zip(table["failed"], table["images"], strict=True)
-    table["failed"] = [numbers.rate(k, n) for k, n in counts]
-    names = {"set": "Photographs", "failed": "Failures to enrol"}
-    return table.drop(columns="images").rename(columns=names)
-
-
-def photographs() -> pd.DataFrame:
-    """The four sets of photographs beside each other: a row each.
-
-    set, images, failed, and for each measure the median and quartiles as text, "259 (245 to 272)".
-    """
+    """The four sets of photographs: failures to enrol, median and quartiles of each measure."""
     rows = []
     for words, dataset in SETS.items():
         if dataset == "utkface":
             table = utkface().query("adult")
-            images, failed = int(table["images"].sum()), int(table["failures"].sum())
+            failed, images = int(table["failures"].sum()), int(table["images"].sum())
             quality = utkface_quality().query("gender == 'all'")
         else:
             people = former() if dataset == "legislators" else photographed(dataset)
-            images, failed = len(people), int(people["failed"].sum())
+            failed, images = int(people["failed"].sum()), len(people)
             quality = quartiles(people.assign(set=words), ["set"])
-        quality = quality.set_index("measure")
-        texts = {}
-        for measure, name in QUALITY.items():
-            low, middle, high = quality.loc[measure, ["q25", "median", "q75"]]
-            texts[name] = f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"
-        rows.append({"set": words, "images": images, "failed": failed, **texts})
+        row = {"Photographs": words, "Failures to enrol": numbers.rate(failed, images)}
+        for q in quality.itertuples():
+            row[QUALITY[q.measure]] = f"{q.median:,.0f} ({q.q25:,.0f} to {q.q75:,.0f})"
+        rows.append(row)
     return pd.DataFrame(rows)
+
+
+def show_brightness() -> pd.DataFrame:
+    """Brightness of the members' faces by recorded gender and group, with quartiles."""
+    order = {"gender": ["female", "male"], "group": GROUPS}
+    table = quartiles(photographed(), ["gender", "group"], order).query("measure == 'brightness'")
+    table = table.replace({"gender": {"female": "Women", "male": "Men"}}).drop(columns="measure")
+    names = ["Recorded gender", "Group", "Faces", "Lower quartile", "Median", "Upper quartile"]
+    return table.set_axis(names, axis=1)

@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from helpers.faces.pipelines import MODEL_LABELS, MODELS, PIPELINES
+from helpers.faces.pipelines import MODEL_LABELS, MODELS
 from helpers.protocol import validity
 from helpers.show import plots
 from helpers.show.numbers import interval, one_in, percent
@@ -21,7 +21,6 @@ from helpers.sources import published as sources
 
 SETS = {"second-portraits": "second portraits", "returning": "new portraits of returning members"}
 LARGER = "second-portraits"  # the set whose pairs decide
-KINDS = {True: "genuine", False: "impostor"}
 BINS = 48
 
 
@@ -74,8 +73,8 @@ def _with_interval(gate: pd.DataFrame, name: str) -> list[str]:
 def stated() -> pd.DataFrame:
     """What publishers state of their pipelines on LFW: the first row of each nearest to its use."""
     lfw = sources.lfw()
-    lfw = lfw.assign(order=lfw["pipeline"].map({m: i for i, m in enumerate(MODELS)}))
-    lfw = lfw.dropna(subset="order").sort_values("order", kind="stable")
+    lfw = lfw[lfw["pipeline"].isin(MODELS)]
+    lfw = lfw.sort_values("pipeline", key=lambda p: p.map(MODELS.index), kind="stable")
     return pd.DataFrame(
         {
             "Pipeline": lfw["pipeline"].map(MODEL_LABELS),
@@ -92,82 +91,53 @@ def distributions() -> pd.DataFrame:
     """Histograms of both kinds of pairs, from the second portraits: what `draw` draws.
 
     Columns model, kind ("genuine", "impostor"), start and end (of the bin, a distance), share (of
-    the kind's pairs), threshold (for an FMR of 1 in 1,000) and tar (there). The last bin of a
-    pipeline ends at its largest distance.
+    the kind's pairs), threshold (for an FMR of 1 in 1,000) and tar (there).
     """
     gate = measured()
-    gate = gate[gate["dataset"] == LARGER].set_index("model")
     parts = []
-    for model, row in gate.iterrows():
-        first, second, _ = validity.members(str(model), LARGER)
-        pairs = validity.compare(first, second)
+    for row in gate[gate["dataset"] == LARGER].to_dict("records"):
+        pairs = validity.compare(*validity.members(row["model"], LARGER)[:2])
         edges = np.linspace(0, pairs["score"].max(), BINS + 1)
-        for genuine, part in pairs.groupby("genuine"):
-            shares = np.histogram(part["score"], edges)[0] / len(part)
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "model": model,
-                        "kind": KINDS[bool(genuine)],
-                        "start": edges[:-1],
-                        "end": edges[1:],
-                        "share": shares,
-                        "threshold": row[f"threshold_{validity.VALID_FMR:g}"],
-                        "tar": row[f"tar_{validity.VALID_FMR:g}"],
-                    }
-                )
+        for kind, genuine in (("impostor", False), ("genuine", True)):
+            scores = pairs.loc[pairs["genuine"] == genuine, "score"]
+            bins = {"start": edges[:-1], "end": edges[1:]}
+            shares = np.histogram(scores, edges)[0] / len(scores)
+            part = pd.DataFrame({"model": row["model"], "kind": kind, **bins, "share": shares})
+            limit, tar = (
+                row[f"threshold_{validity.VALID_FMR:g}"],
+                row[f"tar_{validity.VALID_FMR:g}"],
             )
+            parts.append(part.assign(threshold=limit, tar=tar))
     return pd.concat(parts, ignore_index=True)
 
 
 @styled()
 def draw(data: pd.DataFrame) -> Figure:
-    """A panel a pipeline, a row a network: genuine pairs filled, impostor pairs as a line.
+    """A panel a pipeline, native feeds on the left: genuine pairs filled, impostors a line.
 
-    data: as from `distributions`. Each kind is as high as its highest bin; the line is the
+    data: as from `distributions`. Each kind is as high as its highest bin; the upright line is the
     threshold, and right of it are the misses.
     """
-    panels = _places(data["model"].unique())
-    rows = 1 + max(row for row, _ in panels.values())
-    fig, axes = plots.new_figure(0.7 + 1.45 * rows, rows, 2)
-    for ax in axes.ravel():
-        ax.set_visible(False)
-    for model, place in panels.items():
-        axes[place].set_visible(True)
-        _panel(axes[place], data[data["model"] == model], model, first=model == next(iter(panels)))
-    axes[-1, 0].set_xlabel("Distance between two portraits (small is alike)", loc="left")
+    fig, axes = plots.new_figure(4.6, 3, 2)
+    for ax, model in zip(axes.T.flat, MODELS, strict=True):
+        mine = data[data["model"] == model]
+        for kind, colour, fill in (
+            ("genuine", GENUINE_COLOUR, True), ("impostor", IMPOSTOR_COLOUR, False)
+        ):  # fmt: skip
+            part = mine[mine["kind"] == kind]
+            sns.histplot(x=part["start"], weights=part["share"] / part["share"].max(), fill=fill,
+                         bins=[*part["start"], part["end"].iloc[-1]], element="step", alpha=0.75,
+                         color=colour, lw=0 if fill else 1.2, ax=ax)  # fmt: skip
+        threshold, tar = mine[["threshold", "tar"]].iloc[0]
+        ax.axvline(threshold, color=INK, lw=1, zorder=4)
+        ax.set(xlim=(0, mine["end"].max()), ylim=(0, 1.55), xlabel="", ylabel="", yticks=[])
+        ax.spines["left"].set_visible(False)
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+        ax.set_title(MODEL_LABELS[model])
+        ax.text(threshold, 1.54, f" ← {percent(tar)}", va="top", fontsize=8)
+    first = axes[0, 0]
+    plots.direct_label(first, 0.02, 0.55, "same\nperson", "#4A7396")
+    end = 0.97 * first.get_xlim()[1]
+    plots.direct_label(first, end, 1.16, "different people", IMPOSTOR_COLOUR, ha="right")
+    axes[-1, 0].set_xlabel("Distance (small is alike)", loc="left")
     return fig
-
-
-def _places(models) -> dict[str, tuple[int, int]]:
-    """Row and column of each pipeline: a row a network, one column a feed."""
-    networks = list(dict.fromkeys(PIPELINES[m].recogniser for m in MODELS if m in models))
-    feeds = list(dict.fromkeys(row.feed for row in PIPELINES.values()))
-    return {
-        m: (networks.index(PIPELINES[m].recogniser), feeds.index(PIPELINES[m].feed))
-        for m in MODELS
-        if m in models
-    }
-
-
-def _panel(ax, data: pd.DataFrame, model: str, first: bool) -> None:
-    for kind, colour, look in (
-        ("genuine", GENUINE_COLOUR, {"fill": True, "lw": 0, "alpha": 0.75}),
-        ("impostor", IMPOSTOR_COLOUR, {"fill": False, "lw": 1.2}),
-    ):
-        part = data[data["kind"] == kind]
-        edges = [*part["start"], part["end"].iloc[-1]]
-        sns.histplot(x=part["start"], weights=part["share"] / part["share"].max(), bins=edges,
-                     element="step", color=colour, ax=ax, **look)  # fmt: skip
-    threshold, tar = data[["threshold", "tar"]].iloc[0]
-    ax.axvline(threshold, color=INK, lw=1, zorder=4)
-    ax.set(xlim=(0, data["end"].max()), ylim=(0, 1.35), xlabel="", ylabel="", yticks=[])
-    ax.spines["left"].set_visible(False)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.set_title(MODEL_LABELS[model])
-    ax.annotate(f"← {percent(tar)} accepted", (threshold, 1.33), xytext=(4, 0),
-                textcoords="offset points", va="top", fontsize=8)  # fmt: skip
-    if first:
-        plots.direct_label(ax, 0.02, 0.55, "same\nperson", "#4A7396")
-        plots.direct_label(ax, 0.97 * data["end"].max(), 0.85, "different\npeople",
-                           IMPOSTOR_COLOUR, ha="right")  # fmt: skip
