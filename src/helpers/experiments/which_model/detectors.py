@@ -91,7 +91,9 @@ def _enrolled(dataset, ids, detector, read, progress) -> pd.DataFrame:
     """
     files = fetch.local_files(dataset, ids)
     functions = _functions(detector)
-    bar = tqdm(files.itertuples(), f"{detector}, {dataset}", len(files), disable=not progress or None)
+    bar = tqdm(
+        files.itertuples(), f"{detector}, {dataset}", len(files), disable=not progress or None
+    )
     rows = [_enrol_one(row.id, row.path, read, functions) for row in bar]
     columns = ["id", "width", "height", "box_x", "box_y", "box_w", "box_h"]
     return pd.DataFrame(rows).reindex(columns=[*columns, *pipelines.MODELS])
