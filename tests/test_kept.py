@@ -89,6 +89,7 @@ def test_the_same_file_on_both_sides_is_no_false_match(tmp_path, cache):
     for name in ("000.png", "001.png"):
         (gallery / f"copy of {name}").write_bytes((probes / name).read_bytes())
     (gallery / "notes.txt").write_text("x")
+    (gallery / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     people, scores = gathered(probes, gallery)
     result = congress_test.run(people, scores, "0.0001")
     assert result.summary["falsely_matched"] == 0
@@ -97,6 +98,7 @@ def test_the_same_file_on_both_sides_is_no_false_match(tmp_path, cache):
     text = report(result, "")
     assert "identical images         2 in the gallery are searched as well: left out" in text
     assert "with nobody left out 2 falsely matched" in text
+    assert "without a face           1 images of the gallery: not in it" in text
     assert f"ignored                  in {gallery}: 1 file (no image)" in text
     json.dumps(congress_test.as_json(result), allow_nan=False)
 
