@@ -427,7 +427,7 @@ def _start_or_resume(parts: Path, description: dict) -> None:
         plan.unlink(missing_ok=True)  # first: without its plan no part counts
         shutil.rmtree(parts)
     private_folder(parts)
-    with write_atomically(plan) as half:
+    with write_atomically(plan, private=True) as half:
         half.write_text(wanted)
 
 
