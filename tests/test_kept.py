@@ -206,7 +206,7 @@ def test_a_damaged_file_of_the_cache_is_made_again(tmp_path, cache, at, capfd):
 
 
 @pytest.mark.parametrize("what", ["failures", "truncated", "empty", "text"])
-def test_a_spoilt_file_of_the_cache_is_made_again(tmp_path, cache, what):
+def test_a_spoilt_file_of_the_cache_is_made_again(tmp_path, cache, what, capfd):
     probes = scenes(tmp_path / "probes", 9)
     (probes / "broken.png").write_bytes(b"x")
     path = kept.enrolled(images.listed(probes), probes, "SFace", "yunet", 1, False)
@@ -217,6 +217,8 @@ def test_a_spoilt_file_of_the_cache_is_made_again(tmp_path, cache, what):
         path.write_bytes({"truncated": whole[0][:-9], "empty": b"", "text": b"x" * 99}[what])
     assert kept.enrolled(images.listed(probes), probes, "SFace", "yunet", 1, False) == path
     assert (path.read_bytes(), enrolment.failures_path(path).read_bytes()) == whole
+    said = capfd.readouterr().err
+    assert said.startswith(str(path)) and said.count("\n") == 1 and "made again" in said
 
 
 def test_a_damaged_batch_of_an_interrupted_run_is_done_again(tmp_path, cache, capfd, monkeypatch):

@@ -101,6 +101,8 @@ def enrol(
         if _is_made(out, description, images):  # by whoever was waited for
             shutil.rmtree(parts, ignore_errors=True)  # of a run killed just before its end
             return _counts(out)
+        if out.exists() and read_description(out) == description:
+            say(f"{out} or the failures beside it are damaged: they are made again")
         try:
             _enrol(images, out, parts, config, description, workers, progress)
         except OSError as error:
