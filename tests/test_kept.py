@@ -89,6 +89,7 @@ def test_the_same_file_on_both_sides_is_no_false_match(tmp_path, cache):
     for name in ("000.png", "001.png"):
         (gallery / f"copy of {name}").write_bytes((probes / name).read_bytes())
     (gallery / "notes.txt").write_text("x")
+    (gallery / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic")
     people, scores = gathered(probes, gallery)
     result = congress_test.run(people, scores, "0.0001")
     assert result.summary["falsely_matched"] == 0
@@ -97,6 +98,7 @@ def test_the_same_file_on_both_sides_is_no_false_match(tmp_path, cache):
     text = report(result, "")
     assert "identical images         2 in the gallery are searched as well: left out" in text
     assert "with nobody left out 2 falsely matched" in text
+    assert "without a face           1 images of the gallery: not in it" in text
     assert f"ignored                  in {gallery}: 1 file (no image)" in text
     json.dumps(congress_test.as_json(result), allow_nan=False)
 
@@ -204,7 +206,7 @@ def test_a_damaged_file_of_the_cache_is_made_again(tmp_path, cache, at, capfd):
 
 
 @pytest.mark.parametrize("what", ["failures", "truncated", "empty", "text"])
-def test_a_spoilt_file_of_the_cache_is_made_again(tmp_path, cache, what):
+def test_a_spoilt_file_of_the_cache_is_made_again(tmp_path, cache, what, capfd):
     probes = scenes(tmp_path / "probes", 9)
     (probes / "broken.png").write_bytes(b"x")
     path = kept.enrolled(images.listed(probes), probes, "SFace", "yunet", 1, False)
@@ -215,6 +217,8 @@ def test_a_spoilt_file_of_the_cache_is_made_again(tmp_path, cache, what):
         path.write_bytes({"truncated": whole[0][:-9], "empty": b"", "text": b"x" * 99}[what])
     assert kept.enrolled(images.listed(probes), probes, "SFace", "yunet", 1, False) == path
     assert (path.read_bytes(), enrolment.failures_path(path).read_bytes()) == whole
+    said = capfd.readouterr().err
+    assert said.startswith(str(path)) and said.count("\n") == 1 and "made again" in said
 
 
 def test_a_damaged_batch_of_an_interrupted_run_is_done_again(tmp_path, cache, capfd, monkeypatch):

@@ -623,7 +623,7 @@ def test_bad_input_costs_nothing(amazon, sides, tmp_path):
 
 
 def test_a_gallery_without_a_face(amazon, sides, tmp_path):
-    photographs(tmp_path / "views", ["landscape"])
+    photographs(tmp_path / "views", ["landscape, there"])
     text = call(amazon, *sides[:2], "--gallery", tmp_path / "views", status=2)
     assert "no face in any photograph of the gallery" in text
 

@@ -101,6 +101,8 @@ def enrol(
         if _is_made(out, description, images):  # by whoever was waited for
             shutil.rmtree(parts, ignore_errors=True)  # of a run killed just before its end
             return _counts(out)
+        if out.exists() and read_description(out) == description:
+            say(f"{out} or the failures beside it are damaged: they are made again")
         try:
             _enrol(images, out, parts, config, description, workers, progress)
         except OSError as error:
@@ -427,7 +429,7 @@ def _start_or_resume(parts: Path, description: dict) -> None:
         plan.unlink(missing_ok=True)  # first: without its plan no part counts
         shutil.rmtree(parts)
     private_folder(parts)
-    with write_atomically(plan) as half:
+    with write_atomically(plan, private=True) as half:
         half.write_text(wanted)
 
 

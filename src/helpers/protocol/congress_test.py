@@ -75,7 +75,7 @@ def gather(
         return people_searched(), score_store.load_scores(f"utkface-{model}")
     config = shipping.configuration(model, detector)
     people, probe_rows, passed = _side(probes, config, labels, workers, progress)
-    _, gallery_rows, passed_too = _side(gallery, config, None, workers, progress)
+    stored, gallery_rows, passed_too = _side(gallery, config, None, workers, progress)
     if gallery == "utkface":
         faces = galleries.load_utkface()
         gallery_rows = gallery_rows[gallery_rows["id"].isin(faces.loc[faces["adult"], "id"])]
@@ -113,6 +113,7 @@ def gather(
         "same_person_rule": rule,
         "failures_known": known,
         "identical_images": int(searched_too.sum()),
+        "gallery_failures": 0 if stored is None else len(stored) - len(gallery_rows),
         "ignored": [f"in {a}: {b}" for a, b in ((probes, passed), (gallery, passed_too)) if b],
     }
     return people, found._replace(description=found.description | more)
@@ -252,7 +253,7 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
         "falsely_matched_p90_left_out": int(flags["p90"].sum()) if p90 else None,
         "genuine_p90": p90,
     }
-    for key in ("identical_images", "ignored"):  # of what ships nothing is known of either
+    for key in ("gallery_failures", "identical_images", "ignored"):  # of one's own photographs
         if found := scores.description.get(key):
             summary[key] = found
     by_group = within = pd.DataFrame()

@@ -29,6 +29,11 @@ def report(result: congress_test.Result, title: str) -> str:
         f"{s['gallery_faces']:,} faces",
         *(f"  ignored                  {text}" for text in s.get("ignored", ())),
         f"  failures to enrol        {_failures(s['failures_to_enrol'])}",
+        *(
+            f"  without a face           {n:,} images of the gallery: not in it"
+            for n in [s.get("gallery_failures")]
+            if n
+        ),
         f"  falsely matched (FPIR)   {numbers.rate(s['falsely_matched'], s['searched'], *low)}",
         f"  implied FMR              {'' if s.get('pairs_complete', True) else 'at least '}"
         f"{s['pairs_at_threshold']:,} of {s['comparisons']:,} "

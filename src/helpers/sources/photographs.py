@@ -173,7 +173,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         white = 2 ** tags.get(258, (16,))[0] - 1  # BitsPerSample
     elif white is None:
         raise Unreadable("unknown range", "32-bit integers")
-    grey = np.asarray(image, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # numbers that are none are refused below
+        grey = np.asarray(image, dtype=np.float64)
     low, high = grey.min(), grey.max()
     if not 0 <= low <= high <= white:  # and NaN
         raise Unreadable("unknown range", f"{low:g} to {high:g}, white would be {white:g}")
