@@ -202,13 +202,13 @@ def test_print_keeps_rates_whole_and_drops_the_way_to_other_pages(tmp_path):
             "1", outputs=[nbformat.v4.new_output("display_data", data)], execution_count=1
         ),
         nbformat.v4.new_markdown_cell(
-            "Next: [the people](01-the-people.ipynb). Back to [x](y.ipynb)."
+            "Next: [galleries, people](01-the-people.ipynb). Back to [x](y.ipynb)."
         ),
     ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "02-x.ipynb")
     text = printing.collected([tmp_path / "02-x.ipynb"], entries())
     assert "6.2\u00a0%" in text and "4.5–\u20608.6" in text and "a/\u200ba/" in text
-    assert text.count("<col ") == 2 and "the people" not in text
+    assert text.count("<col ") == 2 and "galleries, people" not in text
 
 
 def test_an_unknown_placeholder_is_an_error():

@@ -249,5 +249,8 @@ def show_confidence() -> pd.DataFrame:
 def show_stated() -> pd.DataFrame:
     """What reports of the published tests say of thresholds and counts."""
     table = pd.read_csv(DATA / "published" / "thresholds.csv", keep_default_na=False)
-    table["value"] = table["value"].replace("", "not stated")
+    table["value"] = [
+        f"{int(v):,}" if v.isdecimal() and int(v) >= 10_000 else v or "not stated"
+        for v in table["value"]
+    ]
     return table[["study", "quantity", "value"]].rename(columns=str.capitalize)
