@@ -87,6 +87,10 @@ def test_home_is_the_home_folder_wherever_a_path_comes_in(faces, monkeypatch):
     monkeypatch.setenv("CONGRESS_TEST_CACHE", "~/cache")
     monkeypatch.setenv("CONGRESS_TEST_MIRROR", "~/mirror")
     assert (cache_dir(), mirror_dir()) == (faces / "cache", (faces / "mirror").resolve())
+    monkeypatch.setenv("CONGRESS_TEST_MIRROR", " ")
+    assert mirror_dir() is None
+    text = refused("import", "people", "people.parquet", "--store=~nobody-of-that-name")
+    assert "nobody's home folder" in text and not list(faces.glob("~*"))
 
 
 @pytest.mark.parametrize(
