@@ -138,7 +138,7 @@ def kill_services(folder: Path, kills: int, chance: random.Random) -> Counter:
         for each in clients:
             each.start()
         enough = (number + 1) * len(names) // (kills + 1)
-        while len(acknowledged) < enough:
+        while len(acknowledged) < enough and any(each.is_alive() for each in clients):
             time.sleep(0.001)
         time.sleep(chance.uniform(0, 0.02))
         killed(process)

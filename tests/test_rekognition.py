@@ -579,7 +579,15 @@ def test_a_collection_of_another_run_is_left_alone(amazon, sides):
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:8018", "http://", "ftp://x", "http://a b", "http://127.0.0.1:99999", "x"]
+    "url",
+    [
+        "127.0.0.1:8018",
+        "http://",
+        "ftp://x",
+        "http://a b",
+        "http://127.0.0.1:99999",
+        "http://x/\x1b[2J",
+    ],
 )
 def test_an_address_that_is_none_will_never_go_on(sides, url):
     local = type("Local", (), {"url": url})()

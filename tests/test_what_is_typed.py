@@ -87,6 +87,10 @@ def test_home_is_the_home_folder_wherever_a_path_comes_in(faces, monkeypatch):
     monkeypatch.setenv("CONGRESS_TEST_CACHE", "~/cache")
     monkeypatch.setenv("CONGRESS_TEST_MIRROR", "~/mirror")
     assert (cache_dir(), mirror_dir()) == (faces / "cache", (faces / "mirror").resolve())
+    monkeypatch.setenv("CONGRESS_TEST_MIRROR", " ")
+    assert mirror_dir() is None
+    text = refused("import", "people", "people.parquet", "--store=~nobody-of-that-name")
+    assert "nobody's home folder" in text and not list(faces.glob("~*"))
 
 
 @pytest.mark.parametrize(
@@ -227,6 +231,8 @@ def test_an_exported_collection_is_searched_and_takes_no_failures_of_another(fac
 
 
 def test_files_with_dots_in_their_names_share_nothing(faces):
+    source = ROOT / "src" / "helpers"
+    assert not [p for p in source.rglob("*.py") if ".with_suffix(" in p.read_text("utf-8")]
     names = ("gallery.2018", "gallery.2019", "gallery.2018.parquet")
     made = [enrolment.failures_path(faces / name).name for name in names]
     assert made == [f"{n.removesuffix('.parquet')}.failures.csv" for n in names]
@@ -282,6 +288,13 @@ def test_a_text_that_is_empty_is_not_taken_for_none(faces):
     for option in ("--endpoint-url", "--region"):
         assert "it is empty" in call("run", "--engine", "rekognition", option, "", status=2)
     assert "it is empty" in call("validate", "--model", "", status=2)
+
+
+@pytest.mark.parametrize(
+    "option", ["--yes", "--delete-collection", "--endpoint-url=http://x", "--region=us-east-1"]
+)
+def test_what_is_meant_for_amazon_is_not_passed_over(faces, option):
+    assert "for --engine rekognition" in refused(*RUN, option)
 
 
 # ---- what is printed

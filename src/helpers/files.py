@@ -16,10 +16,13 @@ DATASET = "dataset:"  # before a name: the dataset, whatever lies in the folder
 
 
 def typed(text: str | Path) -> Path:
-    """The path that a user means; ~ is the home folder. Raises UserError for an empty text."""
+    """The path that a user means; ~ is the home folder. Raises UserError where there is none."""
     if not str(text).strip():
         raise UserError("a path is empty: name a file or a folder (. is the one you are in)")
-    return Path(os.path.expanduser(text))
+    path = os.path.expanduser(text)
+    if str(path).startswith("~"):
+        raise UserError(f"{text}: nobody's home folder; what is really called so is ./{text}")
+    return Path(path)
 
 
 def output(text: str | Path) -> Path:

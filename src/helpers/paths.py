@@ -28,5 +28,5 @@ def mirror_dir() -> Path | None:
 
 
 def _of(variable: str) -> Path | None:
-    value = os.environ.get(variable)
-    return Path(os.path.expanduser(value)) if value else None
+    value = os.environ.get(variable, "")
+    return Path(os.path.expanduser(value)) if value.strip() else None

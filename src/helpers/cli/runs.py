@@ -83,6 +83,10 @@ def run(
         agree = functools.partial(typer.confirm, err=True)  # stdout may be for a machine
         result, more = amazon.run(probes, gallery, threshold, labels, account, agree)
     elif engine == "open":
+        if region or endpoint_url or yes or delete_collection:
+            raise UserError(
+                "--region, --endpoint-url, --yes, --delete-collection are for --engine rekognition"
+            )
         policy.check(threshold, shipping.configuration(model, detector))
         digest = ""
         if registration:
@@ -103,7 +107,7 @@ def run(
         # the gallery side is never written: it may hold people whose identities are not published
         with write_atomically(csv_out) as half:
             result.members.to_csv(half, index=False, float_format="%.4f")
-    if delete_collection and not result.summary.get("collection_deleted"):
+    if delete_collection and not result.summary["collection_deleted"]:
         raise typer.Exit(1)  # why was said
 
 

@@ -209,6 +209,7 @@ def _check_address(url: str) -> None:
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        good = good and url.isprintable()
     except ValueError:  # a port that is none
         good = False
     if not good:
@@ -506,8 +507,8 @@ def run(
     goes to stderr, and nothing is asked that the journal answers. Raises UserError.
     """
     check_policy(policy)
+    client = make_client(account.region, account.endpoint_url)  # before all is read and hashed
     job = gather(probes, gallery, labels)
-    client = make_client(account.region, account.endpoint_url)
     with open_journal(job, client) as journal:
         try:
             later = _agreed(job, journal, client, account, agree)
