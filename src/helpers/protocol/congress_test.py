@@ -82,13 +82,13 @@ def gather(
     ids = pd.Series(gallery_faces.ids, index=gallery_faces.ids)
     second = shipping.load_dataset("second-portraits", model) if named else None
     clusters, same = ids, pd.DataFrame(columns=same_person.DECISIONS)
-    # legislators: identities are known, no member is among them
-    rule = gallery == "legislators" or (
+    known = (probes, gallery) == ("congress", "legislators")  # no member is among them
+    rule = known or (
         model in MODELS
         and detector == shipping.DETECTOR
         and len(ids) >= same_person.SMALLEST_GALLERY
     )
-    if rule and gallery != "legislators":
+    if rule and not known:
         collection.check_comparable(probe_faces, gallery_faces)
         clusters = same_person.identity_clusters([gallery_faces])
         near = collection.search(probe_faces, gallery_faces, top=same_person.DEPTH)
@@ -124,7 +124,7 @@ def _side(what, config, labels, workers, progress):
             people = people.merge(given, on="id", how="left")
     else:
         people = galleries.load_folder(Path(what), labels)
-        path = _folder_cache(people, config)
+        path = folder_cache(people, config)
         enrolment.enrol(people, path, config.model, config.detector, workers, progress)
     if people is not None and "id" in people:
         people = labelled(people.rename(columns={"id": "member_id"}))
@@ -138,7 +138,8 @@ def _side(what, config, labels, workers, progress):
     return people, faces
 
 
-def _folder_cache(images: pd.DataFrame, config) -> Path:
+def folder_cache(images: pd.DataFrame, config) -> Path:
+    """Where the face metadata of a folder's images (columns id, path) lie, once enrolled."""
     place = Path(images["path"].iloc[0]).resolve().parent
     key = hashlib.sha256(f"{place}|{len(images)}".encode()).hexdigest()[:16]
     return cache_dir() / "folders" / f"{key}-{config.model}-{config.detector}.parquet"

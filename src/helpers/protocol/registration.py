@@ -36,8 +36,8 @@ def register(
     config = shipping.configuration(model, detector)
     number, origin = policies.resolve(policy, None, config)
     return {
-        "probes": _side(probes),
-        "gallery": _side(gallery),
+        "probes": side(probes),
+        "gallery": side(gallery),
         "labels_sha256": sha256(labels) if labels else None,
         "configuration": config._asdict(),
         "weights_sha256": pipelines.weight_hashes(config),
@@ -46,7 +46,8 @@ def register(
     }
 
 
-def _side(what: str) -> str:
+def side(what: str) -> str:
+    """The digest that names a side: a named set, a folder of images or a face metadata file."""
     if str(what).endswith(".parquet"):
         if not Path(what).is_file():
             raise UserError(f"{what} does not exist")

@@ -1,0 +1,233 @@
+"""What the notebook of a test shows: tables as its readers see them, and which case it is."""
+
+import pandas as pd
+
+from helpers.own_test.measure import Measured
+from helpers.protocol import validity
+from helpers.show import numbers
+from helpers.show import validity as shown_validity
+from helpers.sources import groups as recorded
+
+FEW = 30  # people; a rate of fewer says little
+MANY = 600  # marks, the most that one picture shows
+FAR = 2  # a measured FMR further from its target than by this factor is unlike it
+
+
+def case(test: Measured) -> dict[str, bool]:
+    """What holds of a test: the conditions that cells of the template name."""
+    main, plan = test.runs[test.runs["main"]], test.about["parameters"]
+    gate = [verdict(row) for row in test.gate.to_dict("records")]
+    fmr = _fmr(test)
+    kinds = set(test.groups["kind"])
+    return {
+        "registered": bool(test.about["registered"]),
+        "exploratory": not test.about["registered"],
+        "someone": bool(main["falsely_matched"].gt(0).any()),
+        "several": len(main) > 1,
+        "service": bool(plan["rekognition"]),
+        "amazon": bool(plan["rekognition"]) and not plan["rekognition"].get("endpoint_url"),
+        "marks": int(main["searched"].iloc[0]) <= MANY,
+        "failures": bool(test.sides["failed"].gt(0).any()),
+        "ignored": bool(test.sides["ignored"].gt(0).any()),
+        "identical": bool(test.sides["identical"].gt(0).any()),
+        "shared": bool(test.sides["other_side"].gt(0).any()),
+        "file": len(test.labels) > 0,
+        "recorder": bool(plan["recorded_by"]),
+        "labels": bool({"group", "gender"} & kinds),
+        "group": "group" in kinds,
+        "both": "group and gender" in kinds,
+        "unknown": bool((~recorded.is_known(test.labels.query("kind == 'group'")["counted as"])
+                         & test.labels.query("kind == 'group'")["counted as"]
+                         .ne(recorded.NOT_RECORDED)).any()),
+        "few": bool(test.groups["searched"].lt(FEW).any()),
+        "compared": bool(main["ratio"].notna().any()),
+        "pairs": len(gate) > 0,
+        "passes": len(gate) > 0 and set(gate) == {"passes"},
+        "fails": "fails" in gate,
+        "unsaid": "too few pairs to say" in gate,
+        "calibrated": len(fmr) > 0,
+        "alike": len(fmr) > 0 and fmr["verdict"].eq("alike").all(),
+        "unlike": fmr["verdict"].isin(["more", "fewer"]).any() if len(fmr) else False,
+        "rule": bool(main["same_person_rule"].any()),
+        "candidates": bool(main[["same_person_pairs", "contested_pairs"]].gt(0).any(axis=None)),
+    }  # fmt: skip
+
+
+def verdict(row: dict) -> str:
+    """Of a row of the gate: "passes", "fails" or that the pairs are too few."""
+    try:
+        return "passes" if validity.passes(row) else "fails"
+    except ValueError:
+        return "too few pairs to say"
+
+
+def sides(test: Measured) -> pd.DataFrame:
+    """Who was searched in what: a row a side, and a pipeline where they differ."""
+    table = test.sides.drop(columns="pipeline")
+    same = not table.duplicated(["side", "given"]).any() or (
+        len(table.drop_duplicates()) == table["side"].nunique()
+    )
+    table = table.drop_duplicates() if same else test.sides
+    names = {"pipeline": "Pipeline", "side": "Side", "given": "Folder or file", "images": "Images",
+             "failed": "No face found", "reasons": "Why", "ignored": "Other files ignored",
+             "identical": "Copies of an image", "other_side": "Also on the other side"}  # fmt: skip
+    table = table.assign(side=table["side"].map({"searched": "Searched", "gallery": "Gallery"}))
+    whole = ["images", "failed", "ignored", "identical", "other_side"]
+    return table[[c for c in names if c in table]].astype(dict.fromkeys(whole, "Int64")).rename(
+        columns=names
+    )  # fmt: skip
+
+
+def labels(test: Measured) -> pd.DataFrame:
+    """The labels as given and as counted."""
+    names = {"kind": "Label", "as given": "As given", "counted as": "Counted as",
+             "people": "People"}  # fmt: skip
+    return test.labels.fillna("(empty)")[list(names)].rename(columns=names)
+
+
+def gate(test: Measured) -> pd.DataFrame:
+    """The validity gate, a row a pipeline."""
+    rows = []
+    for row in test.gate.to_dict("records"):
+        shown = shown_validity.as_shown(row)
+        rows.append(shown | {"pipeline": row["model"], "Verdict": verdict(row)})
+    return pd.DataFrame(rows).drop(columns=["portraits", "EER", "first"])
+
+
+def settings(test: Measured) -> pd.DataFrame:
+    """How many are matched at each setting."""
+    rows = []
+    for row in test.runs.to_dict("records"):
+        counted = row["falsely_matched"], row["searched"], row["fpir_low"], row["fpir_high"]
+        fixed = pd.isna(row["fpir_low"])
+        rows.append(
+            {
+                "Pipeline": row["pipeline"],
+                "Setting": row["setting"] + (" (this test's)" if row["main"] else ""),
+                "Threshold": row["threshold"],
+                "Falsely matched (FPIR)": numbers.rate(*(counted[:2] if fixed else counted)),
+                "Matches among all comparisons": ""
+                if pd.isna(row["implied_fmr"])
+                else f"{row['pairs_at_threshold']:,} of {row['comparisons']:,}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def rates(test: Measured) -> pd.DataFrame:
+    """FPIR at each setting with its interval: what `charts.rows` draws."""
+    names = {"pipeline": "section", "setting": "label", "fpir": "rate", "fpir_low": "low",
+             "fpir_high": "high", "falsely_matched": "count", "searched": "n"}  # fmt: skip
+    return test.runs[list(names)].rename(columns=names)
+
+
+def _fmr(test: Measured) -> pd.DataFrame:
+    """Calibrated settings: the FMR promised and the one measured here, and how they compare."""
+    table = test.runs[test.runs["target_fmr"].notna() & test.runs["comparisons"].gt(0)]
+    expected = table["target_fmr"] * table["comparisons"]
+    found = table["pairs_at_threshold"]
+    said = pd.Series("alike", table.index)
+    said[found > FAR * expected] = "more"
+    said[found < expected / FAR] = "fewer"
+    said[pd.concat([expected, found], axis=1).max(axis=1) < validity.MIN_ERRORS] = "too few to say"
+    return table.assign(expected=expected, verdict=said)
+
+
+def fmr(test: Measured) -> pd.DataFrame:
+    """What the calibrated settings promise, and what this gallery gave."""
+    rows = []
+    for row in _fmr(test).to_dict("records"):
+        rows.append(
+            {
+                "Pipeline": row["pipeline"],
+                "Calibrated to": numbers.one_in(row["target_fmr"]),
+                "Matches promised": f"{row['expected']:,.1f}",
+                "Matches here": f"{row['pairs_at_threshold']:,}",
+                "Comparisons": f"{row['comparisons']:,}",
+                "Here against promised": row["verdict"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def groups(test: Measured) -> pd.DataFrame:
+    """FPIR by recorded label at the test's setting, with who is few."""
+    table = test.groups
+    counted = table[["flagged", "searched", "low", "high"]].itertuples(index=False)
+    rate = [numbers.rate(*row) for row in counted]
+    return pd.DataFrame(
+        {
+            "Pipeline": table["pipeline"],
+            "Recorded": table["label"],
+            "Falsely matched (FPIR)": rate,
+            "Small number": ["fewer than 30" if n < FEW else "" for n in table["searched"]],
+        }
+    )
+
+
+def group_rates(test: Measured) -> pd.DataFrame:
+    """FPIR by recorded group, or gender without groups: what `charts.rows` draws."""
+    kinds = ["everybody", "group"] if "group" in set(test.groups["kind"]) else ["everybody",
+                                                                              "gender"]  # fmt: skip
+    table = test.groups[test.groups["kind"].isin(kinds)]
+    names = {"pipeline": "section", "label": "label", "fpir": "rate", "low": "low", "high": "high",
+             "flagged": "count", "searched": "n"}  # fmt: skip
+    return table[list(names)].rename(columns=names)
+
+
+def compared(test: Measured) -> pd.DataFrame:
+    """People of colour against white people at each setting: counts and ratios of rates."""
+    rows = []
+    for row in test.runs[test.runs["ratio"].notna()].to_dict("records"):
+        shown = {"Pipeline": row["pipeline"], "Setting": row["setting"]}
+        for side, name in (("colour", "Of colour"), ("white", "White")):
+            shown[name] = numbers.rate(int(row[f"{side}_flagged"]), int(row[f"{side}_searched"]))
+        shown["Ratio"] = _ratio(row, "ratio")
+        if pd.notna(row.get("ratio_within_sex")):
+            shown["Within recorded gender"] = _ratio(row, "ratio_within_sex")
+        rows.append(shown)
+    return pd.DataFrame(rows)
+
+
+def _ratio(row: dict, name: str) -> str:
+    ends = numbers.ratio_interval(row[f"{name}_low"], row[f"{name}_high"])
+    value = row[name]
+    return f"{'above any number' if value == float('inf') else f'{value:.2f}'} ({ends})"
+
+
+def same_person(test: Measured) -> pd.DataFrame:
+    """How many matches may be the person searched, as counts, at the test's setting."""
+    rows = []
+    for row in test.runs[test.runs["main"]].to_dict("records"):
+        looked = bool(row["same_person_rule"])
+        shown = {"Pipeline": row["pipeline"], "Looked for": "yes" if looked else "no"}
+        kinds = {"Falsely matched": "falsely_matched"}
+        if looked:
+            kinds = {
+                "Probably the same person, pairs": "same_person_pairs",
+                "Contested pairs": "contested_pairs",
+                "Gallery faces left out": "gallery_faces_left_out",
+                "Falsely matched, nobody left out": "falsely_matched_none_left_out",
+                **kinds,
+                "Falsely matched, contested left out": "falsely_matched_contested_left_out",
+            }
+        rows.append(shown | {name: int(row[key]) for name, key in kinds.items()})
+    return pd.DataFrame(rows).convert_dtypes()
+
+
+def misses(test: Measured) -> pd.DataFrame:
+    """At each setting: false matches of the search, and misses among the user's own pairs."""
+    table = test.misses.merge(test.runs, on=["pipeline", "setting"])
+    return pd.DataFrame(
+        {
+            "Pipeline": table["pipeline"],
+            "Setting": table["setting"],
+            "Falsely matched (FPIR)": [
+                numbers.rate(row["falsely_matched"], row["searched"])
+                for row in table.to_dict("records")
+            ],
+            "Misses (FNMR)": [
+                numbers.rate_of(row, "missed", "pairs", "fnmr") for row in table.to_dict("records")
+            ],
+        }
+    )
