@@ -11,6 +11,7 @@ from helpers.show import plots
 from helpers.show.style import IMPOSTOR_COLOUR, INK, styled
 
 ACROSS = 30  # marks in a row
+STEP = 0.145  # inches from mark to mark
 EMPTY = "#DADADA"
 
 
@@ -21,16 +22,17 @@ def people(runs: pd.DataFrame) -> Figure:
     """
     lines = math.ceil(runs["searched"].max() / ACROSS)
     with styled():
-        fig, axes = plots.new_figure(len(runs) * (0.45 + 0.14 * lines) + 0.35, len(runs))
+        fig, axes = plots.new_figure(len(runs) * (0.3 + STEP * lines) + 0.8, len(runs))
         for ax, row in zip(axes[:, 0], runs.to_dict("records"), strict=True):
             place = np.arange(row["searched"])
             on = place < row["falsely_matched"]
             x, y = place % ACROSS, place // ACROSS
-            ax.scatter(x[~on], y[~on], s=24, marker="s", color=EMPTY, lw=0)
-            ax.scatter(x[on], y[on], s=24, marker="s", color=IMPOSTOR_COLOUR, lw=0)
+            ax.scatter(x[~on], y[~on], s=42, marker="s", color=EMPTY, lw=0)
+            ax.scatter(x[on], y[on], s=42, marker="s", color=IMPOSTOR_COLOUR, lw=0)
             ax.set_title(f"{row['pipeline']}: {on.sum():,} of {len(on):,}", pad=5)
             ax.set_xlim(-0.8, ACROSS - 0.2)
             ax.set_ylim(lines - 0.3, -0.7)
+            ax.set_aspect("equal", anchor="NW")
             ax.set_xticks([])
             ax.set_yticks([])
             ax.spines[["left", "bottom"]].set_visible(False)

@@ -19,6 +19,7 @@ from helpers.faces.pipelines import MODEL_LABELS
 from helpers.files import write_atomically
 from helpers.own_test.plan import Plan, frozen, moved, registered, side
 from helpers.protocol import calibration, congress_test, own_pairs, policy, registration, shipping
+from helpers.show import numbers
 from helpers.sources import galleries, groups
 from helpers.statistics import intervals, rates
 
@@ -145,7 +146,7 @@ def _open(plan: Plan, model: str, workers, progress) -> dict[str, pd.DataFrame]:
     count = min(round(len(people) * ACLU), int((scores.best["portrait"] == "first").sum()))
     policies = [*_policies(plan, model), f"count:{max(1, count)}"]
     runs = {p: congress_test.run(people, scores, p) for p in policies}
-    settings = {p: policy.label(p) for p in runs}
+    settings = {p: _setting(p) for p in runs}
     found["runs"] = _runs(label, runs, settings, plan.threshold)
     found["groups"] = _groups(label, runs[plan.threshold].members)
     found["best"] = _best(label, runs[plan.threshold].members)
@@ -169,6 +170,12 @@ def _policies(plan: Plan, model: str) -> list[str]:
     fmrs = [f"fmr:{target:g}" for target in sorted(offered, reverse=True)]
     given = str(policy.parse(plan.threshold))
     return list(dict.fromkeys(["default", plan.threshold, *(f for f in fmrs if f != given)]))
+
+
+def _setting(given: str) -> str:
+    """A policy as the page names it."""
+    parsed = policy.parse(given)
+    return f"FMR {numbers.one_in(parsed.value)}" if parsed.kind == "fmr" else policy.label(parsed)
 
 
 def _runs(label: str, runs: dict, settings: dict, main: str) -> pd.DataFrame:
@@ -214,7 +221,7 @@ def _sides(label: str, config, probes: str, gallery: str) -> pd.DataFrame:
     rows, images = [], {}
     for name, what in (("searched", probes), ("gallery", gallery)):
         path = _metadata(what, config)
-        row: dict = {"pipeline": label, "side": name, "given": _shown(what)}
+        row: dict = {"pipeline": label, "side": name, "given": _shown(what, config.model)}
         images[name] = pd.Series(dtype=str)
         if path.is_file():
             failures = enrolment.read_failures(path)
@@ -253,12 +260,12 @@ def _identical(rows: pd.DataFrame, images: dict[str, pd.Series]) -> pd.DataFrame
 
 
 def _reasons(counts: dict[str, int]) -> str:
-    return ", ".join(f"{reason}: {n}" for reason, n in sorted(counts.items()))
+    return ", ".join(f"{n} {reason}" for reason, n in sorted(counts.items()))
 
 
-def _shown(what: str) -> str:
-    """A side as the page names it: no path of this machine."""
-    return what if what in registration.NAMED else Path(what).name
+def _shown(what: str, model: str = "") -> str:
+    """A side as the page names it: no path of this machine, no name of a pipeline."""
+    return what if what in registration.NAMED else Path(what).stem.replace(f"-{model}", "")
 
 
 def _labels(plan: Plan) -> pd.DataFrame:

@@ -22,7 +22,7 @@ FETCHED = re.compile(
 def make(nb, folder: Path, test: Measured) -> str:
     """The page as text. UserError where it would fetch something or show a photograph."""
     entries = {e["id"]: e for e in figures.read_index(folder / "figures")}
-    body = "\n".join(_cell(cell, entries, folder / "figures") for cell in nb.cells)
+    body = "\n".join(_cell(cell, entries, folder / "figures") for cell in pages.joined(nb.cells))
     body = LINK.sub(r'href="#\1"', body)
     title = re.search(r"<h1>(.*?)</h1>", body)
     css = (resources.files("helpers.own_test") / "page.css").read_text("utf-8")

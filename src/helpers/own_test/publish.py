@@ -26,6 +26,7 @@ CONSTANTS = (
     r"(?<![\d.,])28\b|1 in (?:1,000|10,000|100,000|1,000,000)\b|1e-[3-6]|90 %|95 %"
     r"|30,000(?= pairs)|125(?= people)|\b30 people|CC BY 4\.0"
 )
+PICTURE = re.compile(r"!\[|<(?!https?:|mailto:)[a-zA-Z/!]")
 
 
 def publish(
@@ -44,8 +45,9 @@ def publish(
     measure.measure(parameters, folder, agree, yes, workers)
     test = measure.read(folder)
     chosen = choose(nb, tables.case(test))
-    for old in (folder / FIGURES).glob("*"):  # of an earlier run, in which another case held
+    for old in (folder / FIGURES).glob("[ft]*-01-*"):  # of an earlier run with another case
         old.unlink()
+    (folder / FIGURES / "index.json").unlink(missing_ok=True)
     executed = _execute(chosen, folder, name)
     found = problems(executed, folder / FIGURES)
     if found:
@@ -98,8 +100,7 @@ def problems(nb, folder: Path) -> list[str]:
     for cell in nb.cells:
         if cell.cell_type == "code" and "Markdown(" in cell.source:
             found.append("a cell shows a computed sentence: type it")
-        if cell.cell_type == "markdown" and re.search(r"!\[|<\s*(?!/?(?:br|sub|sup)\b)[a-z]",
-                                                      prose.plain(cell.source)):  # fmt: skip
+        if cell.cell_type == "markdown" and PICTURE.search(re.sub("`[^`]*`", "", cell.source)):
             found.append("the text shows a picture or holds HTML: only figures that are saved may")
     entries = {e["id"] for e in figures.read_index(folder)}
     gone = {i for c in nb.cells for i in prose.cited(c.source)} - entries

@@ -61,21 +61,24 @@ def verdict(row: dict) -> str:
         return "too few pairs to say"
 
 
+def _told_apart(rows) -> pd.DataFrame:
+    """Rows as a table, without the column Pipeline where there is one pipeline only."""
+    table = pd.DataFrame(rows)
+    one = "Pipeline" in table and table["Pipeline"].nunique() == 1 and len(table) > 1
+    return table.drop(columns="Pipeline") if one else table
+
+
 def sides(test: Measured) -> pd.DataFrame:
     """Who was searched in what: a row a side, and a pipeline where they differ."""
-    table = test.sides.drop(columns="pipeline")
-    same = not table.duplicated(["side", "given"]).any() or (
-        len(table.drop_duplicates()) == table["side"].nunique()
-    )
-    table = table.drop_duplicates() if same else test.sides
-    names = {"pipeline": "Pipeline", "side": "Side", "given": "Folder or file", "images": "Images",
-             "failed": "No face found", "reasons": "Why", "ignored": "Other files ignored",
-             "identical": "Copies of an image", "other_side": "Also on the other side"}  # fmt: skip
-    table = table.assign(side=table["side"].map({"searched": "Searched", "gallery": "Gallery"}))
-    whole = ["images", "failed", "ignored", "identical", "other_side"]
-    return table[[c for c in names if c in table]].astype(dict.fromkeys(whole, "Int64")).rename(
-        columns=names
-    )  # fmt: skip
+    table = test.sides.drop(columns="pipeline").drop_duplicates()
+    if table["side"].duplicated().any():
+        table = test.sides
+    table = table.assign(side=table["side"].str.capitalize() + " (" + table["given"] + ")")
+    names = {"pipeline": "Pipeline", "side": "Side", "images": "Images", "failed": "Not enrolled",
+             "reasons": "Why", "identical": "Copies of an image",
+             "other_side": "Also on the other side", "ignored": "Other files ignored"}  # fmt: skip
+    table = table[[c for c in names if c in table]].rename(columns=names)
+    return table.astype(dict.fromkeys(table.select_dtypes("number"), "Int64"))
 
 
 def labels(test: Measured) -> pd.DataFrame:
@@ -103,15 +106,15 @@ def settings(test: Measured) -> pd.DataFrame:
         rows.append(
             {
                 "Pipeline": row["pipeline"],
-                "Setting": row["setting"] + (" (this test's)" if row["main"] else ""),
-                "Threshold": row["threshold"],
+                "Setting": row["setting"] + (" *" if row["main"] else ""),
                 "Falsely matched (FPIR)": numbers.rate(*(counted[:2] if fixed else counted)),
+                "Threshold": row["threshold"],
                 "Matches among all comparisons": ""
                 if pd.isna(row["implied_fmr"])
                 else f"{row['pairs_at_threshold']:,} of {row['comparisons']:,}",
             }
         )
-    return pd.DataFrame(rows)
+    return _told_apart(rows)
 
 
 def rates(test: Measured) -> pd.DataFrame:
@@ -147,7 +150,7 @@ def fmr(test: Measured) -> pd.DataFrame:
                 "Here against promised": row["verdict"],
             }
         )
-    return pd.DataFrame(rows)
+    return _told_apart(rows)
 
 
 def groups(test: Measured) -> pd.DataFrame:
@@ -155,7 +158,7 @@ def groups(test: Measured) -> pd.DataFrame:
     table = test.groups
     counted = table[["flagged", "searched", "low", "high"]].itertuples(index=False)
     rate = [numbers.rate(*row) for row in counted]
-    return pd.DataFrame(
+    return _told_apart(
         {
             "Pipeline": table["pipeline"],
             "Recorded": table["label"],
@@ -186,7 +189,7 @@ def compared(test: Measured) -> pd.DataFrame:
         if pd.notna(row.get("ratio_within_sex")):
             shown["Within recorded gender"] = _ratio(row, "ratio_within_sex")
         rows.append(shown)
-    return pd.DataFrame(rows)
+    return _told_apart(rows)
 
 
 def _ratio(row: dict, name: str) -> str:
@@ -218,7 +221,7 @@ def same_person(test: Measured) -> pd.DataFrame:
 def misses(test: Measured) -> pd.DataFrame:
     """At each setting: false matches of the search, and misses among the user's own pairs."""
     table = test.misses.merge(test.runs, on=["pipeline", "setting"])
-    return pd.DataFrame(
+    return _told_apart(
         {
             "Pipeline": table["pipeline"],
             "Setting": table["setting"],
