@@ -110,7 +110,7 @@ def test_its_best_scores_give_its_counts(congress):
     best = pd.read_csv(congress / "results/best.csv")
     for run in measure.read(congress).runs.to_dict("records"):
         scores = best.loc[best["pipeline"] == run["pipeline"], "score"]
-        assert (scores <= run["threshold"] + 1e-9).sum() == run["falsely_matched"]
+        assert (scores <= run["threshold"] + 1e-9).sum() == run["flagged"]
         assert (np.diff(scores[np.isfinite(scores)]) >= 0).all()  # sorted: no place is a person's
 
 
@@ -322,7 +322,7 @@ def test_a_service_side_by_side(mirror, tmp_path):
     ours, theirs = (part for _, part in test.runs.groupby("pipeline", sort=False))
     assert theirs["pipeline"].iloc[0] == "Service at another address (sface-native/yunet)"
     assert theirs["setting"].tolist()[:3] == ["80 % (default)", "95 %", "99 %"]
-    for column in ("searched", "gallery_faces", "failures_to_enrol", "falsely_matched"):
+    for column in ("searched", "gallery_faces", "failures_to_enrol", "flagged"):
         assert ours[column].iloc[0] == theirs[column].iloc[0], column
     sides = test.sides.groupby("side")[["images", "failed"]].nunique()
     assert (sides == 1).all(axis=None)

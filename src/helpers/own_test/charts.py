@@ -18,14 +18,14 @@ EMPTY = "#DADADA"
 def people(runs: pd.DataFrame) -> Figure:
     """A mark a person searched, a panel a pipeline: filled if taken for someone else.
 
-    runs: a row a pipeline, with the columns pipeline, searched and falsely_matched.
+    runs: a row a pipeline, with the columns pipeline, searched and flagged.
     """
     lines = math.ceil(runs["searched"].max() / ACROSS)
     with styled():
         fig, axes = plots.new_figure(len(runs) * (0.3 + STEP * lines) + 0.8, len(runs))
         for ax, row in zip(axes[:, 0], runs.to_dict("records"), strict=True):
             place = np.arange(row["searched"])
-            on = place < row["falsely_matched"]
+            on = place < row["flagged"]
             x, y = place % ACROSS, place // ACROSS
             ax.scatter(x[~on], y[~on], s=42, marker="s", color=EMPTY, lw=0)
             ax.scatter(x[on], y[on], s=42, marker="s", color=IMPOSTOR_COLOUR, lw=0)
@@ -40,10 +40,10 @@ def people(runs: pd.DataFrame) -> Figure:
 
 
 def rows(table: pd.DataFrame, xlabel: str) -> Figure:
-    """Rates with intervals, a row each; columns section, label, rate, low, high, count, n."""
-    sections = table["section"] if table["section"].nunique() > 1 else None
+    """FPIR with intervals; columns pipeline, label, searched, flagged, fpir, low, high."""
+    sections = table["pipeline"] if table["pipeline"].nunique() > 1 else None
     at = np.arange(float(len(table))) if sections is None else plots.row_positions(sections)
-    values = 100 * table[["rate", "low", "high"]].to_numpy(float)
+    values = 100 * table[["fpir", "low", "high"]].to_numpy(float)
     limit = max(1.05 * float(np.nanmax(values, initial=1)), 1)
     with styled():
         fig, axes = plots.new_figure(0.9 + 0.25 * (at[-1] + 1))
@@ -54,7 +54,7 @@ def rows(table: pd.DataFrame, xlabel: str) -> Figure:
         plots.dots(ax, marks, {n: {"color": INK} for n in marks["name"]})
         ax.set_ylim(at[-1] + 0.6, -0.6 if sections is None else at[0] - 1.6)
         plots.name_rows(ax, at, table["label"], sections, ("everybody",))
-        for y, k, n in zip(at, table["count"], table["n"], strict=True):
+        for y, k, n in zip(at, table["flagged"], table["searched"], strict=True):
             plots.note(ax, y, f"{k:,} of {n:,}", fontsize=8, color=INK)
         ax.set_xlim(0, limit)
         ax.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=3))

@@ -27,14 +27,16 @@ RESULTS = "results"
 TABLES = ("runs", "groups", "labels", "sides", "gate", "misses", "best")
 ACLU = policy.ACLU_COUNT / 535  # share of those searched that its test flagged
 SIMILARITIES = ("95", "99")  # percent, beside the default of a service
+# of a run's summary, as named here and in the table of groups
+COUNTS = {"searched": "searched", "falsely_matched": "flagged", "fpir": "fpir", "fpir_low": "low",
+          "fpir_high": "high"}  # fmt: skip
 KEPT = (
-    "threshold", "searched", "gallery_faces", "failures_to_enrol", "falsely_matched", "fpir",
-    "fpir_low", "fpir_high", "pairs_at_threshold", "comparisons", "implied_fmr",
-    "same_person_rule", "same_person_pairs", "contested_pairs", "gallery_faces_left_out",
-    "falsely_matched_none_left_out", "falsely_matched_contested_left_out", "names_withheld",
-    "colour_flagged", "colour_searched", "white_flagged", "white_searched",
-    "ratio", "ratio_low", "ratio_high",
-    "ratio_within_sex", "ratio_within_sex_low", "ratio_within_sex_high",
+    "threshold", "gallery_faces", "failures_to_enrol", "pairs_at_threshold", "comparisons",
+    "implied_fmr", "same_person_rule", "same_person_pairs", "contested_pairs",
+    "gallery_faces_left_out", "falsely_matched_none_left_out",
+    "falsely_matched_contested_left_out", "colour_flagged", "colour_searched", "white_flagged",
+    "white_searched", "ratio", "ratio_low", "ratio_high", "ratio_within_sex",
+    "ratio_within_sex_low", "ratio_within_sex_high",
 )  # fmt: skip
 
 
@@ -67,15 +69,14 @@ def results(plan: Plan, folder: Path | str = ".") -> Measured:
     plan: with paths as seen from the folder of the test. Raises UserError.
     """
     folder = Path(folder)
-    about = folder / RESULTS / "about.json"
-    if about.is_file():
-        kept = json.loads(about.read_text("utf-8"))
+    here = moved(plan, lambda p: str(folder / p))
+    if (folder / RESULTS / "about.json").is_file():
+        test = read(folder)
         # a reader of the page has the counts and not the photographs
-        given = (moved(plan, lambda p: str(folder / p)), kept["planned"])
-        there = all(Path(side(w, m)).exists() for m in plan.models for w in given[0][:2])
-        same = not there or json.loads(json.dumps(frozen(given[0]))) == kept["planned"]
-        if kept["parameters"] == plan._asdict() and same:
-            return read(folder)
+        there = all(Path(side(what, m)).exists() for m in plan.models for what in here[:2])
+        same = not there or json.loads(json.dumps(frozen(here))) == test.about["planned"]
+        if same and test.about["parameters"] == plan._asdict():
+            return test
     if plan.rekognition:
         raise UserError("the test has changed; congress-test publish asks the service again")
     measure(plan, folder, lambda question: False, progress=False)
@@ -184,7 +185,8 @@ def _runs(label: str, runs: dict, settings: dict, main: str) -> pd.DataFrame:
         parsed = policy.parse(p)
         target = parsed.value if parsed.kind == "fmr" else None
         row = {"pipeline": label, "setting": settings[p], "main": p == main, "target_fmr": target}
-        rows.append(row | {key: run.summary.get(key) for key in KEPT})
+        counted = {name: run.summary[key] for key, name in COUNTS.items()}
+        rows.append(row | counted | {key: run.summary.get(key) for key in KEPT})
     return pd.DataFrame(rows)
 
 

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from helpers.faces.pipelines import DEEPFACE, PIPELINES
 from helpers.own_test.measure import Measured
 from helpers.protocol import validity
 from helpers.show import numbers
@@ -22,7 +23,7 @@ def case(test: Measured) -> dict[str, bool]:
     return {
         "registered": bool(test.about["registered"]),
         "exploratory": not test.about["registered"],
-        "someone": bool(main["falsely_matched"].gt(0).any()),
+        "someone": bool(main["flagged"].gt(0).any()),
         "several": len(main) > 1,
         "service": bool(plan["rekognition"]),
         "amazon": bool(plan["rekognition"]) and not plan["rekognition"].get("endpoint_url"),
@@ -41,6 +42,7 @@ def case(test: Measured) -> dict[str, bool]:
                          .ne(recorded.NOT_RECORDED)).any()),
         "few": bool(test.groups["searched"].lt(FEW).any()),
         "compared": bool(main["ratio"].notna().any()),
+        "deepface": any(PIPELINES[m].feed == DEEPFACE for m in plan["models"] if m in PIPELINES),
         "pairs": len(gate) > 0,
         "passes": len(gate) > 0 and set(gate) == {"passes"},
         "fails": "fails" in gate,
@@ -93,16 +95,20 @@ def gate(test: Measured) -> pd.DataFrame:
     rows = []
     for row in test.gate.to_dict("records"):
         shown = shown_validity.as_shown(row)
+        for left_out in ("portraits", "EER", "first"):
+            del shown[left_out]
         rows.append(shown | {"pipeline": row["model"], "Verdict": verdict(row)})
-    return pd.DataFrame(rows).drop(columns=["portraits", "EER", "first"])
+    names = {"pipeline": "Pipeline", "genuine": "Genuine pairs", "failed": "Not compared",
+             "impostors": "Impostor pairs"}  # fmt: skip
+    return pd.DataFrame(rows).rename(columns=names)
 
 
 def settings(test: Measured) -> pd.DataFrame:
     """How many are matched at each setting."""
     rows = []
     for row in test.runs.to_dict("records"):
-        counted = row["falsely_matched"], row["searched"], row["fpir_low"], row["fpir_high"]
-        fixed = pd.isna(row["fpir_low"])
+        counted = row["flagged"], row["searched"], row["low"], row["high"]
+        fixed = pd.isna(row["low"])  # a count that the setting fixes has no interval
         rows.append(
             {
                 "Pipeline": row["pipeline"],
@@ -115,13 +121,6 @@ def settings(test: Measured) -> pd.DataFrame:
             }
         )
     return _told_apart(rows)
-
-
-def rates(test: Measured) -> pd.DataFrame:
-    """FPIR at each setting with its interval: what `charts.rows` draws."""
-    names = {"pipeline": "section", "setting": "label", "fpir": "rate", "fpir_low": "low",
-             "fpir_high": "high", "falsely_matched": "count", "searched": "n"}  # fmt: skip
-    return test.runs[list(names)].rename(columns=names)
 
 
 def _fmr(test: Measured) -> pd.DataFrame:
@@ -154,28 +153,14 @@ def fmr(test: Measured) -> pd.DataFrame:
 
 
 def groups(test: Measured) -> pd.DataFrame:
-    """FPIR by recorded label at the test's setting, with who is few."""
-    table = test.groups
-    counted = table[["flagged", "searched", "low", "high"]].itertuples(index=False)
-    rate = [numbers.rate(*row) for row in counted]
-    return _told_apart(
-        {
-            "Pipeline": table["pipeline"],
-            "Recorded": table["label"],
-            "Falsely matched (FPIR)": rate,
-            "Small number": ["fewer than 30" if n < FEW else "" for n in table["searched"]],
-        }
-    )
-
-
-def group_rates(test: Measured) -> pd.DataFrame:
-    """FPIR by recorded group, or gender without groups: what `charts.rows` draws."""
-    kinds = ["everybody", "group"] if "group" in set(test.groups["kind"]) else ["everybody",
-                                                                              "gender"]  # fmt: skip
-    table = test.groups[test.groups["kind"].isin(kinds)]
-    names = {"pipeline": "section", "label": "label", "fpir": "rate", "low": "low", "high": "high",
-             "flagged": "count", "searched": "n"}  # fmt: skip
-    return table[list(names)].rename(columns=names)
+    """FPIR by recorded label at the test's setting, a column a pipeline, with who is few."""
+    shown: dict = {}
+    for pipeline, table in test.groups.groupby("pipeline", sort=False):
+        shown["Recorded"] = table["label"].to_list()
+        counted = table[["flagged", "searched", "low", "high"]].itertuples(index=False)
+        shown[pipeline] = [numbers.rate(*row) for row in counted]
+        small = ["fewer than 30" if n < FEW else "" for n in table["searched"]]
+    return pd.DataFrame(shown | {"Small number": small})
 
 
 def compared(test: Measured) -> pd.DataFrame:
@@ -204,7 +189,7 @@ def same_person(test: Measured) -> pd.DataFrame:
     for row in test.runs[test.runs["main"]].to_dict("records"):
         looked = bool(row["same_person_rule"])
         shown = {"Pipeline": row["pipeline"], "Looked for": "yes" if looked else "no"}
-        kinds = {"Falsely matched": "falsely_matched"}
+        kinds = {"Falsely matched": "flagged"}
         if looked:
             kinds = {
                 "Probably the same person, pairs": "same_person_pairs",
@@ -226,8 +211,7 @@ def misses(test: Measured) -> pd.DataFrame:
             "Pipeline": table["pipeline"],
             "Setting": table["setting"],
             "Falsely matched (FPIR)": [
-                numbers.rate(row["falsely_matched"], row["searched"])
-                for row in table.to_dict("records")
+                numbers.rate(row["flagged"], row["searched"]) for row in table.to_dict("records")
             ],
             "Misses (FNMR)": [
                 numbers.rate_of(row, "missed", "pairs", "fnmr") for row in table.to_dict("records")
