@@ -10,8 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from helpers.show import plots
 from helpers.show.style import IMPOSTOR_COLOUR, INK, styled
 
-ACROSS = 30  # marks in a row
-STEP = 0.145  # inches from mark to mark
+ACROSS = ((100, 30), (math.inf, 60))  # up to so many people: marks in a row
 EMPTY = "#DADADA"
 
 
@@ -20,17 +19,20 @@ def people(runs: pd.DataFrame) -> Figure:
 
     runs: a row a pipeline, with the columns pipeline, searched and flagged.
     """
-    lines = math.ceil(runs["searched"].max() / ACROSS)
+    most = runs["searched"].max()
+    across = next(marks for upto, marks in ACROSS if most <= upto)
+    lines, step = math.ceil(most / across), 4.4 / across  # inches from mark to mark
+    size = (0.62 * 72 * step) ** 2
     with styled():
-        fig, axes = plots.new_figure(len(runs) * (0.3 + STEP * lines) + 0.8, len(runs))
+        fig, axes = plots.new_figure(len(runs) * (0.3 + step * lines) + 0.8, len(runs))
         for ax, row in zip(axes[:, 0], runs.to_dict("records"), strict=True):
             place = np.arange(row["searched"])
             on = place < row["flagged"]
-            x, y = place % ACROSS, place // ACROSS
-            ax.scatter(x[~on], y[~on], s=42, marker="s", color=EMPTY, lw=0)
-            ax.scatter(x[on], y[on], s=42, marker="s", color=IMPOSTOR_COLOUR, lw=0)
+            x, y = place % across, place // across
+            ax.scatter(x[~on], y[~on], s=size, marker="s", color=EMPTY, lw=0)
+            ax.scatter(x[on], y[on], s=size, marker="s", color=IMPOSTOR_COLOUR, lw=0)
             ax.set_title(f"{row['pipeline']}: {on.sum():,} of {len(on):,}", pad=5)
-            ax.set_xlim(-0.8, ACROSS - 0.2)
+            ax.set_xlim(-0.8, across - 0.2)
             ax.set_ylim(lines - 0.3, -0.7)
             ax.set_aspect("equal", anchor="NW")
             ax.set_xticks([])

@@ -168,9 +168,12 @@ def _policies(plan: Plan, model: str) -> list[str]:
     """The settings that the page compares: the default, the test's own, each FMR."""
     table = calibration.thresholds()
     offered = table.loc[(table["model"] == model) & (table["detector"] == "yunet"), "target_fmr"]
-    fmrs = [f"fmr:{target:g}" for target in sorted(offered, reverse=True)]
-    given = str(policy.parse(plan.threshold))
-    return list(dict.fromkeys(["default", plan.threshold, *(f for f in fmrs if f != given)]))
+    given = policy.parse(plan.threshold)
+    fmrs = {
+        t: plan.threshold if policy.Policy("fmr", t) == given else f"fmr:{t:g}" for t in offered
+    }
+    own = [] if plan.threshold in fmrs.values() else [plan.threshold]
+    return list(dict.fromkeys(["default", *own, *(fmrs[t] for t in sorted(fmrs, reverse=True))]))
 
 
 def _setting(given: str) -> str:

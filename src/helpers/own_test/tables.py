@@ -24,7 +24,7 @@ def case(test: Measured) -> dict[str, bool]:
         "registered": bool(test.about["registered"]),
         "exploratory": not test.about["registered"],
         "someone": bool(main["flagged"].gt(0).any()),
-        "several": len(main) > 1,
+        "most": bool((2 * main["flagged"] > main["searched"]).any()),
         "service": bool(plan["rekognition"]),
         "amazon": bool(plan["rekognition"]) and not plan["rekognition"].get("endpoint_url"),
         "marks": int(main["searched"].iloc[0]) <= MANY,
