@@ -34,8 +34,8 @@ KEPT = (
     "threshold", "gallery_faces", "failures_to_enrol", "pairs_at_threshold", "comparisons",
     "implied_fmr", "same_person_rule", "same_person_pairs", "contested_pairs",
     "gallery_faces_left_out", "falsely_matched_none_left_out",
-    "falsely_matched_contested_left_out", "colour_flagged", "colour_searched", "white_flagged",
-    "white_searched", "ratio", "ratio_low", "ratio_high", "ratio_within_sex",
+    "falsely_matched_contested_left_out", "names_withheld", "colour_flagged", "colour_searched",
+    "white_flagged", "white_searched", "ratio", "ratio_low", "ratio_high", "ratio_within_sex",
     "ratio_within_sex_low", "ratio_within_sex_high",
 )  # fmt: skip
 

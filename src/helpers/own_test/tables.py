@@ -198,6 +198,7 @@ def same_person(test: Measured) -> pd.DataFrame:
                 "Falsely matched, nobody left out": "falsely_matched_none_left_out",
                 **kinds,
                 "Falsely matched, contested left out": "falsely_matched_contested_left_out",
+                "Matched by contested faces alone": "names_withheld",
             }
         rows.append(shown | {name: int(row[key]) for name, key in kinds.items()})
     return pd.DataFrame(rows).convert_dtypes()
