@@ -69,7 +69,7 @@ def results(plan: Plan, folder: Path | str = ".") -> Measured:
     plan: with paths as seen from the folder of the test. Raises UserError.
     """
     folder = Path(folder)
-    here = moved(plan, lambda p: str(folder / p))
+    here = moved(plan, lambda p: os.path.abspath(folder / p))
     if (folder / RESULTS / "about.json").is_file():
         test = read(folder)
         # a reader of the page has the counts and not the photographs
@@ -104,7 +104,7 @@ def measure(
     plan: with paths as seen from the folder. agree, yes: as for `amazon.run`. Raises UserError,
     also where the registration says something else.
     """
-    here = moved(plan, lambda p: os.path.normpath(folder / p))
+    here = moved(plan, lambda p: os.path.abspath(folder / p))
     planned = frozen(here)
     digest = registered(plan, planned, folder)
     parts = []

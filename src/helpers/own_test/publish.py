@@ -53,7 +53,7 @@ def publish(
     if found:
         raise UserError("the page was not written:\n  " + "\n  ".join(found))
     text = page.make(executed, folder, test)
-    here = plan.moved(parameters, lambda p: os.path.normpath(folder / p))
+    here = plan.moved(parameters, lambda p: os.path.abspath(folder / p))
     if leaks := [n for n in _names(here.gallery) if n in text]:
         raise UserError(f"the page was not written: it names {leaks[0]!r}, a file of the gallery")
     nbformat.write(executed, folder / f"{name}-executed.ipynb")
