@@ -24,7 +24,7 @@ import search
 from helpers.errors import UserError
 from helpers.faces import collection
 from helpers.service import server, similarity
-from helpers.service.store import FaceStore
+from helpers.service.store import FaceStore, read_import
 
 HERE = Path(__file__).parent
 NAME = "benchmark"
@@ -118,7 +118,7 @@ def main() -> None:
         gallery = Path(name) / "gallery.parquet"
         search.make_gallery(arguments.model, arguments.gallery, gallery)
         store = FaceStore(Path(name) / "store")
-        store.import_faces(NAME, gallery)
+        store.import_faces(*read_import(NAME, gallery))
         faces = [face["face_id"] for face in store.faces(NAME)]
         store.close()
         loaded = collection.load_collection(gallery)

@@ -1,5 +1,7 @@
 """Collections of made-up faces, for tests that need no image and no model."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -71,7 +73,10 @@ def write(path, faces: Collection, failed=(), hashes=None) -> None:
     n = len(faces.ids)
     columns = {
         "id": list(faces.ids),
-        "image_sha256": [hashes[i] for i in faces.ids] if hashes else ["0" * 64] * n,
+        "image_sha256": [
+            hashes[i] if hashes else hashlib.sha256(i.encode() + e.tobytes()).hexdigest()
+            for i, e in zip(faces.ids, faces.embeddings, strict=True)
+        ],
         "detector_score": [0.9] * n,
         "face_size": [100.0] * n,
         "sharpness": [50.0] * n,

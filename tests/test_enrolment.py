@@ -22,6 +22,7 @@ from PIL import Image, ImageFile
 from helpers.errors import UserError
 from helpers.faces import enrolment, pipelines
 from helpers.files import sha256
+from helpers.sources import photographs
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -175,9 +176,9 @@ def test_a_decompression_bomb_is_refused_before_decoding(tmp_path, monkeypatch, 
 
 def test_the_limit_of_pixels_is_a_limit(tmp_path, monkeypatch):
     images.scene(1, 100, 50).save(tmp_path / "a.png")
-    monkeypatch.setattr(enrolment, "MAX_PIXELS", 5000)
+    monkeypatch.setattr(photographs, "MAX_PIXELS", 5000)
     assert enrolment.read_image(tmp_path / "a.png").shape == (50, 100, 3)
-    monkeypatch.setattr(enrolment, "MAX_PIXELS", 4999)
+    monkeypatch.setattr(photographs, "MAX_PIXELS", 4999)
     with pytest.raises(enrolment.Unreadable, match="100 x 50"):
         enrolment.read_image(tmp_path / "a.png")
 
@@ -188,7 +189,7 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(13, "Permission denied", str(tmp_path / "a.png"))
 
-    monkeypatch.setattr(enrolment.Image, "open", refuse)
+    monkeypatch.setattr(photographs.Image, "open", refuse)
     with pytest.raises(
         enrolment.Unreadable, match=r"^PermissionError: Permission denied$"
     ) as error:
@@ -289,14 +290,18 @@ def test_rows_say_where_they_come_from(tmp_path, fake):
     assert set(table.attrs["versions"]) == set(enrolment.VERSIONED)
 
 
-def test_progress_can_be_turned_off(tmp_path, fake, capfd):
+def test_progress_is_for_who_looks_on_and_never_for_a_log(tmp_path, fake, capfd, monkeypatch):
     listed = images.listed(small_set(tmp_path / "in"))
-    enrolment.enrol(listed, tmp_path / "a.parquet", "SFace", workers=1, progress=False)
+    for name, progress in (("a", False), ("b", True)):
+        enrolment.enrol(listed, tmp_path / f"{name}.parquet", "SFace", workers=1, progress=progress)
+        assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    enrolment.enrol(listed, tmp_path / "c.parquet", "SFace", workers=1, progress=False)
     assert capfd.readouterr() == ("", "")
-    enrolment.enrol(listed, tmp_path / "b.parquet", "SFace", workers=1, progress=True)
+    enrolment.enrol(listed, tmp_path / "d.parquet", "SFace", workers=1, progress=True)
     out, err = capfd.readouterr()
     assert out == "" and "enrol SFace: 100%" in err and "17/17" in err
-    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+    assert len({path.read_bytes() for path in tmp_path.glob("?.parquet")}) == 1
 
 
 def test_quality_is_measured_on_the_face(tmp_path):
@@ -417,8 +422,9 @@ def test_killed_at_any_step_the_same_call_ends_with_the_same_bytes(tmp_path, fak
         assert run(folder, out) == (FACES, 4)
         assert contents(tmp_path / f"{step}") == expected, f"killed at step {step}"
         step += 1
-    # a plan, two files for each of three batches, the table twice, its failures; then all parts
-    assert step == (1 + 2 * 3 + 3) + (1 + 2 * 3)
+    # a plan, two files for each of three batches, the table and its failures twice; then all parts
+    # and the lock
+    assert step == (1 + 2 * 3 + 4) + (1 + 2 * 3) + 1
 
 
 def locked(log: Path) -> bool:

@@ -23,7 +23,7 @@ from helpers.faces import collection, enrolment
 from helpers.protocol import shipping
 from helpers.service import server
 from helpers.service import store as face_store
-from helpers.service.store import FaceStore
+from helpers.service.store import FaceStore, read_import
 
 sys.path.insert(0, str(Path(__file__).parent))
 import boto
@@ -51,6 +51,13 @@ def store(tmp_path):
 
 def add(store, rows, description, name="c"):
     return [store.add(name, [row], description, row["id"])[0] for row in rows]
+
+
+def test_nobody_else_may_read_a_store(store, tmp_path, rows, faces):
+    store.create("c", MODEL)
+    add(store, rows[:1], faces.attrs)
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+    assert {p.stat().st_mode & 0o777 for p in (tmp_path / "store").iterdir()} == {0o600}
 
 
 def test_what_is_stored_is_what_was_given(store, tmp_path, rows, faces):
@@ -95,7 +102,7 @@ def test_a_search_finds_what_the_exact_search_finds(rows, faces, gone, limit, to
 
 
 def test_parquet_in_and_out_gives_the_same_faces(store, tmp_path, faces):
-    assert store.import_faces("c", PROBES) == len(faces)
+    assert store.import_faces(*read_import("c", PROBES)) == len(faces)
     out = tmp_path / "out.parquet"
     assert store.export_faces("c", out) == len(faces)
     back = enrolment.read_faces(out)
@@ -104,19 +111,19 @@ def test_parquet_in_and_out_gives_the_same_faces(store, tmp_path, faces):
 
 
 def test_an_import_is_all_or_nothing(store, tmp_path, faces):
-    store.import_faces("c", PROBES)
+    store.import_faces(*read_import("c", PROBES))
     with pytest.raises(UserError, match="already"):
-        store.import_faces("c", PROBES)
+        store.import_faces(*read_import("c", PROBES))
     twins = faces.head(2).assign(id=["a b", "a_b"])
     table = pa.Table.from_pylist(twins.to_dict("records"), schema=pa.schema(enrolment.COLUMNS))
     enrolment.write_faces(table, tmp_path / "twins.parquet", faces.attrs)
     with pytest.raises(UserError, match="a_b"):
-        store.import_faces("d", tmp_path / "twins.parquet")
+        store.import_faces(*read_import("d", tmp_path / "twins.parquet"))
     assert [c.id for c in store.collections()] == ["c"]
     (tmp_path / "x.parquet").write_bytes(b"PAR1")
     for wrong in ("x.parquet", "missing.parquet"):
         with pytest.raises(UserError):
-            store.import_faces("d", tmp_path / wrong)
+            store.import_faces(*read_import("d", tmp_path / wrong))
     with pytest.raises(UserError, match="no collection"):
         store.export_faces("d", tmp_path / "y.parquet")
 
@@ -125,7 +132,7 @@ def test_ids_of_any_kind_come_back(store, tmp_path, faces):
     odd = faces.head(3).assign(id=["a b/ü.jpg", "x" * 400, "plain"])
     table = pa.Table.from_pylist(odd.to_dict("records"), schema=pa.schema(enrolment.COLUMNS))
     enrolment.write_faces(table, tmp_path / "odd.parquet", faces.attrs)
-    store.import_faces("c", tmp_path / "odd.parquet")
+    store.import_faces(*read_import("c", tmp_path / "odd.parquet"))
     assert [f["external_image_id"] for f in store.faces("c")] == ["a_b__.jpg", "x" * 255, "plain"]
     store.export_faces("c", tmp_path / "back.parquet")
     assert set(enrolment.read_faces(tmp_path / "back.parquet")["id"]) == set(odd["id"])

@@ -115,7 +115,6 @@ def test_labels_are_joined_and_may_leave_images_out(folder, key):
         ("id,name\na.png,Ada\na.png,Eve\n", "repeated ids"),
         ("name,group\nAda,x\n", "needs a column id"),
         ("id,colour\na.png,x\n", "at least one of"),
-        ("id,gender\na.png,unknown\n", "'unknown'"),
         ("", "cannot read"),
         ('id,name\na.png,"Ada\n', "cannot read"),
     ],

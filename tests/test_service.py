@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 
 from helpers.errors import UserError
 from helpers.faces import collection, enrolment
+from helpers.paths import ROOT
 from helpers.protocol import shipping
 from helpers.service import operations as service
 from helpers.service import server, similarity
@@ -569,7 +570,7 @@ def test_a_service_ends_with_whoever_started_it(tmp_path):
     while time.monotonic() < deadline:
         try:
             raw(address)
-        except urllib.error.URLError:
+        except OSError:  # no connection, or one that was cut
             return
         time.sleep(0.2)
     pytest.fail("the service is still there")
@@ -582,10 +583,38 @@ def test_one_store_one_process_and_one_port(url, tmp_path):
         server.serve(tmp_path / "other", MODEL, port=int(url.rsplit(":", 1)[1]))
 
 
-@pytest.mark.parametrize("bucket", ["x", "x=", "=y", "x=missing", "x=README.md"])
-def test_a_bucket_is_a_folder_or_face_metadata(bucket):
-    with pytest.raises(UserError, match="NAME=PATH"):
+@pytest.mark.parametrize(
+    ("bucket", "why"),
+    [
+        ("xxx", "NAME=PATH"),
+        ("xxx=", "NAME=PATH"),
+        ("=src", "NAME=PATH"),
+        ("xxx=missing", "NAME=PATH"),
+        ("xxx=README.md", "no readable Parquet"),
+        ("xx=src", "2 characters, allowed are 3 to 255"),
+        ("x/x=src", "does not match"),
+        ("probes=src", "there is a bucket probes already"),
+    ],
+)
+def test_a_bucket_is_a_folder_or_face_metadata_with_a_name_of_its_own(bucket, why, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=why):
         server.buckets([bucket], MODEL)
+
+
+def test_a_bucket_at_home(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert server.buckets(["mine=~/photos"], MODEL)["mine"] == tmp_path / "photos"
+    with pytest.raises(UserError, match="a bucket mine already"):
+        server.buckets(["mine=~/photos", "mine=~/photos"], MODEL)
+
+
+def test_a_service_that_is_refused_leaves_no_store(tmp_path, url):
+    for bad in ({"bucket": ["x=src"]}, {"port": int(url.rsplit(":", 1)[1])}):
+        with pytest.raises(UserError):
+            server.serve(tmp_path / "store", MODEL, **({"port": 0} | bad))
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_model_without_a_scale(tmp_path):

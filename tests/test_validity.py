@@ -377,7 +377,7 @@ def test_a_file_is_not_found_in_itself():
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        ("", "is no CSV with the columns a and b"),
+        ("", "it is empty"),
         ("a0.jpg,b0.jpg\na1.jpg,b1.jpg\n", "no header with the columns a and b"),
         ("a,b,who\na0.jpg,b0.jpg,x\n", "a column 'who'; it may have a, b and same"),
         ("a,b\n", "a header and no pairs"),

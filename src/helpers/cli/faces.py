@@ -2,11 +2,23 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from helpers.cli.options import Detector, Model, Workers, app
+from helpers import files
+from helpers.cli.options import (
+    Detector,
+    Model,
+    Workers,
+    app,
+    argument_in,
+    dataset_or_path,
+    number,
+    path_in,
+    path_out,
+    say,
+)
 from helpers.errors import UserError
 
 DATASETS = ("rosters", "probes", "second-portraits", "returning", "delegates")
@@ -19,7 +31,7 @@ def fetch(
         list[str] | None, typer.Argument(help=f"Any of {', '.join(DATASETS)}; all but the last")
     ] = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="A copy of UTKFace: archive or folder")
+        Path | None, path_in("--from", help="A copy of UTKFace: archive or folder")
     ] = None,
 ) -> None:
     """Get portraits and rosters: from the cache, a mirror (CONGRESS_TEST_MIRROR), the network.
@@ -37,20 +49,26 @@ def fetch(
         if datasets != ["utkface"]:
             raise UserError("--from is for utkface alone: congress-test fetch utkface --from FILE")
         counts = sources.fetch_utkface(source, progress=sys.stderr.isatty())
-        typer.echo("utkface: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
+        say("utkface: " + ", ".join(f"{n:,} {what}" for what, n in counts.items()))
         if counts["missing"]:
             raise UserError(f"{counts['missing']:,} images of utkface were not in {source}")
         return
     report = sources.fetch(datasets, progress=sys.stderr.isatty())
-    typer.echo(sources.summary(report))
+    say(sources.summary(report))
     if (report["status"] == "failed").any():
         raise typer.Exit(1)
 
 
+def _images(text: str) -> str | Path:
+    return files.dataset_or_path(text, DATASETS[1:])  # the rosters are no images
+
+
 @app.command()
 def enrol(
-    images: Annotated[str, typer.Option(help="A folder of images, or the name of a dataset")],
-    out: Annotated[Path, typer.Option(help="Parquet file of face metadata to write")],
+    images: Annotated[
+        Any, dataset_or_path(_images, help="A folder of images, or the name of a dataset")
+    ],
+    out: Annotated[Path, path_out(help="Parquet file of face metadata to write")],
     model: Model = "dlib-native",
     detector: Detector = "yunet",
     workers: Workers = None,
@@ -64,31 +82,51 @@ def enrol(
     from helpers.sources import fetch as sources
     from helpers.sources import galleries
 
-    named = images in DATASETS[1:]  # the rosters are no images
-    files = sources.local_files(images) if named else galleries.load_folder(images)
-    faces, failures = enrolment.enrol(files, out, model, detector, workers)
-    typer.echo(f"{faces:,} faces enrolled in {out}, {failures:,} failures to enrol")
+    if isinstance(images, str):
+        found = sources.local_files(images)
+    else:
+        found = galleries.load_folder(images)
+    faces, failures = enrolment.enrol(found, out, model, detector, workers)
+    say(f"{faces:,} faces enrolled in {out}, {failures:,} failures to enrol")
+    if ignored := found.attrs.get("ignored"):
+        say(f"  ignored: {ignored}")
     if failures:
         reasons = enrolment.read_failures(out)["reason"].value_counts()
-        typer.echo("  " + ", ".join(f"{reason}: {n:,}" for reason, n in reasons.items()))
+        say("  " + ", ".join(f"{reason}: {n:,}" for reason, n in reasons.items()))
+
+
+@app.command()
+def forget(
+    folder: Annotated[Path, argument_in(help="A folder of images that was searched or tested")],
+) -> None:
+    """Delete what the cache keeps of a folder's photographs: the templates that run made of them.
+
+    The folder need not be there any more. Files that you named yourself (enrol, export) stay.
+    """
+    from helpers.faces import kept
+
+    say(f"{kept.forget(folder):,} files of face metadata deleted")
 
 
 @app.command()
 def search(
-    probes: Annotated[Path, typer.Option(help="Face metadata of the probes (.parquet)")],
-    gallery: Annotated[Path, typer.Option(help="Face metadata of the gallery (.parquet)")],
-    out: Annotated[Path, typer.Option(help="CSV of candidates to write")],
-    threshold: Annotated[float | None, typer.Option(help="Distance; default: no threshold")] = None,
+    probes: Annotated[Path, path_in(help="Face metadata of the probes (.parquet)")],
+    gallery: Annotated[Path, path_in(help="Face metadata of the gallery (.parquet)")],
+    out: Annotated[Path, path_out(help="CSV of candidates to write")],
+    threshold: Annotated[float | None, number(0, help="Distance; default: no threshold")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="At most so many candidates a probe")] = 10,
 ) -> None:
     """Search every probe in a gallery, exactly, and write the candidates."""
     from helpers.faces import collection
+    from helpers.protocol import policy
 
-    found = collection.search(
-        collection.load_collection(probes), collection.load_collection(gallery), threshold, top
-    )
-    found.to_csv(out, index=False, float_format="%.4f")
-    typer.echo(f"{len(found):,} candidates of {found['probe_id'].nunique():,} probes in {out}")
+    searched, enrolled = (collection.load_collection(path) for path in (probes, gallery))
+    if threshold is not None:
+        policy.check_distance(threshold, searched.metric)
+    found = collection.search(searched, enrolled, threshold, top)
+    with files.write_atomically(out) as half:
+        found.to_csv(half, index=False, float_format="%.4f")
+    say(f"{len(found):,} candidates of {found['probe_id'].nunique():,} probes in {out}")
 
 
 @app.command()
@@ -97,10 +135,10 @@ def validate(
         str | None, typer.Option(help="One pipeline, any deepface name; default: all that ship")
     ] = None,
     pairs: Annotated[
-        Path | None, typer.Option(help="CSV with the columns a and b: two files of a person a row")
+        Path | None, path_in(help="CSV with the columns a and b: two files of a person a row")
     ] = None,
-    images: Annotated[Path | None, typer.Option(help="The folder of the files in PAIRS")] = None,
-    csv_out: Annotated[Path | None, typer.Option("--csv", help="Write all numbers")] = None,
+    images: Annotated[Path | None, path_in(help="The folder of the files in PAIRS")] = None,
+    csv_out: Annotated[Path | None, path_out("--csv", help="Write all numbers")] = None,
     workers: Workers = None,
 ) -> None:
     """Ask whether a pipeline can tell people apart at all: the gate before any other result.
@@ -131,6 +169,7 @@ def validate(
         table = own_pairs.gate(pairs, images, model or "dlib-native", workers, progress)
     else:
         table = validity.gate(model, workers, progress)
+    say(shown.text(table))
     if csv_out:
-        table.to_csv(csv_out, index=False, float_format="%.6g")
-    typer.echo(shown.text(table))
+        with files.write_atomically(csv_out) as half:
+            table.to_csv(half, index=False, float_format="%.6g")

@@ -1,15 +1,30 @@
 """The command line itself, and the options that several commands share."""
 
 import errno
-from typing import Annotated
+import functools
+import math
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from helpers import files
 from helpers.errors import UserError
+
+GALLERIES = ("legislators", "utkface")
+SIDES = ("congress", *GALLERIES)
 
 
 class _Friendly(typer.core.TyperGroup):
     """Shows a UserError, or why a file cannot be used, as one sentence and exits with 2."""
+
+    def main(self, *args, **kwargs):
+        if hasattr(sys.stdout, "reconfigure"):
+            # a terminal without the letter gets a "?", and the run is not lost
+            sys.stdout.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx):
         try:
@@ -21,8 +36,19 @@ class _Friendly(typer.core.TyperGroup):
                 raise
             known = error.strerror and error.filename
             text, cause = f"{error.filename}: {error.strerror}" if known else str(error), error
-        typer.echo(f"congress-test: {text}", err=True)
+        say(f"congress-test: {text}".replace("\n", " "), err=True)
         raise typer.Exit(2) from cause
+
+
+def say(text: str, err: bool = False) -> None:
+    """Print a text, without what a name in it could do to a terminal."""
+    # not typer's echo: it takes an ASCII terminal for one of UTF-8
+    print("".join(map(_harmless, text)), file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def _harmless(c: str) -> str:
+    plain = c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs"
+    return c if plain else c.encode("unicode_escape", "surrogatepass").decode()
 
 
 app = typer.Typer(
@@ -33,6 +59,62 @@ app = typer.Typer(
     help="An open replication of the 2018 audit of face recognition on the US Congress. "
     "Scores are distances: small is alike.",
 )
+
+# ---- kinds of values: what each means is decided here, for every command
+
+path_in = functools.partial(typer.Option, parser=files.typed, metavar="PATH")
+path_out = functools.partial(typer.Option, parser=files.output, metavar="FILE")
+argument_in = functools.partial(typer.Argument, parser=files.typed)
+argument_out = functools.partial(typer.Argument, parser=files.output)
+
+
+def number(low: float, **more):
+    """An option that takes a finite number of at least `low`."""
+
+    def parse(value: str | float) -> float:
+        if not low <= float(value) < math.inf:
+            raise ValueError(f"{value} is not a number from {low:g} upwards")
+        return float(value)
+
+    return typer.Option(parser=parse, metavar="NUMBER", **more)
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+def _probes(text: str) -> str | Path:
+    found = files.dataset_or_path(text, SIDES)
+    if found in GALLERIES:
+        raise UserError(f"{found} is a gallery: --probes takes congress, a folder, face metadata")
+    return found
+
+
+def _gallery(text: str) -> str | Path:
+    return files.dataset_or_path(text, SIDES)
+
+
+def dataset_or_path(parser, **more):
+    """An option that takes the name of a dataset (then a str) or a path (then a Path)."""
+    return typer.Option(parser=parser, metavar="NAME|PATH", **more)
+
+
+words = functools.partial(typer.Option, parser=_words, metavar="TEXT")
+Probes = Annotated[
+    Any,  # str | Path: a dataset or a path
+    dataset_or_path(_probes, help="congress, a folder, face metadata", show_default="congress"),
+]
+Gallery = Annotated[
+    Any,  # str | Path: a dataset or a path
+    dataset_or_path(
+        _gallery,
+        help="legislators, utkface, a folder, face metadata",
+        show_default="legislators",
+    ),
+]
+Labels = Annotated[Path | None, path_in(help="CSV for your own probes: id, name, group, gender")]
 Model = Annotated[
     str, typer.Option(help="dlib-native, sface-native, facenet-native, or a name of deepface's")
 ]

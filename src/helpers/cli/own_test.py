@@ -1,37 +1,46 @@
 """Commands for a test of one's own: new, publish."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from helpers.cli.options import Workers, app
+from helpers.cli.options import (
+    Gallery,
+    Labels,
+    Probes,
+    Workers,
+    app,
+    argument_in,
+    path_in,
+    say,
+    words,
+)
 from helpers.errors import UserError
 
 
 @app.command()
 def new(
-    folder: Annotated[Path, typer.Argument(help="A folder to make, named as the test: my-test")],
-    probes: Annotated[str, typer.Option(help="congress, a folder, or face metadata")],
-    gallery: Annotated[str, typer.Option(help="legislators, a folder, or face metadata")],
-    labels: Annotated[
-        str, typer.Option(help="CSV for a folder of probes: id, name, group, gender")
-    ] = "",
-    recorded_by: Annotated[str, typer.Option(help="Who wrote the labels down, and how")] = "",
+    folder: Annotated[Path, argument_in(help="A folder to make, named as the test: my-test")],
+    probes: Probes,
+    gallery: Gallery,
+    labels: Labels = None,
+    recorded_by: Annotated[str | None, words(help="Who wrote the labels down, and how")] = None,
     pairs: Annotated[
-        str, typer.Option(help="CSV with the columns a and b: two files of a person a row")
-    ] = "",
+        Path | None, path_in(help="CSV with the columns a and b: two files of a person a row")
+    ] = None,
     images: Annotated[
-        str, typer.Option(help="The folder of the files in PAIRS; default: its")
-    ] = "",
+        Path | None, path_in(help="The folder of the files in PAIRS; default: its")
+    ] = (None),
     model: Annotated[
         list[str] | None, typer.Option(help="A pipeline; give it again for another beside it")
     ] = None,
     threshold: Annotated[str, typer.Option(help="default, a distance, fmr:1e-5")] = "default",
     engine: Annotated[str, typer.Option(help="open; rekognition: a service, too")] = "open",
-    region: Annotated[str | None, typer.Option(help="rekognition: where, e.g. us-east-1")] = None,
+    region: Annotated[str | None, words(help="rekognition: where, e.g. us-east-1")] = None,
     endpoint_url: Annotated[
-        str | None, typer.Option(help="rekognition: another address, e.g. of the local service")
+        str | None, words(help="rekognition: another address, e.g. of the local service")
     ] = None,
     exploratory: Annotated[
         bool, typer.Option("--exploratory", help="Register nothing; the page says so")
@@ -57,15 +66,22 @@ def new(
     service = {"region": region, "endpoint_url": endpoint_url} if engine == "rekognition" else {}
     models = model or ([] if service else ["dlib-native"])
     test = plan.Plan(
-        probes, gallery, models, service, labels, recorded_by, pairs, images, threshold, exploratory
-    )
+        probes=_text(probes), gallery=_text(gallery), models=models, rekognition=service,
+        labels=_text(labels), recorded_by=recorded_by or "", pairs=_text(pairs),
+        images=_text(images), threshold=threshold, exploratory=exploratory,
+    )  # fmt: skip
     plan.new(folder, test)
-    typer.echo(f"{folder}: read {folder / 'README.md'}, then congress-test publish {folder}")
+    say(f"{folder}: read {folder / 'README.md'}, then congress-test publish {folder}")
+
+
+def _text(given: str | Path | None) -> str:
+    """A dataset's name, a path that cannot be taken for one, or "" for nothing."""
+    return os.path.abspath(given) if isinstance(given, Path) else given or ""
 
 
 @app.command()
 def publish(
-    folder: Annotated[Path, typer.Argument(help="A folder made by new")],
+    folder: Annotated[Path, argument_in(help="A folder made by new")],
     workers: Workers = None,
     yes: Annotated[bool, typer.Option("--yes", help="rekognition: agree to the estimate")] = False,
 ) -> None:
@@ -80,4 +96,4 @@ def publish(
 
     agree = functools.partial(typer.confirm, err=True)
     page = publishing.publish(folder, agree, yes, workers)
-    typer.echo(f"{page} is one file to send or to put on a web site; figures/ has the data")
+    say(f"{page} is one file to send or to put on a web site; figures/ has the data")

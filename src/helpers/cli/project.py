@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from helpers.cli.options import Workers, app
+from helpers.cli.options import Workers, app, say
 
 
 @app.command()
@@ -24,7 +24,7 @@ def reproduce(
     study = "ACLU 2018"
     matched = published.number(study, "members falsely matched")
     searched = published.number(study, "members searched")
-    typer.echo(
+    say(
         f"The ACLU's test of July 2018 (Amazon Rekognition, threshold 80 %): {matched:.0f} of "
         f"{searched:.0f} members falsely matched ({matched / searched:.1%}).\n"
     )
@@ -33,12 +33,12 @@ def reproduce(
             result = congress_test.run(
                 *congress_test.gather("congress", gallery, "dlib-native"), policy
             )
-            typer.echo(report(result, f"Congress searched in {gallery}") + "\n")
+            say(report(result, f"Congress searched in {gallery}") + "\n")
     if notebooks:
-        typer.echo("Executing the notebooks, which write figures/ ...")
+        say("Executing the notebooks, which write figures/ ...")
         # the last ones first: among them is the longest, which would keep the others' core idle
         paths = sorted(NOTEBOOKS.glob("*.ipynb"), reverse=True)
-        execute_all(paths, ROOT / "build" / "notebooks", typer.echo)
+        execute_all(paths, ROOT / "build" / "notebooks", say)
 
 
 @app.command()
@@ -58,7 +58,7 @@ def verify(
 
     report = verification.verify(sample, workers)
     with pd.option_context("display.width", 160, "display.max_columns", None):
-        typer.echo(report.to_string(index=False))
+        say(report.to_string(index=False))
     if not report["agrees"].all():
         raise typer.Exit(1)
 
@@ -71,7 +71,7 @@ def cite(
     from helpers.site import citation
 
     entry = citation.find(figure)
-    typer.echo(f"{citation.plain(entry)}\n\n{citation.bibtex(entry)}")
+    say(f"{citation.plain(entry)}\n\n{citation.bibtex(entry)}")
 
 
 @app.command()

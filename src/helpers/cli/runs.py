@@ -7,41 +7,49 @@ from typing import Annotated
 
 import typer
 
-from helpers.cli.options import Detector, Model, Workers, app
+from helpers.cli.options import (
+    Detector,
+    Gallery,
+    Labels,
+    Model,
+    Probes,
+    Workers,
+    app,
+    number,
+    path_in,
+    path_out,
+    say,
+    words,
+)
 from helpers.errors import UserError
+from helpers.files import write_atomically
 
 
 @app.command()
 def run(
-    probes: Annotated[str, typer.Option(help="congress, a folder, or face metadata")] = "congress",
-    gallery: Annotated[
-        str, typer.Option(help="legislators, utkface, a folder, or face metadata")
-    ] = "legislators",
+    probes: Probes = "dataset:congress",
+    gallery: Gallery = "dataset:legislators",
     model: Model = "dlib-native",
     detector: Detector = "yunet",
     threshold: Annotated[
         str, typer.Option(help="default, a distance (rekognition: percent), fmr:1e-5, count:28")
     ] = "default",
-    labels: Annotated[
-        Path | None, typer.Option(help="CSV for a folder of probes: id, name, group, gender")
-    ] = None,
+    labels: Labels = None,
     json_out: Annotated[bool, typer.Option("--json", help="Print JSON instead")] = False,
     csv_out: Annotated[
-        Path | None, typer.Option("--csv", help="Write one row a person searched")
+        Path | None, path_out("--csv", help="Write one row a person searched")
     ] = None,
     registration: Annotated[
-        Path | None, typer.Option(help="Refuse anything but what this file froze (register)")
+        Path | None, path_in(help="Refuse anything but what this file froze (register)")
     ] = None,
     workers: Workers = None,
     engine: Annotated[str, typer.Option(help="open: open models; rekognition: Amazon's")] = "open",
-    region: Annotated[str | None, typer.Option(help="rekognition: where, e.g. us-east-1")] = None,
+    region: Annotated[str | None, words(help="rekognition: where, e.g. us-east-1")] = None,
     endpoint_url: Annotated[
-        str | None, typer.Option(help="rekognition: another address, e.g. of the local service")
+        str | None, words(help="rekognition: another address, e.g. of the local service")
     ] = None,
-    price: Annotated[float, typer.Option(min=0, help="rekognition: US dollars a photograph")] = (
-        0.001
-    ),
-    rate: Annotated[float, typer.Option(min=0.1, help="rekognition: calls a second")] = 5.0,
+    price: Annotated[float, number(0, help="rekognition: US dollars a photograph")] = 0.001,
+    rate: Annotated[float, number(0.1, help="rekognition: calls a second")] = 5.0,
     yes: Annotated[bool, typer.Option("--yes", help="rekognition: agree to the estimate")] = False,
     delete_collection: Annotated[
         bool, typer.Option("--delete-collection", help="rekognition: leave nothing at Amazon")
@@ -61,7 +69,7 @@ def run(
 
       congress-test run --engine rekognition --region us-east-1
     """
-    from helpers.protocol import congress_test
+    from helpers.protocol import congress_test, policy, shipping
     from helpers.show.report import report
 
     if engine == "rekognition":
@@ -69,10 +77,13 @@ def run(
 
         if (model, detector) != ("dlib-native", "yunet"):
             raise UserError("--model and --detector are for open models; Amazon has its own")
+        if registration:
+            raise UserError("--registration is for open models: it freezes a pipeline of theirs")
         account = amazon.Account(region, endpoint_url, price, rate, yes, delete_collection)
         agree = functools.partial(typer.confirm, err=True)  # stdout may be for a machine
         result, more = amazon.run(probes, gallery, threshold, labels, account, agree)
     elif engine == "open":
+        policy.check(threshold, shipping.configuration(model, detector))
         digest = ""
         if registration:
             from helpers.protocol import registration as registered
@@ -84,24 +95,27 @@ def run(
         more = f"\n  as registered            {registration}, SHA-256 {digest}" if digest else ""
     else:
         raise UserError(f"--engine is open or rekognition, not {engine!r}")
+    if json_out:
+        say(json.dumps(congress_test.as_json(result), indent=1, allow_nan=False))
+    else:
+        say(report(result, f"{probes} searched in {gallery}") + more)
     if csv_out:
         # the gallery side is never written: it may hold people whose identities are not published
-        result.members.to_csv(csv_out, index=False, float_format="%.4f")
-    if json_out:
-        typer.echo(json.dumps(congress_test.as_json(result), indent=1, allow_nan=False))
-    else:
-        typer.echo(report(result, f"{probes} searched in {gallery}") + more)
+        with write_atomically(csv_out) as half:
+            result.members.to_csv(half, index=False, float_format="%.4f")
+    if delete_collection and not result.summary.get("collection_deleted"):
+        raise typer.Exit(1)  # why was said
 
 
 @app.command()
 def register(
-    probes: Annotated[str, typer.Option(help="congress, a folder, or face metadata")],
-    gallery: Annotated[str, typer.Option(help="legislators, utkface, a folder, or face metadata")],
-    out: Annotated[Path, typer.Option(help="JSON file to write, once")],
+    probes: Probes,
+    gallery: Gallery,
+    out: Annotated[Path, path_out(help="JSON file to write, once")],
     model: Model = "dlib-native",
     detector: Detector = "yunet",
     threshold: Annotated[str, typer.Option(help="default, a distance, fmr:1e-5")] = "default",
-    labels: Annotated[Path | None, typer.Option(help="As for run")] = None,
+    labels: Labels = None,
 ) -> None:
     """Freeze a run before anybody is enrolled: people, gallery, pipeline, threshold, by digest.
 
@@ -113,5 +127,6 @@ def register(
     """
     from helpers.protocol import registration as registered
 
+    registered.refuse_existing(out)
     registered.write(registered.register(probes, gallery, model, detector, threshold, labels), out)
-    typer.echo(f"{out}: add your hypotheses and commit it before the run")
+    say(f"{out}: add your hypotheses and commit it before the run")

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from helpers.cli.options import app
+from helpers.cli.options import app, argument_in, argument_out, number, path_in, say
 
 
 @app.command()
 def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8018,
-    store: Annotated[Path, typer.Option(help="Folder of the collections; made if missing")] = Path(
+    store: Annotated[Path, path_in(help="Folder of the collections; made if missing")] = Path(
         "collections"
     ),
     model: Annotated[
@@ -25,7 +25,7 @@ def serve(
         list[str] | None,
         typer.Option(help="NAME=PATH: a folder of images, or face metadata, as an S3 bucket"),
     ] = None,
-    rate: Annotated[float | None, typer.Option(min=1, help="Requests a second, at most")] = None,
+    rate: Annotated[float | None, number(1, help="Requests a second, at most")] = None,
 ) -> None:
     """Search faces as Amazon Rekognition does: the same client, another endpoint_url.
 
@@ -43,7 +43,7 @@ def serve(
     from helpers.service import server
 
     def ready(url: str) -> None:
-        typer.echo(f"{url}  {model}, collections in {store}, until Ctrl-C")
+        say(f"{url}  {model}, collections in {store}, until Ctrl-C")
 
     server.serve(store, model, host, port, bucket or [], rate, ready)
 
@@ -51,27 +51,28 @@ def serve(
 @app.command("import")
 def import_collection(
     name: Annotated[str, typer.Argument(help="The new collection's name")],
-    faces: Annotated[Path, typer.Argument(help="Face metadata (.parquet), made by enrol")],
-    store: Annotated[Path, typer.Option(help="Folder of the collections")] = Path("collections"),
+    faces: Annotated[Path, argument_in(help="Face metadata (.parquet), made by enrol")],
+    store: Annotated[Path, path_in(help="Folder of the collections")] = Path("collections"),
 ) -> None:
     """Make a collection of the service from face metadata, without any image."""
-    from helpers.service.store import FaceStore
+    from helpers.service.store import FaceStore, read_import
 
+    read = read_import(name, faces)  # before a store is made for it
     with closing(FaceStore(store)) as opened:
-        typer.echo(f"{opened.import_faces(name, faces):,} faces in {name}")
+        say(f"{opened.import_faces(*read):,} faces in {name}")
 
 
 @app.command("export")
 def export_collection(
     name: Annotated[str, typer.Argument(help="A collection of the service")],
-    out: Annotated[Path, typer.Argument(help="Face metadata (.parquet) to write")],
-    store: Annotated[Path, typer.Option(help="Folder of the collections")] = Path("collections"),
+    out: Annotated[Path, argument_out(help="Face metadata (.parquet) to write")],
+    store: Annotated[Path, path_in(help="Folder of the collections")] = Path("collections"),
 ) -> None:
     """Write a collection of the service as face metadata, for `search` and `run`."""
     from helpers.service.store import FaceStore
 
-    with closing(FaceStore(store)) as opened:
-        typer.echo(f"{opened.export_faces(name, out):,} faces in {out}")
+    with closing(FaceStore(store, make=False)) as opened:
+        say(f"{opened.export_faces(name, out):,} faces in {out}")
 
 
 @app.command()
@@ -85,4 +86,4 @@ def similarity() -> None:
     from helpers.service import similarity as scale
 
     with pd.option_context("display.width", None, "display.max_colwidth", None):
-        typer.echo(scale.shown().to_string(index=False))
+        say(scale.shown().to_string(index=False))

@@ -91,11 +91,11 @@ def imported(model: str) -> pd.DataFrame:
     import boto3
 
     from helpers.service import server
-    from helpers.service.store import FaceStore
+    from helpers.service.store import FaceStore, read_import
 
     with tempfile.TemporaryDirectory() as folder:
         store = FaceStore(Path(folder))
-        store.import_faces(COLLECTION, shipping.faces_path(GALLERY, model))
+        store.import_faces(*read_import(COLLECTION, shipping.faces_path(GALLERY, model)))
         store.close()
         with server.running("--model", model, store=Path(folder)) as url:
             client = boto3.client(

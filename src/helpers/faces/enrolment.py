@@ -1,18 +1,18 @@
 """Enrolment: images -> face metadata (one row a face) and failures with reasons; resumable.
 
-The largest face of an image is enrolled; `faces_found` says how many there were. Image, decoding
-rules and outcomes are listed at `read_image`.
+The largest face of an image is enrolled; `faces_found` says how many there were. What an image is,
+and why one gives no pixels, is listed at `photographs.read_image`.
 """
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import itertools
 import json
 import multiprocessing
 import os
 import shutil
-import stat
 import threading
 import warnings
 from collections.abc import Callable
@@ -25,16 +25,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from helpers.errors import UserError
 from helpers.faces import pipelines
-from helpers.files import sha256, write_atomically
+from helpers.files import alone, lock_file, private_folder, say, sha256, write_atomically
+from helpers.paths import is_cached
+from helpers.sources.photographs import Unreadable, in_words, read_image
 
 BATCH = 32
-MAX_PIXELS = 50_000_000
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")  # stereo JPEG (MPO) opens as JPEG
 VERSIONED = ("deepface", "opencv-python-headless", "dlib-bin", "onnxruntime", "numpy", "pillow")
 QUALITY_SIZE = 112  # sharpness is measured on crops of one size, in pixels
 
@@ -65,66 +64,6 @@ _detect: Callable
 _embed: Callable
 
 
-class Unreadable(ValueError):
-    """An image that gives no pixels; `reason` is one of the words listed at `read_image`."""
-
-    def __init__(self, reason: str, detail: str = ""):
-        super().__init__(detail or reason)
-        self.reason = reason
-
-
-def read_image(path: Path) -> np.ndarray:
-    """Decode an image file to (height, width, 3) uint8 BGR.
-
-    Grey, palette, CMYK and 16-bit images become 8-bit colour, transparency is dropped, EXIF
-    rotation is applied, of an animation the first frame is taken. Raises Unreadable with the reason
-    "missing file", "not a file" (a folder, a device), "unreadable file" (no permission, a broken
-    disk), "empty file", "not an image", "truncated image" (or otherwise damaged), or "too many
-    pixels" (over 50 million, refused before decoding).
-    """
-    path = Path(path)
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:  # a loop of links or a name too long is missing, too
-        denied = isinstance(error, PermissionError)
-        raise Unreadable("unreadable file" if denied else "missing file") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise Unreadable("not a file")
-    if status.st_size == 0:
-        raise Unreadable("empty file")
-    return decode_image(path)
-
-
-def decode_image(source, formats=FORMATS) -> np.ndarray:
-    """As `read_image`, for the path of a file or a binary stream, of the given formats only."""
-    import cv2  # here, because most commands never decode an image
-
-    previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit is below
-    try:
-        with Image.open(source, formats=formats) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise Unreadable("too many pixels", f"{image.width} x {image.height}")
-            image.load()
-            image = ImageOps.exif_transpose(image)
-            if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-                grey = np.asarray(image, dtype=np.float64)
-                top = 65535 if grey.max() > 255 else 255
-                grey = np.clip(np.round(grey / top * 255), 0, 255).astype(np.uint8)
-                image = Image.fromarray(grey)
-            return cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
-    except Unreadable:
-        raise
-    except UnidentifiedImageError as error:
-        raise Unreadable("not an image") from error
-    except Exception as error:  # Pillow raises many kinds for broken data
-        # the system's own errors have a number, Pillow's have none
-        of_system = isinstance(error, OSError) and error.errno is not None
-        reason = "unreadable file" if of_system else "truncated image"
-        raise Unreadable(reason, _in_words(error)) from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = previous
-
-
 def enrol(
     images: pd.DataFrame,
     out: Path,
@@ -135,7 +74,8 @@ def enrol(
 ) -> tuple[int, int]:
     """Enrol images into a Parquet file of face metadata; return (faces, failures).
 
-    `images` has the columns id and path. Beside `out` lies `<out stem>.failures.csv`. Work is done
+    `images` has the columns id and path. Beside `out`, without its
+    ".parquet", lie the failures in `….failures.csv`. Work is done
     in batches by one process a core, each batch written atomically when it is done, so a killed
     run loses at most the batch that each process had in hand, and the same command resumes to the
     same bytes. An image is a row or a failure, whatever is wrong with it. An `out` that was made
@@ -153,20 +93,36 @@ def enrol(
     description = describe(config)
     description["images_sha256"] = digest(images)
     parts = out.parent / f"{out.name}.parts"
-    if out.exists() and read_description(out) == description:
-        shutil.rmtree(parts, ignore_errors=True)  # of a run killed just before its end
-        faces = pq.read_metadata(out).num_rows
-        return faces, len(images) - faces
+    left = parts, lock_file(out)
+    if not any(p.exists() for p in left) and _is_made(out, description, images):
+        return _counts(out)
+    private_folder(out.parent)
+    with alone(out):
+        if _is_made(out, description, images):  # by whoever was waited for
+            shutil.rmtree(parts, ignore_errors=True)  # of a run killed just before its end
+            return _counts(out)
+        try:
+            _enrol(images, out, parts, config, description, workers, progress)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise UserError(
+                f"no space is left for {out}; what was enrolled is kept in {parts}: make room and "
+                "give the same command, or delete that folder"
+            ) from error
+    return _counts(out)
 
+
+def _enrol(images, out, parts, config, description, workers, progress) -> None:
     _start_or_resume(parts, description)
     batches = [images.iloc[i : i + BATCH] for i in range(0, len(images), BATCH)]
-    todo = [i for i in range(len(batches)) if not (parts / f"{i:06d}.failures.csv").exists()]
+    todo = [i for i, batch in enumerate(batches) if not _is_done(_part(parts, i), batch)]
     bar = tqdm(
         total=len(images),
         initial=len(images) - sum(len(batches[i]) for i in todo),
-        desc=f"enrol {model}",
+        desc=f"enrol {config.model}",
         unit="image",
-        disable=not progress,
+        disable=not progress or None,  # None: shown on a terminal, never in a log
     )
     workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
     with (
@@ -184,12 +140,59 @@ def enrol(
                 break
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
                 number = pending.pop(future)
-                _finish(future, parts / f"{number:06d}")
+                _finish(future, _part(parts, number))
                 bar.update(len(batches[number]))
-    return _assemble(parts, len(batches), out, description)
+    _assemble([_part(parts, i) for i in range(len(batches))], out, description)
 
 
-def _finish(future, name: Path) -> None:
+def _part(parts: Path, number: int) -> Path:
+    return parts / f"{number:06d}.parquet"
+
+
+def discard_if_damaged(path: Path) -> None:
+    """Throw away face metadata of the cache that cannot be read: they are made again."""
+    if not (path.exists() and is_cached(path)):
+        return
+    try:
+        read_faces(path)
+    except UserError:
+        say(f"{path} is damaged: it is made again")
+        path.unlink()
+
+
+def _is_made(out: Path, description: dict, images: pd.DataFrame) -> bool:
+    """Whether a file is the whole outcome of this work.
+
+    Raises UserError for another file than face metadata: it may be somebody's own.
+    """
+    discard_if_damaged(out)
+    return out.exists() and read_description(out) == description and _holds(out, images)
+
+
+def _is_done(part: Path, batch: pd.DataFrame) -> bool:
+    """Whether a batch of an interrupted run is there; a damaged one is done again."""
+    if not failures_path(part).exists():
+        return False
+    if whole := _holds(part, batch):
+        return whole
+    say(f"{part} is damaged: its images are enrolled again")
+    return False
+
+
+def _holds(path: Path, images: pd.DataFrame) -> bool:
+    """Whether a file and the failures beside it can be read, and say of every image what it is."""
+    try:
+        ids = [*_read_table(path)["id"].to_pylist(), *read_failures(path)["id"]]
+    except (UserError, OSError, ValueError, KeyError):
+        return False
+    return sorted(ids) == images["id"].to_list()
+
+
+def _counts(out: Path) -> tuple[int, int]:
+    return pq.read_metadata(out).num_rows, len(read_failures(out))
+
+
+def _finish(future, part: Path) -> None:
     try:
         rows, failures = future.result()
     except BrokenProcessPool as error:
@@ -197,47 +200,58 @@ def _finish(future, name: Path) -> None:
             "a worker process died (out of memory?); what was enrolled is kept, "
             "the same command goes on from there"
         ) from error
-    with write_atomically(name.with_suffix(".parquet")) as half:
-        pq.write_table(_table(rows), half)
+    with write_atomically(part, private=True) as half:
+        pq.write_table(_table(rows), half, write_page_checksum=True)
     # the failures file comes last: its presence says that the batch is complete
     frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
-    with write_atomically(name.with_suffix(".failures.csv")) as half:
+    with write_atomically(failures_path(part), private=True) as half:
         frame.to_csv(half, index=False)
 
 
-def _assemble(parts: Path, count: int, out: Path, description: dict) -> tuple[int, int]:
-    tables = [pq.read_table(parts / f"{i:06d}.parquet") for i in range(count)]
-    failures = pd.concat([read_failures(parts / f"{i:06d}.parquet") for i in range(count)])
-    table = pa.concat_tables(tables)
-    finished = parts / "finished.parquet"
+def _assemble(parts: list[Path], out: Path, description: dict) -> None:
+    table = pa.concat_tables(map(_read_table, parts))
+    failures = pd.concat(map(read_failures, parts))
+    finished = parts[0].with_name("finished.parquet")
     write_faces(table, finished, description)
-    failures.to_csv(failures_path(finished), index=False)
+    with write_atomically(failures_path(finished), private=True) as half:
+        failures.to_csv(half, index=False)
     # `out` comes last: its presence says that both are complete
     failures_path(finished).replace(failures_path(out))
     finished.replace(out)
-    shutil.rmtree(parts)
-    return len(table), len(failures)
+    shutil.rmtree(finished.parent)
 
 
 def write_faces(table: pa.Table, out: Path, description: dict) -> None:
-    """Write face metadata with its description in the file's own metadata, atomically."""
+    """Write face metadata with its description in the file's own metadata, atomically.
+
+    Templates are biometric data: only the owner may read the file. In the cache it has checksums.
+    """
     table = table.combine_chunks().replace_schema_metadata(
         {"congress_test": json.dumps(description, sort_keys=True)}
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with write_atomically(out) as half:
-        pq.write_table(table, half, compression="zstd")
+    private_folder(out.parent)
+    with write_atomically(out, private=True) as half:
+        pq.write_table(table, half, compression="zstd", write_page_checksum=is_cached(out))
 
 
 def read_faces(path: Path) -> pd.DataFrame:
     """Face metadata as a dataframe, embeddings as (d,) float32 arrays, description in `.attrs`.
 
-    Raises UserError when the file is missing or is no face metadata.
+    Raises UserError when the file is missing, damaged, or no face metadata.
     """
     description = read_description(path)
-    frame = pq.read_table(path).to_pandas(ignore_metadata=True)
+    frame = _read_table(path).to_pandas(ignore_metadata=True)
     frame.attrs = description
     return frame
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            f"{path} is damaged: make it again, or get another copy ({error})"
+        ) from error
 
 
 def read_description(path: Path) -> dict:
@@ -247,21 +261,39 @@ def read_description(path: Path) -> dict:
         raise UserError(f"{path} does not exist; `congress-test enrol` makes such files")
     try:
         stored = (pq.read_schema(path).metadata or {}).get(b"congress_test")
-    except (pa.ArrowInvalid, OSError) as error:
+        description = json.loads(stored or "null")
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(f"{path} is no readable Parquet file: {error}") from error
-    if stored is None:
+    if description is None:
         raise UserError(f"{path} is no face metadata (made by `congress-test enrol`)")
-    return json.loads(stored)
+    return description
 
 
 def read_failures(path: Path) -> pd.DataFrame:
-    """Failures to enrol that lie beside a face metadata file: id, reason, detail, image_sha256."""
-    return pd.read_csv(failures_path(path), dtype=str, keep_default_na=False)
+    """Failures to enrol that lie beside a face metadata file: id, reason, detail, image_sha256.
+
+    Raises UserError when they cannot be read.
+    """
+    path = failures_path(path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:  # pandas' own are some
+        raise UserError(f"{path} cannot be read: {error}") from error
+    if missing := set(FAILURE_COLUMNS) - set(table):
+        raise UserError(f"{path} is no list of failures to enrol: it lacks {min(missing)}")
+    return table
 
 
 def failures_path(out: Path) -> Path:
     """Where the failures of a face metadata file lie."""
-    return Path(out).with_suffix(".failures.csv")
+    out = Path(out)
+    return out.with_name(f"{out.name.removesuffix('.parquet')}.failures.csv")
+
+
+def is_metadata(what: str | Path) -> bool:
+    """Whether a path means face metadata: a file does, or the name of one that is missing."""
+    path = Path(what)
+    return path.is_file() or (path.suffix == ".parquet" and not path.is_dir())
 
 
 def describe(config: pipelines.Configuration) -> dict:
@@ -317,7 +349,7 @@ def _enrol_one(record: dict, digest: str) -> dict:
     try:
         faces = _detect(image)
     except Exception as error:  # each detector has its own kinds, for an image of 1 x 2000 say
-        raise Unreadable("detector failed", _in_words(error)) from error
+        raise Unreadable("detector failed", in_words(error)) from error
     if not faces:
         raise Unreadable("no face found")
     row = face_rows(image, faces)[0]
@@ -325,7 +357,7 @@ def _enrol_one(record: dict, digest: str) -> dict:
     try:
         embedding = _embed(image, face)
     except Exception as error:
-        raise Unreadable("recogniser failed", _in_words(error)) from error
+        raise Unreadable("recogniser failed", in_words(error)) from error
     if not usable(embedding):
         raise Unreadable("no usable embedding")
     return {"id": record["id"], "image_sha256": digest, **row, "embedding": embedding}
@@ -394,7 +426,7 @@ def _start_or_resume(parts: Path, description: dict) -> None:
     if parts.exists() and not (plan.exists() and plan.read_text() == wanted):
         plan.unlink(missing_ok=True)  # first: without its plan no part counts
         shutil.rmtree(parts)
-    parts.mkdir(parents=True, exist_ok=True)
+    private_folder(parts)
     with write_atomically(plan) as half:
         half.write_text(wanted)
 
@@ -405,12 +437,6 @@ def digest(images: pd.DataFrame) -> str:
     for row in images.itertuples():
         total.update(f"{row.id}\0{_image_hash(row.path)}\n".encode())
     return total.hexdigest()
-
-
-def _in_words(error: Exception) -> str:
-    # the system's own message would hold the path, which differs from machine to machine
-    message = getattr(error, "strerror", None) or " ".join(str(error).split())
-    return f"{type(error).__name__}: {message}"[:120]
 
 
 def _image_hash(path) -> str:

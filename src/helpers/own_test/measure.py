@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.faces import enrolment
+from helpers.faces import enrolment, kept
 from helpers.faces.pipelines import MODEL_LABELS
 from helpers.files import write_atomically
 from helpers.own_test.plan import Plan, frozen, moved, registered, side
@@ -229,11 +229,14 @@ def _sides(label: str, config, probes: str, gallery: str) -> pd.DataFrame:
         row: dict = {"pipeline": label, "side": name, "given": _shown(what, config.model)}
         images[name] = pd.Series(dtype=str)
         if path.is_file():
-            failures = enrolment.read_failures(path)
-            faces = enrolment.read_faces(path)
-            images[name] = pd.concat([faces["image_sha256"], failures["image_sha256"]])
-            row |= {"images": len(images[name]), "failed": len(failures)}
-            row["reasons"] = _reasons(failures["reason"].value_counts().to_dict())
+            tables = [enrolment.read_faces(path)]
+            row |= {"failed": None, "reasons": "unknown"}
+            if enrolment.failures_path(path).exists():  # a copied file comes without
+                tables.append(enrolment.read_failures(path))
+                reasons = tables[1]["reason"].value_counts().to_dict()
+                row |= {"failed": len(tables[1]), "reasons": _reasons(reasons)}
+            images[name] = pd.concat([t["image_sha256"] for t in tables])
+            row["images"] = len(images[name])
         row["ignored"] = _ignored(what)
         rows.append(row)
     return _identical(pd.DataFrame(rows), images)
@@ -242,17 +245,15 @@ def _sides(label: str, config, probes: str, gallery: str) -> pd.DataFrame:
 def _metadata(what: str, config) -> Path:
     if what in registration.NAMED:
         return shipping.faces_path(registration.NAMED[what], config.model, config.detector)
-    if what.endswith(".parquet"):
+    if enrolment.is_metadata(what):
         return Path(what)
-    return congress_test.folder_cache(galleries.load_folder(Path(what)), config)
+    images = galleries.load_folder(Path(what))  # enrolled before: only looked up
+    return kept.enrolled(images, Path(what), config.model, config.detector, progress=False)
 
 
-def _ignored(what: str) -> float:
-    """Files in a folder that are taken for no image."""
-    if not Path(what).is_dir():
-        return float("nan")
-    files = sum(len(names) for _, _, names in os.walk(what))
-    return files - len(galleries.load_folder(Path(what)))
+def _ignored(what: str) -> str:
+    """What in a folder is taken for no image, in words."""
+    return galleries.load_folder(Path(what)).attrs["ignored"] if Path(what).is_dir() else ""
 
 
 def _identical(rows: pd.DataFrame, images: dict[str, pd.Series]) -> pd.DataFrame:

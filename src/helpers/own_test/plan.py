@@ -104,7 +104,7 @@ def new(folder: Path, plan: Plan) -> None:
     if plan.labels and plan.probes in registration.NAMED:
         raise UserError("--labels is for your own probes; those of a named set come with labels")
     if plan.labels:
-        galleries.read_labels(plan.labels)  # told before the pictures are read
+        galleries.read_labels(Path(plan.labels))  # told before the pictures are read
     planned = frozen(plan)
     plan = moved(plan, lambda path: os.path.relpath(path, folder))
     fields = {"name": name, "version": citation.cff()["version"]}

@@ -29,7 +29,7 @@ def case(test: Measured) -> dict[str, bool]:
         "amazon": bool(plan["rekognition"]) and not plan["rekognition"].get("endpoint_url"),
         "marks": int(main["searched"].iloc[0]) <= MANY,
         "failures": bool(test.sides["failed"].gt(0).any()),
-        "ignored": bool(test.sides["ignored"].gt(0).any()),
+        "ignored": bool(test.sides["ignored"].notna().any()),
         "identical": bool(test.sides["identical"].gt(0).any()),
         "shared": bool(test.sides["other_side"].gt(0).any()),
         "file": len(test.labels) > 0,
@@ -78,7 +78,7 @@ def sides(test: Measured) -> pd.DataFrame:
     table = table.assign(side=table["side"].str.capitalize() + " (" + table["given"] + ")")
     names = {"pipeline": "Pipeline", "side": "Side", "images": "Images", "failed": "Not enrolled",
              "reasons": "Why", "identical": "Copies of an image",
-             "other_side": "Also on the other side", "ignored": "Other files ignored"}  # fmt: skip
+             "other_side": "Also on the other side", "ignored": "Ignored"}  # fmt: skip
     table = table[[c for c in names if c in table]].rename(columns=names)
     return table.astype(dict.fromkeys(table.select_dtypes("number"), "Int64"))
 

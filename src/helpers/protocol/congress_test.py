@@ -5,7 +5,6 @@ enrol is no match. It never mixes rates (of a group's members, how many are matc
 (of the matched, how many belong to a group).
 """
 
-import hashlib
 import math
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +13,8 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.faces import collection, enrolment, same_person
+from helpers.faces import collection, enrolment, kept, same_person
 from helpers.faces.pipelines import MODELS, Configuration
-from helpers.paths import cache_dir
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipping
 from helpers.protocol.policy import parse, resolve
@@ -51,8 +49,8 @@ def people_searched() -> pd.DataFrame:
 
 
 def gather(
-    probes: str,
-    gallery: str,
+    probes: str | Path,
+    gallery: str | Path,
     model: str,
     detector: str = "yunet",
     labels: Path | None = None,
@@ -71,14 +69,15 @@ def gather(
     if gallery == "utkface" and named:
         return people_searched(), score_store.load_scores(f"utkface-{model}")
     config = shipping.configuration(model, detector)
-    people, probe_faces = _side(probes, config, labels, workers, progress)
-    _, gallery_faces = _side(gallery, config, None, workers, progress)
+    people, probe_rows, passed = _side(probes, config, labels, workers, progress)
+    _, gallery_rows, passed_too = _side(gallery, config, None, workers, progress)
     if gallery == "utkface":
         faces = galleries.load_utkface()
-        gallery_faces = collection.subset(gallery_faces, faces.loc[faces["adult"], "id"])
-    for side, faces in ((probes, probe_faces), (gallery, gallery_faces)):
-        if len(faces.ids) == 0:
+        gallery_rows = gallery_rows[gallery_rows["id"].isin(faces.loc[faces["adult"], "id"])]
+    for side, rows in ((probes, probe_rows), (gallery, gallery_rows)):
+        if len(rows) == 0:
             raise UserError(f"no face was found in any image of {side}")
+    probe_faces, gallery_faces = map(collection.make_collection, (probe_rows, gallery_rows))
     ids = pd.Series(gallery_faces.ids, index=gallery_faces.ids)
     second = shipping.load_dataset("second-portraits", model) if named else None
     clusters, same = ids, pd.DataFrame(columns=same_person.DECISIONS)
@@ -94,55 +93,77 @@ def gather(
         near = collection.search(probe_faces, gallery_faces, top=same_person.DEPTH)
         margin = same_person.load_margins(same_person.ALONE)[model]
         same = same_person.same_person_alone(near, clusters, margin)
+    twice = _identical(probe_rows, gallery_rows, clusters)
+    searched_too = gallery_rows["image_sha256"].isin(probe_rows["image_sha256"])
+    if searched_too.all():
+        raise same_on_both_sides(probes, gallery)
+    if len(twice):
+        same = pd.concat([twice, same], ignore_index=True).drop_duplicates(["probe_id", "cluster"])
     found = score_store.compute(
         probe_faces, second, gallery_faces, clusters, same, shipping.KEEP_PROBES
     )
-    return people, found._replace(description={**found.description, "same_person_rule": rule})
+    alone = probes != "congress" and enrolment.is_metadata(probes)
+    known = not alone or enrolment.failures_path(Path(probes)).exists()
+    more = {
+        "same_person_rule": rule,
+        "failures_known": known,
+        "identical_images": int(searched_too.sum()),
+        "ignored": [f"in {a}: {b}" for a, b in ((probes, passed), (gallery, passed_too)) if b],
+    }
+    return people, found._replace(description=found.description | more)
+
+
+def same_on_both_sides(probes, gallery) -> UserError:
+    """The refusal of a gallery that holds the photographs searched, and no other."""
+    return UserError(
+        f"every photograph of {gallery} is one of {probes}: nobody is left who could be taken for "
+        "somebody else. Give a gallery of other people"
+    )
+
+
+def _identical(probes: pd.DataFrame, gallery: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
+    """Faces of the gallery from a file that is searched, as decisions of the same-person rule."""
+    columns = ["id", "image_sha256"]
+    both = probes[columns].merge(gallery[columns], on="image_sha256", suffixes=("", "_there"))
+    decided = {"probe_id": both["id"], "cluster": both["id_there"].map(clusters)}
+    return pd.DataFrame(decided).assign(decision=same_person.SAME, same_person=True)
 
 
 def _side(what, config, labels, workers, progress):
-    """One side of a search: everyone in it (member_id and labels), and the enrolled faces."""
+    """One side of a search: everyone in it (member_id and labels), their enrolled faces, and what
+    was ignored, in words."""
+    ignored = ""
     named = {"congress": "probes", "legislators": "legislators", "utkface": "utkface"}
     if what in named:
         path = shipping.faces_path(named[what], config.model, config.detector)
+        enrolment.discard_if_damaged(path)
         if not path.exists():
             shipping.enrol_dataset(named[what], config.model, config.detector, workers, progress)
         people = people_searched() if what == "congress" else None
-    elif str(what).endswith(".parquet"):
+    elif enrolment.is_metadata(what):
         path = Path(what)
-        faces = enrolment.read_faces(path)
-        failures = enrolment.read_failures(path)
-        people = pd.DataFrame({"id": sorted([*faces["id"], *failures["id"]])})
+        ids = enrolment.read_faces(path)["id"].to_list()
+        known = enrolment.failures_path(path).exists()
+        if known:  # a copied or exported file comes without
+            ids += enrolment.read_failures(path)["id"].to_list()
+        people = pd.DataFrame({"id": sorted(ids)})
         if labels:
-            given = galleries.read_labels(labels)
-            unknown = given["id"][~given["id"].isin(people["id"])]
-            if len(unknown):
-                raise UserError(
-                    f"{labels} labels {len(unknown)} images that are not in {what} "
-                    f"(first: {unknown.iloc[0]!r})"
-                )
-            people = people.merge(given, on="id", how="left")
+            said = "" if known else ", whose failures to enrol are not known"
+            people = galleries.labelled(people, labels, f"{what}{said}")
     else:
         people = galleries.load_folder(Path(what), labels)
-        path = folder_cache(people, config)
-        enrolment.enrol(people, path, config.model, config.detector, workers, progress)
+        ignored = people.attrs["ignored"]
+        path = kept.enrolled(people, what, config.model, config.detector, workers, progress)
     if people is not None and "id" in people:
         people = labelled(people.rename(columns={"id": "member_id"}))
-    faces = collection.load_collection(path)
-    made = faces.description["configuration"]
+    faces = enrolment.read_faces(path)
+    made = faces.attrs["configuration"]
     if (made["model"], made["detector"]) != (config.model, config.detector):
         raise UserError(
             f"{what} was enrolled with another configuration; "
             f"say --model {made['model']} --detector {made['detector']}"
         )
-    return people, faces
-
-
-def folder_cache(images: pd.DataFrame, config) -> Path:
-    """Where the face metadata of a folder's images (columns id, path) lie, once enrolled."""
-    place = Path(images["path"].iloc[0]).resolve().parent
-    key = hashlib.sha256(f"{place}|{len(images)}".encode()).hexdigest()[:16]
-    return cache_dir() / "folders" / f"{key}-{config.model}-{config.detector}.parquet"
+    return people, faces, ignored
 
 
 def labelled(people: pd.DataFrame) -> pd.DataFrame:
@@ -199,7 +220,9 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
         "threshold_origin": origin,
         "gallery_faces": scores.faces,
         "searched": searched.denominator,
-        "failures_to_enrol": int((~members["enrolled"]).sum()),
+        "failures_to_enrol": int((~members["enrolled"]).sum())
+        if scores.description.get("failures_known", True)
+        else None,
         "falsely_matched": searched.numerator,
         "fpir": searched.rate,
         "fpir_low": None if fixed else searched.low,
@@ -219,6 +242,9 @@ def run(people: pd.DataFrame, scores: Scores, policy: str = "default", variant="
         "falsely_matched_p90_left_out": int(flags["p90"].sum()) if p90 else None,
         "genuine_p90": p90,
     }
+    for key in ("identical_images", "ignored"):  # of what ships nothing is known of either
+        if found := scores.description.get(key):
+            summary[key] = found
     by_group = within = pd.DataFrame()
     if "group" in members:
         by_group = rates.by_group(members, "group", groups.in_order(members["group"]))

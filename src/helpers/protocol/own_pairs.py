@@ -1,6 +1,5 @@
 """The validity gate on anybody's photographs: a CSV of two files a row, and their folder."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +8,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from helpers.errors import UserError
-from helpers.faces import collection, enrolment
+from helpers.faces import collection, enrolment, kept
 from helpers.faces.collection import Collection
-from helpers.paths import cache_dir
+from helpers.files import say
 from helpers.protocol import shipping, validity
+from helpers.sources import photographs, spreadsheets
 
 COLUMNS = ["a", "b"]
 
@@ -26,12 +26,7 @@ def read(path: Path, images: Path) -> pd.DataFrame:
     """
     if not Path(images).is_dir():
         raise UserError(f"{images}: no such folder of images")
-    try:
-        pairs = pd.read_csv(
-            path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
-        )
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no CSV with the columns a and b") from error
+    pairs = spreadsheets.read(path, "pairs")
     extra = [c for c in pairs.columns if c not in [*COLUMNS, "same"]]
     if not set(COLUMNS) <= set(pairs.columns):
         raise UserError(
@@ -50,9 +45,10 @@ def read(path: Path, images: Path) -> pd.DataFrame:
         checks["has a same that is not 1 or 0"] = ~pairs["same"].isin(["0", "1"])
     for what, wrong in checks.items():
         if wrong.any():
-            raise UserError(f"line {int(np.argmax(wrong)) + 2} of {path} {what}")
+            raise UserError(f"line {wrong.idxmax()} of {path} {what}")
+    there = photographs.in_folder(Path(images))[0]
     files = sorted({*pairs["a"], *pairs["b"]})
-    missing = [f for f in files if not (Path(images) / f).is_file()]
+    missing = [f for f in files if f not in there]
     if missing:
         raise UserError(
             f"{len(missing)} of the {len(files)} files in {path} are not in {images} "
@@ -129,11 +125,17 @@ def enrolled(
     pairs = read(path, images)
     people(pairs)  # contradictions are told before the images are enrolled
     names = sorted({*pairs["a"], *pairs["b"]})
-    files = pd.DataFrame({"id": names, "path": [Path(images) / n for n in names]})
-    key = hashlib.sha256("\n".join([str(Path(images).resolve()), *names]).encode()).hexdigest()
-    out = cache_dir() / "pairs" / f"{key[:16]}-{model}.parquet"
-    enrolment.enrol(files, out, model, shipping.DETECTOR, workers, progress)
-    return pairs, collection.load_collection(out)
+    there = photographs.in_folder(Path(images))[0]
+    files = pd.DataFrame({"id": names, "path": [there[n] for n in names]})
+    out = kept.enrolled(files, images, model, shipping.DETECTOR, workers, progress, of="pairs")
+    rows = enrolment.read_faces(out)
+    faces = collection.make_collection(rows)
+    sha = rows.set_index("id")["image_sha256"]
+    copies = pairs["a"].map(sha).eq(pairs["b"].map(sha))
+    if copies.any():
+        say(f"{copies.sum()} of {len(pairs)} pairs are two copies of one photograph: left out")
+        pairs = pairs[~copies].reset_index(drop=True)
+    return pairs, faces
 
 
 def gate(

@@ -10,6 +10,9 @@ from helpers.statistics import rates
 
 ACLU_COUNT = 28  # members whom the ACLU's test flagged
 KINDS = {"count": int, "fmr": float, "distance": float}
+# Distances end there: cosine's, and those of embeddings of length 1. Dlib's are a little longer,
+# but no two faces of what ships are farther apart than 1.3. Amazon's are in percent.
+HIGHEST = {"cosine": 2.0, "euclidean": 2.0, "100 - similarity": 100.0}
 
 
 class Policy(NamedTuple):
@@ -55,15 +58,34 @@ def parse(policy: "Policy | str | float") -> Policy:
         ) from error
     if kind == "distance" and not 0 <= number < math.inf:
         raise UserError(f"--threshold {text}: a distance is a number from 0 upwards")
+    if kind == "count" and number < 1:
+        raise UserError(f"--threshold {text}: a count is a whole number of at least 1")
     return Policy(kind, number)
+
+
+def check_distance(number: float, metric: str) -> float:
+    """A threshold distance that a metric can have. Raises UserError for any other number."""
+    if not 0 <= number <= HIGHEST[metric]:
+        raise UserError(
+            f"--threshold {number:g}: {metric} distances go from 0 to {HIGHEST[metric]:g}, small "
+            "is alike; they are not percent (a similarity in percent is for --engine rekognition)"
+        )
+    return number
+
+
+def check(policy, config: Configuration) -> None:
+    """Raise UserError for a policy that `resolve` refuses whatever the scores are."""
+    if parse(policy).kind != "count":
+        resolve(policy, None, config)
 
 
 def resolve(policy, best, config: Configuration) -> tuple[float, str]:
     """A policy -> the threshold (a distance, small is alike) and where it comes from, in words.
 
     best: the best impostor score of each person searched, float, +inf for none; only "count" asks
-    for it. Raises UserError for what is not on offer: an FMR that was not calibrated for this
-    configuration (see `calibration`), or more people than have a candidate.
+    for it. Raises UserError for what is not on offer: a distance beyond the metric's, an FMR that
+    was not calibrated for this configuration (see `calibration`), or more people than have a
+    candidate.
     """
     policy = parse(policy)
     if policy.kind == "default":
@@ -78,7 +100,7 @@ def resolve(policy, best, config: Configuration) -> tuple[float, str]:
             raise UserError(f"--threshold {policy}: {error}") from error
         ties = "" if at.attained == at.wanted else f", {at.attained} with ties"
         return at.threshold, f"set so that {at.wanted} are flagged{ties}"
-    return policy.value, "given"
+    return check_distance(policy.value, config.metric), "given"
 
 
 def label(policy) -> str:

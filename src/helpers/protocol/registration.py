@@ -20,7 +20,12 @@ NAMED = {"congress": "probes", "legislators": "legislators", "utkface": "utkface
 
 
 def register(
-    probes: str, gallery: str, model: str, detector: str, threshold: str, labels: Path | None
+    probes: str | Path,
+    gallery: str | Path,
+    model: str,
+    detector: str,
+    threshold: str,
+    labels: Path | None,
 ) -> dict:
     """What a run with these choices would do, as JSON-able values; nobody is enrolled.
 
@@ -46,21 +51,24 @@ def register(
     }
 
 
-def side(what: str) -> str:
+def side(what: str | Path) -> str:
     """The digest that names a side: a named set, a folder of images or a face metadata file."""
-    if str(what).endswith(".parquet"):
-        if not Path(what).is_file():
-            raise UserError(f"{what} does not exist")
-        return sha256(Path(what))
     if what in NAMED:
         return sha256(fetch.MANIFESTS / f"{NAMED[what]}.csv")
+    if enrolment.is_metadata(what):
+        return sha256(Path(what))
     return enrolment.digest(galleries.load_folder(Path(what)))
+
+
+def refuse_existing(out: Path) -> None:
+    """Raise UserError if the file exists."""
+    if out.exists():
+        raise UserError(f"{out} exists: a registration is written once")
 
 
 def write(registration: dict, out: Path) -> None:
     """Write a registration; raises UserError if the file exists: it is written once."""
-    if out.exists():
-        raise UserError(f"{out} exists: a registration is written once")
+    refuse_existing(out)
     text = json.dumps({**registration, "hypotheses": []}, indent=1, sort_keys=True)
     with write_atomically(out) as half:
         half.write_text(text + "\n", encoding="utf-8")
@@ -73,9 +81,9 @@ def require(path: Path, planned: dict) -> str:
     """
     try:
         frozen = json.loads(path.read_text("utf-8"))
-    except json.JSONDecodeError as error:
+        wrong = [key for key in planned if frozen.get(key) != json.loads(json.dumps(planned[key]))]
+    except (ValueError, AttributeError) as error:  # no text, no JSON, no object
         raise UserError(f"{path} is no registration: {error}") from error
-    wrong = [key for key in planned if frozen.get(key) != json.loads(json.dumps(planned[key]))]
     if wrong:
         raise UserError(f"not what {path} registered: {', '.join(wrong)} differ")
     return sha256(path)

@@ -244,8 +244,15 @@ def load_scores(name: str) -> Scores:
     summary = json.loads((folder / "summary.json").read_text())
     return Scores(
         best=pd.read_csv(folder / "best.csv"),
-        candidates=pd.read_parquet(folder / "candidates.parquet"),
-        histogram=pd.read_parquet(folder / "histogram.parquet"),
+        candidates=_table(folder / "candidates.parquet"),
+        histogram=_table(folder / "histogram.parquet"),
         same_person=pd.read_csv(DATA / "scores" / "same-person.csv", keep_default_na=False),
         **summary,
     )
+
+
+def _table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # neither names the file
+        raise UserError(f"{path} is damaged ({error}): git checkout brings it back") from error

@@ -238,7 +238,7 @@ def gate(
     models = [model] if model else MODELS
     todo = [(m, dataset) for m in models for dataset in available(m)]
     rows = []
-    for name, dataset in tqdm(todo, desc="validate", unit="set", disable=not progress):
+    for name, dataset in tqdm(todo, desc="validate", unit="set", disable=not progress or None):
         row = measure(*members(name, dataset))
         rows.append({"model": name, "dataset": dataset} | row)
     return pd.DataFrame(rows)

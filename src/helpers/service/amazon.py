@@ -16,12 +16,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from helpers.errors import UserError
+from helpers.faces import enrolment
 from helpers.faces.pipelines import Configuration
 from helpers.faces.same_person import DECISIONS
 from helpers.protocol import congress_test
@@ -29,15 +31,19 @@ from helpers.protocol.congress_test import Result
 from helpers.protocol.scores import VARIANTS, Scores
 from helpers.service.journal import (
     GO_ON,
+    NO_FACE,
+    REFUSED,
     SERVICE_ERROR,
     Job,
     Journal,
     Todo,
     described,
     error_code,
+    final,
     open_journal,
     remaining,
     stopped,
+    unsearched,
 )
 from helpers.service.store import external_id
 from helpers.sources import fetch, galleries
@@ -54,7 +60,6 @@ ATTEMPTS = 8  # of botocore for one call that fails for a while
 GIVE_UP = 5  # errors of the service one after the other
 MOST_BYTES = 5 * 1024 * 1024  # of an image that is sent
 MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}  # what Amazon reads
-NO_FACE = "no face found"
 AMAZON = Configuration(
     model="rekognition",
     recogniser="Amazon's",
@@ -95,16 +100,19 @@ def check_policy(policy: str) -> str:
         return policy
     with contextlib.suppress(ValueError):
         percent = float(policy)
+        if 0 < percent <= 1:
+            raise UserError(f"--threshold {policy}: a similarity is in percent, 0 to 100; say 80")
         if 0 <= percent <= 100:
             return f"{100 - percent:.10g}"
     raise UserError(f"--threshold {policy!r} is none of default, a similarity in percent, count:28")
 
 
-def gather(probes: str, gallery: str, labels: Path | None = None) -> Job:
+def gather(probes: str | Path, gallery: str | Path, labels: Path | None = None) -> Job:
     """The photographs of both sides, looked at but not sent.
 
     probes: "congress" or a folder. gallery: "legislators", "utkface" (its adults) or a folder.
-    Raises UserError where images are missing, or two ids of the gallery become one at Amazon.
+    Photographs of the gallery that are also searched are left out. Raises UserError where images
+    are missing, or two ids of the gallery become one at Amazon.
     """
     if probes == "congress":
         if labels:
@@ -121,7 +129,16 @@ def gather(probes: str, gallery: str, labels: Path | None = None) -> Job:
             stored = stored[stored["id"].isin(faces.loc[faces["adult"], "id"])]
     else:
         stored = _folder(gallery)
+    passed = [
+        f"in {side}: {ignored}"
+        for side, files in ((probes, searched), (gallery, stored))
+        if (ignored := files.attrs.get("ignored"))
+    ]
     searched, stored = _examined(searched), _examined(stored)
+    twice = stored["sha256"].isin(set(searched["sha256"]) - {""})
+    if twice.all():
+        raise congress_test.same_on_both_sides(probes, gallery)
+    identical, stored = stored[twice], stored[~twice].reset_index(drop=True)
     stored["external"] = stored["id"].map(external_id)
     if (same := stored["external"].duplicated(keep=False)).any():
         first = stored.loc[stored["external"] == stored.loc[same, "external"].iloc[0], "id"]
@@ -131,11 +148,11 @@ def gather(probes: str, gallery: str, labels: Path | None = None) -> Job:
         )
     lines = "\n".join(sorted(stored["external"] + " " + stored["sha256"]))
     name = "congress-test-" + hashlib.sha256(lines.encode()).hexdigest()[:16]
-    return Job(people, searched, stored, name)
+    return Job(people, searched, stored, name, set(identical["sha256"]), len(identical), passed)
 
 
-def _folder(what: str, labels: Path | None = None) -> pd.DataFrame:
-    if what.endswith(".parquet"):
+def _folder(what: str | Path, labels: Path | None = None) -> pd.DataFrame:
+    if enrolment.is_metadata(what):
         raise UserError(f"{what} holds face metadata; Amazon wants the images")
     return galleries.load_folder(what, labels)
 
@@ -147,6 +164,8 @@ def _examined(files: pd.DataFrame) -> pd.DataFrame:
 
 def _examine(path: Path) -> tuple[str, str]:
     """SHA-256 of a file, and why Amazon would refuse it, "" if it would not."""
+    if path.exists() and not path.is_file():  # a pipe may never end
+        return "", "not a file"
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -170,6 +189,8 @@ def make_client(region: str | None = None, endpoint_url: str | None = None):
         from botocore.exceptions import BotoCoreError
     except ImportError as error:
         raise UserError("this needs more: pip install 'congress-test[service]'") from error
+    if endpoint_url:
+        _check_address(endpoint_url)
     for name in ("boto3", "botocore", "urllib3"):
         # at DEBUG botocore writes a session's token down
         logger = logging.getLogger(name)
@@ -183,6 +204,16 @@ def make_client(region: str | None = None, endpoint_url: str | None = None):
         )
     except (BotoCoreError, ValueError) as error:
         raise stopped(error) from error
+
+
+def _check_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none
+        good = False
+    if not good:
+        raise UserError("--endpoint-url is no address such as http://127.0.0.1:8018")
 
 
 def estimate(job: Job, todo: Todo, address: str, price: float = PRICE, rate: float = RATE) -> str:
@@ -219,8 +250,6 @@ def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> d
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    if len(todo.gallery) + len(todo.probes) == 0:
-        return {}
     if not journal.made.get("made"):
         try:
             client.create_collection(CollectionId=job.collection)
@@ -233,21 +262,21 @@ def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> d
     def guarded(call, row, key):
         try:
             answer = call(row)
-        except (BotoCoreError, ClientError) as error:
-            if error_code(error) == "InternalServerError":
-                later[row.sha256] = SERVICE_ERROR
-                in_a_row[0] += 1
-                if in_a_row[0] >= GIVE_UP:
-                    raise UserError(f"Amazon has internal errors. {GO_ON}") from error
-                return
+        except (BotoCoreError, ClientError, KeyError) as error:  # KeyError: an answer cut off
             answer = _failure(error)
-        in_a_row[0] = 0
-        journal.write(key | {"answer": answer})
+        in_a_row[0] = in_a_row[0] + 1 if answer == SERVICE_ERROR else 0
+        if final(answer):
+            journal.write(key | {"answer": answer})
+        else:
+            journal.write(key | {"answer": answer, "final": False})
+            later[row.sha256] = answer
+        if in_a_row[0] >= GIVE_UP:
+            raise UserError(f"Amazon has internal errors. {GO_ON}")
 
     def index(row):
         found = client.index_faces(
             CollectionId=job.collection,
-            Image={"Bytes": Path(row.path).read_bytes()},
+            Image={"Bytes": _content(row)},
             ExternalImageId=row.external,
             MaxFaces=1,  # the largest face, as with the open models
             QualityFilter="NONE",  # in 2018 there was no other
@@ -258,7 +287,7 @@ def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> d
         # any similarity at one price: other thresholds are then a matter of counting
         found = client.search_faces_by_image(
             CollectionId=job.collection,
-            Image={"Bytes": Path(row.path).read_bytes()},
+            Image={"Bytes": _content(row)},
             FaceMatchThreshold=0,
             MaxFaces=CANDIDATES,
             QualityFilter="NONE",
@@ -269,8 +298,17 @@ def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> d
         ]
 
     _each(todo.gallery, rate, "index", lambda r: guarded(index, r, {"indexed": r.external}))
-    _each(todo.probes, rate, "search", lambda r: guarded(search, r, {"searched": r.sha256}))
+    _require_faces(job, journal, later)
+    left = unsearched(todo.probes, journal)
+    _each(left, rate, "search", lambda r: guarded(search, r, {"searched": r.sha256}))
     return later
+
+
+def _content(row) -> bytes:
+    content = Path(row.path).read_bytes()
+    if hashlib.sha256(content).hexdigest() != row.sha256:
+        raise UserError(f"{row.path} was changed during the run. {GO_ON}")
+    return content
 
 
 def _each(rows: pd.DataFrame, rate: float, what: str, call: Callable) -> None:
@@ -292,7 +330,7 @@ def _each(rows: pd.DataFrame, rate: float, what: str, call: Callable) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         futures = [pool.submit(one, row) for row in rows.itertuples()]
         try:
-            shown = tqdm(as_completed(futures), what, len(futures), disable=not sys.stderr.isatty())
+            shown = tqdm(as_completed(futures), what, len(futures), disable=None)
             for future in shown:
                 future.result()
         except BaseException:
@@ -300,30 +338,36 @@ def _each(rows: pd.DataFrame, rate: float, what: str, call: Callable) -> None:
             raise
 
 
-def delete_collection(job: Job, client) -> None:
-    """Delete the collection at Amazon, if it is there. Raises UserError."""
+def delete_collection(job: Job, client) -> bool:
+    """Delete the collection at Amazon, if it is there; say on stderr whether it is gone."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    why = ""
     try:
         client.delete_collection(CollectionId=job.collection)
     except (BotoCoreError, ClientError) as error:
         if error_code(error) != "ResourceNotFoundException":
-            raise stopped(error) from error
+            why = str(stopped(error)).removesuffix(GO_ON)
+    said = f"could not be deleted and stays at Amazon: {why}" if why else "is deleted."
+    print(f"The collection {job.collection} {said}", file=sys.stderr)
+    return not why
 
 
 def _failure(error) -> str:
-    """Why Amazon refuses one photograph. Raises UserError for what is not about a photograph."""
+    """Why there are no faces of one photograph. Raises UserError for what ends a run."""
     code = error_code(error)
-    message = error.response["Error"].get("Message", "") if code else ""
-    if code == "InvalidParameterException" and "no faces in the image" in message:
-        return NO_FACE
+    if code == "InvalidParameterException":
+        no_face = "no faces in the image" in error.response["Error"].get("Message", "")
+        return NO_FACE if no_face else REFUSED
     known = {
         "ImageTooLargeException": "too large for Amazon",
         "InvalidImageFormatException": "an image that Amazon cannot read",
-        "InvalidParameterException": "refused by Amazon",
+        "InternalServerError": SERVICE_ERROR,
     }
     if code in known:
         return known[code]
+    if isinstance(error, KeyError):
+        return SERVICE_ERROR
     raise stopped(error) from error
 
 
@@ -342,7 +386,9 @@ def to_scores(job: Job, journal: Journal) -> Scores:
             found = [round(100 - percent, 4) for _, percent in answer]
             distances += found
             nearest = min(found, default=np.inf)
-            best.append((row.id, "first", nearest, nearest, nearest, np.inf))
+            # a photograph that is in the gallery as well is found there, whoever asks
+            nearest_of_all = 0.0 if row.sha256 in job.identical else nearest
+            best.append((row.id, "first", nearest_of_all, nearest, nearest, np.inf))
     scores, pairs = np.unique(distances, return_counts=True)
     faces = [n for i in job.gallery["external"] if isinstance(n := journal.indexed.get(i), int)]
     return Scores(
@@ -352,13 +398,17 @@ def to_scores(job: Job, journal: Journal) -> Scores:
         ),
         histogram=pd.DataFrame({"score": scores, "pairs": pairs}),
         faces=sum(faces),
-        removed=0,
+        removed=job.left_out,
         upto=100.0,
         same_person=pd.DataFrame(columns=DECISIONS),
         description={
-            "configuration": AMAZON._asdict(), "genuine_p90": 0.0, "same_person_rule": False
+            "configuration": AMAZON._asdict(),
+            "genuine_p90": 0.0,
+            "same_person_rule": False,
+            "identical_images": job.left_out,
+            "ignored": job.ignored,
         },
-    )  # fmt: skip
+    )
 
 
 def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -> Result:
@@ -368,10 +418,11 @@ def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -
     as many faces as it may, and the pairs are a lower bound), failure_reasons, gallery_photographs,
     gallery_failure_reasons. Raises UserError for a policy, and where no face was found at all.
     """
+    _require_faces(job, journal, later)
     found = to_scores(job, journal)
-    if found.faces == 0 or found.best.empty:
-        side = "the gallery" if found.faces == 0 else "the people searched"
-        raise UserError(f"Amazon found no face in any photograph of {side}")
+    if found.best.empty:
+        reasons = _listed(_reasons(job.probes, "sha256", journal.searched, later))
+        raise UserError(f"Amazon found no face in any photograph of the people searched{reasons}")
     run = congress_test.run(job.people, found, check_policy(policy))
     threshold = run.summary["threshold"]
     lists = [a for a in journal.searched.values() if isinstance(a, list)]
@@ -393,6 +444,16 @@ def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -
     if not complete:
         run.summary["implied_fmr"] = None
     return run
+
+
+def _require_faces(job: Job, journal: Journal, later: dict | None) -> None:
+    if not any(isinstance(n, int) for n in journal.indexed.values()):
+        reasons = _listed(_reasons(job.gallery, "external", journal.indexed, later))
+        raise UserError(f"Amazon found no face in any photograph of the gallery{reasons}")
+
+
+def _listed(reasons: dict[str, int]) -> str:
+    return "".join(f"; {reason}: {n:,}" for reason, n in reasons.items())
 
 
 def _reasons(rows: pd.DataFrame, key: str, answers: dict, later: dict | None) -> dict[str, int]:
@@ -417,13 +478,13 @@ def postscript(run: Result, job: Job, deleted: bool) -> str:
     }
     lines = [
         f"  without a face {side}: {sum(reasons.values()):,} of {total:,} photographs"
-        + "".join(f"; {reason}: {n:,}" for reason, n in reasons.items())
+        + _listed(reasons)
         for side, (reasons, total) in sides.items()
     ]
-    if any(SERVICE_ERROR in reasons for reasons, _ in sides.values()):
-        lines.append("  The same command asks again for those with an error of the service.")
+    if again := {SERVICE_ERROR, REFUSED} & {r for reasons, _ in sides.values() for r in reasons}:
+        lines.append(f"  The same command asks again: {', '.join(sorted(again))}.")
     if deleted:
-        return "\n".join([*lines, f"  The collection {job.collection} is deleted."])
+        return "\n".join(lines)
     cost = _dollars(s["gallery_faces"] * STORAGE)
     lines.append(
         f"  The collection {job.collection} stays at Amazon, for {cost} US dollars a month "
@@ -433,8 +494,8 @@ def postscript(run: Result, job: Job, deleted: bool) -> str:
 
 
 def run(
-    probes: str,
-    gallery: str,
+    probes: str | Path,
+    gallery: str | Path,
     policy: str,
     labels: Path | None,
     account: Account,
@@ -448,19 +509,26 @@ def run(
     check_policy(policy)
     job = gather(probes, gallery, labels)
     client = make_client(account.region, account.endpoint_url)
-    later = {}
     with open_journal(job, client) as journal:
-        todo = remaining(job, journal, client)
-        if len(todo.gallery) + len(todo.probes):
-            text = estimate(job, todo, client.meta.endpoint_url, account.price, account.rate)
-            print(text, file=sys.stderr)
-            if not account.yes:
-                if not sys.stdin.isatty():
-                    raise UserError("this costs money and nobody is there to agree: say --yes")
-                if not agree("Send them?"):
-                    raise UserError("nothing was sent")
-            later = ask(job, journal, todo, client, account.rate)
-        found = result(job, journal, policy, later)
-        if account.delete:
-            delete_collection(job, client)
-    return found, "\n" + postscript(found, job, account.delete)
+        try:
+            later = _agreed(job, journal, client, account, agree)
+            found = result(job, journal, policy, later)
+        finally:
+            deleted = account.delete and delete_collection(job, client)
+    found.summary["collection_deleted"] = deleted
+    return found, "\n" + postscript(found, job, deleted)
+
+
+def _agreed(job, journal, client, account, agree) -> dict[str, str]:
+    """Ask what remains to be asked, if the user agrees."""
+    todo = remaining(job, journal, client)
+    if len(todo.gallery) + len(todo.probes) == 0:
+        return {}
+    text = estimate(job, todo, client.meta.endpoint_url, account.price, account.rate)
+    print(text, file=sys.stderr)
+    if not account.yes:
+        if not sys.stdin.isatty():
+            raise UserError("this costs money and nobody is there to agree: say --yes")
+        if not agree("Send them?"):
+            raise UserError("nothing was sent")
+    return ask(job, journal, todo, client, account.rate)

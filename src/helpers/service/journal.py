@@ -11,9 +11,18 @@ from typing import NamedTuple
 import pandas as pd
 
 from helpers.errors import UserError
+from helpers.files import private_folder
 from helpers.paths import cache_dir
 
+NO_FACE = "no face found"
+# What is final: the photograph is the reason. Anything else is asked again by the next run.
+ABOUT_THE_PHOTOGRAPH = {
+    NO_FACE,
+    "too large for Amazon",
+    "an image that Amazon cannot read",
+}
 SERVICE_ERROR = "error of the service"
+REFUSED = "refused by Amazon, but not for the photograph's sake"
 # What stops a run, and what to do about it. The text of these errors is not shown: it can hold
 # the request, with a session's token.
 CREDENTIALS = {
@@ -37,18 +46,24 @@ GO_ON = "The same command goes on where this run stopped."
 class Job(NamedTuple):
     """What is asked. people: a row a person (member_id and labels). probes, gallery: a row a
     photograph: id, path, sha256, problem (why it is not sent; "" if it is), and for the gallery
-    external (its id at Amazon). collection: the name at Amazon, the same for the same gallery."""
+    external (its id at Amazon). collection: the name at Amazon, the same for the same gallery.
+    identical: SHA-256 of photographs on both sides; left_out: how many the gallery lost by them;
+    ignored: what of the folders is no photograph, in words."""
 
     people: pd.DataFrame
     probes: pd.DataFrame
     gallery: pd.DataFrame
     collection: str
+    identical: set[str]
+    left_out: int
+    ignored: list[str]
 
 
 class Journal(NamedTuple):
     """What Amazon answered. made: identity of the collection, empty before there is one. indexed:
     external id -> number of faces, or the reason of the failure. searched: SHA-256 of a probe ->
-    [[external id, similarity], ...] best first, or the reason. write: adds a record."""
+    [[external id, similarity], ...] best first, or the reason. Of both only what is final is here,
+    the file holds the rest with "final": false. write: adds a record."""
 
     made: dict
     indexed: dict
@@ -68,7 +83,8 @@ def open_journal(job: Job, client):
     """The journal of this gallery at this address, for one run at a time. Raises UserError."""
     address = hashlib.sha256(client.meta.endpoint_url.encode()).hexdigest()[:8]
     path = cache_dir() / "rekognition" / f"{job.collection}-{address}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)
+    path.touch(0o600)
     lock = threading.Lock()
     with path.open("a+", encoding="utf-8") as file:
         try:
@@ -98,10 +114,19 @@ def _note(journal: Journal, record: dict) -> None:
         for part in (journal.made, journal.indexed, journal.searched):
             part.clear()  # another collection: nothing of the old one is there
         journal.made.update(record)
+    elif not final(record.get("answer")):
+        return
     elif "indexed" in record:
         journal.indexed[record["indexed"]] = record["answer"]
+        if isinstance(record["answer"], int):
+            journal.searched.clear()  # what was found in a smaller gallery is not the answer
     elif "searched" in record:
         journal.searched[record["searched"]] = record["answer"]
+
+
+def final(answer) -> bool:
+    """Whether an answer is one about the photograph: faces, or a reason that lies in it."""
+    return isinstance(answer, (int, list)) or answer in ABOUT_THE_PHOTOGRAPH
 
 
 def remaining(job: Job, journal: Journal, client) -> Todo:
@@ -120,10 +145,15 @@ def remaining(job: Job, journal: Journal, client) -> Todo:
 
 def _todo(job: Job, journal: Journal) -> Todo:
     stored, searched = job.gallery, job.probes.drop_duplicates("sha256")
-    return Todo(
-        stored[stored["problem"].eq("") & ~stored["external"].isin(journal.indexed)],
-        searched[searched["problem"].eq("") & ~searched["sha256"].isin(journal.searched)],
-    )
+    stored = stored[stored["problem"].eq("") & ~stored["external"].isin(journal.indexed)]
+    searched = searched[searched["problem"].eq("")]
+    # a gallery that grows is searched anew
+    return Todo(stored, searched if len(stored) else unsearched(searched, journal))
+
+
+def unsearched(probes: pd.DataFrame, journal: Journal) -> pd.DataFrame:
+    """The photographs whose search has no answer yet."""
+    return probes[~probes["sha256"].isin(journal.searched)]
 
 
 def described(client, collection: str) -> dict:
@@ -162,9 +192,15 @@ def stopped(error) -> UserError:
         return UserError(f"{STOPS.get(code, f'Amazon answered {code}')}. {GO_ON}")
     if isinstance(error, e.NoRegionError):
         return UserError("no region: give --region, us-east-1 for example")
+    if isinstance(error, ValueError):  # botocore's for a name that no region has, among others
+        return UserError("that is no region, or no address: look at --region and --endpoint-url")
     if isinstance(error, (e.NoCredentialsError, e.PartialCredentialsError)):
         return UserError("no complete credentials were found: see boto3's guide to credentials")
     if isinstance(error, (e.EndpointConnectionError, e.HTTPClientError)):
-        return UserError(f"Amazon could not be reached. {GO_ON}")
+        address = getattr(error, "kwargs", {}).get("endpoint_url", "Amazon")
+        return UserError(
+            f"{address} could not be reached: look at --region, --endpoint-url and the network. "
+            "When it can be, the same command goes on where this run stopped."
+        )
     # its text may hold what a credential program said
     return UserError(f"boto3 stopped with {type(error).__name__}. {GO_ON}")

@@ -28,6 +28,7 @@ from helpers.service.store import (
     StoreFull,
     Unlike,
 )
+from helpers.sources import photographs
 
 FORMATS = ("JPEG", "PNG")  # as Amazon
 MOST_BYTES = 5 * 1024 * 1024  # of an image in a request, as Amazon
@@ -82,7 +83,7 @@ def look(service: Service, image: dict) -> wire.Picture:
         raise ServiceError(
             "InvalidS3ObjectException", f"there is no bucket {bucket!r} here; there are {known}"
         )
-    if place.suffix == ".parquet":
+    if enrolment.is_metadata(place):
         faces, failures, description = _metadata(place)
         if name in failures:
             return wire.Picture([], description)
@@ -137,8 +138,8 @@ def _look_at(model: str, content: bytes, most: int, name: str = "") -> wire.Pict
     digest = hashlib.sha256(content).hexdigest()
     with _one_at_a_time:
         try:
-            image = enrolment.decode_image(io.BytesIO(content), FORMATS)
-        except enrolment.Unreadable as error:
+            image = photographs.decode_image(io.BytesIO(content), FORMATS)
+        except photographs.Unreadable as error:
             if error.reason == "too many pixels":
                 raise _too_large(str(error)) from error
             raise ServiceError(

@@ -13,6 +13,8 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 
+from helpers.errors import UserError
+
 CONTENT_TYPE = "application/x-amz-json-1.1"
 TARGET = "RekognitionService."
 # the operations that a face collection and the experiments need; any other is unknown here
@@ -29,6 +31,7 @@ OPERATIONS = (
     "SearchFaces",
     "SearchFacesByImage",
 )
+INVALID = "Request has invalid parameters: "
 CLOCK = 15 * 60  # seconds that a signature may be old or early, as at Amazon
 
 
@@ -42,15 +45,32 @@ class ServiceError(Exception):
 
 def invalid(message: str) -> ServiceError:
     """The error for a parameter that breaks a rule."""
-    return ServiceError("InvalidParameterException", f"Request has invalid parameters: {message}")
+    return ServiceError("InvalidParameterException", INVALID + message)
 
 
 @cache
 def service_model() -> dict:
     """Amazon's own description of Rekognition: operations and shapes."""
-    from botocore.loaders import Loader
-
+    try:
+        from botocore.loaders import Loader
+    except ImportError as error:
+        raise UserError("this needs more: pip install 'congress-test[service]'") from error
     return Loader().load_service_model("rekognition", "service-2")
+
+
+def check_name(shape: str, name: str) -> str:
+    """A name that any client can say: of a CollectionId, an S3Bucket, ... Raises UserError."""
+    try:
+        return _read(shape, name, f"the name {name!r}")
+    except ServiceError as error:
+        raise UserError(error.message.removeprefix(INVALID)) from error
+
+
+def as_name(shape: str, text: str) -> str:
+    """A text as a name of that shape: cut, with "_" for each character that it may not hold."""
+    rule = service_model()["shapes"][shape]
+    fits = re.compile(rule["pattern"])
+    return "".join(c if fits.fullmatch(c) else "_" for c in text)[: rule["max"]]
 
 
 def operation_of(target: str) -> str:

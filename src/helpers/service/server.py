@@ -21,7 +21,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from helpers.errors import UserError
+from helpers.faces import enrolment
 from helpers.faces.pipelines import PRIMARY_MODELS
+from helpers.files import typed
 from helpers.paths import ROOT
 from helpers.protocol import shipping
 from helpers.service.operations import Service, answer
@@ -29,6 +31,7 @@ from helpers.service.protocol import (
     CONTENT_TYPE,
     OPERATIONS,
     ServiceError,
+    check_name,
     check_signature,
     operation_of,
     read_request,
@@ -144,7 +147,7 @@ def is_loopback(host: str | None) -> bool:
 def buckets(given: Sequence[str], model: str) -> dict[str, Path]:
     """What `S3Object` finds: the datasets that ship, and NAME=PATH for folders or face metadata.
 
-    Raises UserError.
+    Raises UserError for a name that is taken or that no client could say, and a path to nothing.
     """
     found = {}
     for dataset in shipping.PUBLIC:
@@ -153,11 +156,13 @@ def buckets(given: Sequence[str], model: str) -> dict[str, Path]:
             found[dataset] = path
     for text in given:
         name, _, where = text.partition("=")
-        path = Path(where)
-        if not (
-            name and where and (path.is_dir() or (path.suffix == ".parquet" and path.exists()))
-        ):
-            raise UserError(f"--bucket {text!r} is no NAME=PATH of a folder or a .parquet file")
+        if not (name and where and (typed(where).is_dir() or typed(where).is_file())):
+            raise UserError(f"--bucket {text!r} is no NAME=PATH of a folder or face metadata")
+        check_name("S3Bucket", name)
+        if name in found:
+            raise UserError(f"--bucket {text!r}: there is a bucket {name} already, choose a name")
+        if (path := typed(where)).is_file():
+            enrolment.read_description(path)
         found[name] = path
     return found
 
@@ -191,9 +196,10 @@ def serve(
             f"{host} can be reached from other machines: set {TOKEN} to a long random text, "
             "which clients then use as their secret access key"
         )
-    store = FaceStore(folder)
-    try:
-        # the port is known only once it is open, and the application wants to know it
+    found = buckets(bucket, model)
+    with contextlib.ExitStack() as stack:
+        # the port is known only once it is open, and the application wants to know it; the store
+        # comes after it: whatever is refused leaves none behind
         place = {}
         try:
             server = waitress.create_server(
@@ -211,17 +217,17 @@ def serve(
             )
         except OSError as error:
             raise UserError(f"port {port} of {host}: {error.strerror}") from error
+        stack.callback(server.close)
+        store = stack.enter_context(contextlib.closing(FaceStore(folder)))
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{server.effective_port}"
-        place["app"] = make_app(Service(store, model, buckets(bucket, model)), url, token, rate)
+        place["app"] = make_app(Service(store, model, found), url, token, rate)
         if OWNER in os.environ:
             owner = int(os.environ[OWNER])
             threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
         ready(url)
         server.run()
-    finally:
-        store.close()
 
 
 def _end_with(owner: int) -> None:

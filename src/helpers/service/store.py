@@ -12,7 +12,6 @@ external_image_id, all of them UUIDs or the client's own words.
 
 import contextlib
 import json
-import re
 import sqlite3
 import threading
 import time
@@ -21,10 +20,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from helpers.errors import UserError
 from helpers.faces import collection, enrolment, exact
+from helpers.files import private_folder
+from helpers.service.protocol import as_name, check_name
 
 FILE = "faces.sqlite"
 VERSION = 1  # of the tables, in the file's own user_version
@@ -94,26 +96,44 @@ class _Index(NamedTuple):
 
 
 class FaceStore:
-    """Collections in the folder of a store; made when it is missing.
+    """Collections in the folder of a store; made when it is missing, or refused (make=False).
 
-    Raises UserError when the file is no store, or when another process has it open.
+    Raises UserError when the file is no store, or when another process has it open. So does each
+    method where the database cannot do what it should: a full disk, a damaged file.
     """
 
-    def __init__(self, folder: Path):
-        path = Path(folder) / FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, make: bool = True):
+        self._path = Path(folder) / FILE
+        if make:
+            private_folder(self._path.parent)
+            if not self._path.exists():
+                self._path.touch(0o600)  # as the files that SQLite makes beside it
+        elif not self._path.is_file():
+            raise UserError(f"there is no face store in {folder}")
         self._lock = threading.RLock()
         self._indexes: dict[str, _Index] = {}
-        self._database = sqlite3.connect(
-            path, timeout=2, isolation_level=None, check_same_thread=False
-        )
-        try:
-            self._open()
-        except sqlite3.Error as error:
-            self._database.close()
-            if "locked" in str(error):
-                raise UserError(f"{path} is open in another process") from error
-            raise UserError(f"{path} is no face store: {error}") from error
+        with self._held():
+            self._database = sqlite3.connect(
+                self._path, timeout=2, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._open()
+            except BaseException:
+                self._database.close()
+                raise
+
+    @contextlib.contextmanager
+    def _held(self):
+        """The database, for one thread; what goes wrong with it is said in words."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                if "locked" in str(error):
+                    raise UserError(f"{self._path} is open in another process") from error
+                raise UserError(
+                    f"{self._path} is no face store that can be used: {error}"
+                ) from error
 
     def _open(self):
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
@@ -132,13 +152,13 @@ class FaceStore:
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
-        with self._lock:
+        with self._held():
             self._database.close()
 
     @contextlib.contextmanager
     def _transaction(self):
         """A write: alone in its process, whole or not at all. A nested one is part of the outer."""
-        with self._lock:
+        with self._held():
             if self._database.in_transaction:
                 yield self._database
                 return
@@ -154,7 +174,8 @@ class FaceStore:
     # ------------------------------------------------------------ collections
 
     def create(self, name: str, model: str) -> None:
-        """Make an empty collection. Raises CollectionExists, StoreFull."""
+        """Make an empty collection. Raises CollectionExists, StoreFull, UserError for its name."""
+        check_name("CollectionId", name)
         with self._transaction() as db:
             if self._known(name):
                 raise CollectionExists(name)
@@ -167,7 +188,7 @@ class FaceStore:
 
     def collections(self) -> list[Info]:
         """All collections, in the order in which they were made."""
-        with self._lock:
+        with self._held():
             rows = self._database.execute(
                 "SELECT c.number, c.id, c.model, c.created, count(f.number) FROM collections c "
                 "LEFT JOIN faces f ON f.collection = c.id GROUP BY c.number ORDER BY c.number"
@@ -176,7 +197,7 @@ class FaceStore:
 
     def info(self, name: str) -> Info:
         """One collection. Raises NoSuchCollection."""
-        with self._lock:
+        with self._held():
             row = self._database.execute(
                 "SELECT number, id, model, created FROM collections WHERE id = ?", (name,)
             ).fetchone()
@@ -274,7 +295,7 @@ class FaceStore:
 
         Raises NoSuchCollection.
         """
-        with self._lock:
+        with self._held():
             row = self._database.execute(
                 "SELECT description FROM collections WHERE id = ?", (name,)
             ).fetchone()
@@ -339,7 +360,7 @@ class FaceStore:
         return self._indexes.get(name) or self._index(name)
 
     def _index(self, name: str) -> _Index:
-        with self._lock:
+        with self._held():
             if name not in self._indexes:
                 if not self._known(name):
                     raise NoSuchCollection(name)
@@ -354,31 +375,18 @@ class FaceStore:
 
     # ------------------------------------------------------------ Parquet
 
-    def import_faces(self, name: str, path: Path) -> int:
-        """Make a collection from face metadata (`enrol`); return how many faces it has.
+    def import_faces(self, name: str, frame: pd.DataFrame) -> int:
+        """Make a collection from face metadata, as `read_import` gives them; return its size.
 
-        The ids of the file become external ids, with "_" for what those may not hold. All or
-        nothing. Raises UserError.
+        All or nothing. Raises UserError.
         """
-        frame = enrolment.read_faces(path)
-        collection.make_collection(frame)  # refuses what cannot be compared
-        if len(frame) > MOST_FACES:
-            raise UserError(f"{path} has {len(frame):,} faces; at most {MOST_FACES:,} fit")
-        needed = ["image_sha256", "width", "height", "box_x", "box_y", "box_w", "box_h"]
-        if frame[needed].isna().any(axis=None):
-            raise UserError(f"{path} lacks the image or the box of a face")
-        external = frame["id"].map(external_id)
-        if external.duplicated().any():
-            raise UserError(
-                f"two ids of {path} would become {external[external.duplicated()].iloc[0]!r}"
-            )
         model = frame.attrs["configuration"]["model"]
         try:
             with self._transaction() as db:
                 self.create(name, model)
                 self._agree(name, frame.attrs)
-                for row, text in zip(frame.to_dict("records"), external, strict=True):
-                    self._add_one(db, name, row, text, str(uuid.uuid4()))
+                for row in frame.to_dict("records"):
+                    self._add_one(db, name, row, external_id(row["id"]), str(uuid.uuid4()))
                 self._indexes.pop(name, None)
         except CollectionExists as error:
             raise UserError(f"there is a collection {name!r} already") from error
@@ -389,8 +397,8 @@ class FaceStore:
     def export_faces(self, name: str, path: Path) -> int:
         """Write a collection as face metadata, a Parquet file as `enrol` makes it; return its size.
 
-        `id` is the id it was imported with, else the external id, else the face_id. Raises
-        UserError.
+        `id` is the id it was imported with, else the external id, else the face_id. A list of
+        failures beside an older file of that name goes: a store knows of none. Raises UserError.
         """
         try:
             faces, description = self.faces(name), self.description(name)
@@ -401,13 +409,36 @@ class FaceStore:
         rows = [{c: face[c] for c in enrolment.COLUMNS} for face in faces]
         rows.sort(key=lambda row: row["id"])
         table = pa.Table.from_pylist(rows, schema=pa.schema(enrolment.COLUMNS))
+        enrolment.failures_path(path).unlink(missing_ok=True)
         enrolment.write_faces(table, path, description)
         return len(rows)
 
 
+def read_import(name: str, path: Path) -> tuple[str, pd.DataFrame]:
+    """What `import_faces` wants, from face metadata (`enrol`) and the new collection's name.
+
+    The ids of the file will be external ids, with "_" for what those may not hold. Raises
+    UserError for a name that no client could say, and faces that do not fit.
+    """
+    check_name("CollectionId", name)
+    frame = enrolment.read_faces(path)
+    collection.make_collection(frame)  # refuses what cannot be compared
+    if len(frame) > MOST_FACES:
+        raise UserError(f"{path} has {len(frame):,} faces; at most {MOST_FACES:,} fit")
+    needed = ["image_sha256", "width", "height", "box_x", "box_y", "box_w", "box_h"]
+    if frame[needed].isna().any(axis=None):
+        raise UserError(f"{path} lacks the image or the box of a face")
+    external = frame["id"].map(external_id)
+    if external.duplicated().any():
+        raise UserError(
+            f"two ids of {path} would become {external[external.duplicated()].iloc[0]!r}"
+        )
+    return name, frame
+
+
 def external_id(text: str) -> str:
-    """A text as an external image id: at most 255 of the characters that Amazon allows."""
-    return re.sub(r"[^a-zA-Z0-9_.\-:]", "_", text)[:255]
+    """A text as an external image id: no longer, and of no other characters, than Amazon allows."""
+    return as_name("ExternalImageId", text)
 
 
 def _face(row) -> dict:

@@ -27,7 +27,8 @@ def report(result: congress_test.Result, title: str) -> str:
         f"  threshold {s['threshold']:.4f}: {s['threshold_origin']}",
         f"  searched                 {s['searched']:,} people in a gallery of "
         f"{s['gallery_faces']:,} faces",
-        f"  failures to enrol        {s['failures_to_enrol']:,} (counted as no match)",
+        *(f"  ignored                  {text}" for text in s.get("ignored", ())),
+        f"  failures to enrol        {_failures(s['failures_to_enrol'])}",
         f"  falsely matched (FPIR)   {numbers.rate(s['falsely_matched'], s['searched'], *low)}",
         f"  implied FMR              {'' if s.get('pairs_complete', True) else 'at least '}"
         f"{s['pairs_at_threshold']:,} of {s['comparisons']:,} "
@@ -47,6 +48,12 @@ def report(result: congress_test.Result, title: str) -> str:
         lines.append(
             "                           (the rule was set on a gallery of thousands: "
             "in one this small it leaves out too many)"
+        )
+    if s.get("identical_images"):
+        lines.append(
+            f"  identical images         {s['identical_images']} in the gallery are searched as "
+            "well: left out; with nobody left out "
+            f"{s['falsely_matched_none_left_out']} falsely matched"
         )
     if s.get("contested_pairs"):
         lines.append(
@@ -119,6 +126,12 @@ def _ratio(value: float) -> str:
 
 def _wilson_text(k, n) -> str:
     return numbers.rate(k, n, *intervals.wilson(k, n))
+
+
+def _failures(count: int | None) -> str:
+    if count is None:
+        return "unknown: no failures file lies beside the face metadata of the people searched"
+    return f"{count:,} (counted as no match)"
 
 
 def _small(value) -> str:

@@ -24,7 +24,7 @@ import requests
 from tqdm.auto import tqdm
 
 from helpers.errors import UserError
-from helpers.files import sha256
+from helpers.files import private_folder, sha256
 from helpers.paths import DATA, cache_dir, mirror_dir
 
 DATASETS = (
@@ -135,7 +135,9 @@ def fetch(datasets, workers: int = 8, progress: bool = True, ids=None) -> pd.Dat
     network = {"failures": 0, "down": False, "lock": threading.Lock()}
     with ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(lambda job: _fetch_one(job[0], job[1], network), jobs)
-        rows += tqdm(results, total=len(jobs), disable=not progress, unit="file", desc="fetch")
+        rows += tqdm(
+            results, total=len(jobs), disable=not progress or None, unit="file", desc="fetch"
+        )
     return pd.DataFrame(rows, columns=REPORT)
 
 
@@ -255,11 +257,12 @@ def fetch_utkface(source, progress: bool = True) -> dict:
     places, manifest = _utkface_places()
     place = dict(zip(manifest.sha256, places, strict=True))
     ids = dict(zip(manifest.sha256, manifest.id, strict=True))
-    folder = cache_dir() / "utkface"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = private_folder(cache_dir() / "utkface")
     names: dict[str, list[str]] = {}
     unknown = 0
-    bar = tqdm(_faces(source), total=len(ids), disable=not progress, unit="image", desc="utkface")
+    bar = tqdm(
+        _faces(source), total=len(ids), disable=not progress or None, unit="image", desc="utkface"
+    )
     with closing(bar):
         for name, data in bar:
             digest = _digest(data) if data else ""

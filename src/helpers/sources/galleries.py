@@ -1,21 +1,18 @@
 """Who is searched against: a named gallery -> one row a face image with its recorded labels."""
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
 from helpers.errors import UserError
+from helpers.files import printable
 from helpers.paths import DATA, cache_dir
+from helpers.sources import fetch, photographs, spreadsheets
 from helpers.sources.rosters import PHOTOS, load_delegates, load_voteview
 
 AGE_BANDS = ["0-17", "18-34", "35-54", "55-75", "76+"]
 ADULT = (18, 75)  # ages of the primary analysis, both included
 LAST_CONGRESS = 114
-IMAGES = {
-    ".avif", ".bmp", ".gif", ".heic", ".jfif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm",
-    ".tif", ".tiff", ".webp",
-}  # fmt: skip
 LABELS = ["name", "group", "gender"]
 
 
@@ -83,7 +80,14 @@ def load_utkface() -> pd.DataFrame:
     path = cache_dir() / "utkface" / "labels.csv"
     if not path.is_file():
         raise UserError("the labels of UTKFace are not here; run: congress-test fetch utkface")
-    labels = pd.read_csv(path, dtype={"age": "Int64", "gender": "string", "race": "string"})
+    try:
+        labels = pd.read_csv(path, dtype={"age": "Int64", "gender": "string", "race": "string"})
+        labels = labels[fetch.LABELS]
+    except (KeyError, ValueError) as error:
+        path.unlink()
+        raise UserError(
+            "the labels of UTKFace were damaged; run: congress-test fetch utkface"
+        ) from error
     labels["age_band"] = age_band(labels.age)
     adult = labels.age.between(*ADULT) & labels.gender.notna() & labels.race.notna()
     labels["adult"] = adult.fillna(False).astype(bool)
@@ -93,45 +97,52 @@ def load_utkface() -> pd.DataFrame:
 def load_folder(directory, labels_csv=None) -> pd.DataFrame:
     """Any folder of images, with its subfolders: id, path, name, group, gender, sorted by id.
 
-    The id is the path below the folder, with forward slashes. A labels file is a CSV with a
-    column `id` (or `file`) and any of name, group, gender (female|male, or f|m); it may leave
-    images out, and a label that is not given is missing. Raises UserError for an empty folder and
-    for labels that do not fit the images.
+    What counts as an image, and its id, is decided by `photographs.in_folder`; what was ignored is
+    in `.attrs["ignored"]`, in words. A labels file is a CSV with a column `id` (or `file`) and any
+    of name, group, gender; it may leave images out, and a label that is not given is missing.
+    Raises UserError for an empty folder and for labels that do not fit the images.
     """
     directory = Path(directory)
     if not directory.is_dir():
         raise UserError(f"{directory} is not a folder")
-    paths = {
-        path.relative_to(directory).as_posix(): path
-        for folder, _, names in os.walk(directory)
-        for path in (Path(folder, name) for name in names)
-        if path.suffix.lower() in IMAGES and not path.name.startswith(".")
-    }
+    paths, ignored = photographs.in_folder(directory)
     if not paths:
-        raise UserError(f"no image in {directory}; looked for {', '.join(sorted(IMAGES))}")
-    faces = pd.DataFrame(sorted(paths.items()), columns=["id", "path"])
-    if labels_csv is None:
-        return faces.reindex(columns=["id", "path", *LABELS])
+        said = f"; ignored: {ignored}" if ignored else ""
+        raise UserError(
+            f"no image in {directory}{said}; looked for {', '.join(sorted(photographs.SUFFIXES))}"
+        )
+    faces = pd.DataFrame({"id": list(paths), "path": list(paths.values())})
+    if labels_csv is not None:
+        faces = labelled(faces, labels_csv, directory)
+    faces = faces.reindex(columns=["id", "path", *LABELS])
+    faces.attrs["ignored"] = ignored
+    return faces
+
+
+def labelled(faces: pd.DataFrame, labels_csv, place) -> pd.DataFrame:
+    """Faces (column id) with the labels of a file beside them; `place` names them in an error.
+
+    Raises UserError for labels of a face that is not there.
+    """
     labels = read_labels(labels_csv)
-    unknown = labels.id[~labels.id.isin(faces.id)]
+    shown = faces.id.map(printable)  # files of others may hold names as they were
+    unknown = labels.id[~labels.id.isin(shown)]
     if len(unknown):
         raise UserError(
-            f"{labels_csv} labels {len(unknown)} images that are not in {directory} "
-            f"(first: {unknown.iloc[0]!r})"
+            f"{labels_csv} labels {len(unknown)} images that are not in {place} "
+            f"(first: {unknown.iloc[0]!r}): an id is the path below the folder, suffix included"
         )
-    return faces.merge(labels, on="id", how="left").reindex(columns=["id", "path", *LABELS])
+    given = labels.set_index("id").reindex(shown).set_axis(faces.index)
+    return faces.join(given)
 
 
 def read_labels(labels_csv) -> pd.DataFrame:
     """Read a labels file: id and those of name, group, gender that it has; empty is missing.
 
-    Raises UserError for a file without the columns, an id that occurs twice, an unknown gender.
+    f and m are female and male; any other gender stays as it is, in lower case. Raises UserError
+    for a file without the columns or an id that occurs twice.
     """
-    try:
-        labels = pd.read_csv(labels_csv, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the labels file {labels_csv}: {error}") from error
-    labels.columns = labels.columns.str.strip().str.lower()
+    labels = spreadsheets.read(labels_csv, "labels file")
     if "id" not in labels:
         labels = labels.rename(columns={"file": "id"})
     given = [c for c in LABELS if c in labels]
@@ -140,16 +151,12 @@ def read_labels(labels_csv) -> pd.DataFrame:
             f"{labels_csv} needs a column id (or file) and at least one of {', '.join(LABELS)}; "
             f"it has {', '.join(labels.columns)}"
         )
-    labels = labels[["id", *given]].apply(lambda column: column.str.strip())
+    labels = labels[["id", *given]].reset_index(drop=True)
     repeated = labels.id[labels.id.duplicated()]
     if len(repeated):
         raise UserError(
             f"{labels_csv} has {len(repeated)} repeated ids, first {repeated.iloc[0]!r}"
         )
     if "gender" in labels:
-        gender = labels.gender.str.lower().replace({"f": "female", "m": "male"})
-        strange = gender[~gender.isin(["female", "male", ""])]
-        if len(strange):
-            raise UserError(f"{labels_csv}: gender is female or male, not {strange.iloc[0]!r}")
-        labels["gender"] = gender
+        labels["gender"] = labels.gender.str.lower().replace({"f": "female", "m": "male"})
     return labels.replace("", None)

@@ -92,7 +92,7 @@ def make(out: Path, progress: bool = False) -> None:
     """Write explorer.csv into the folder `out`; deterministic."""
     parts = []
     pairs = [(gallery, model) for gallery in shipped.GALLERIES for model in MODELS]
-    for gallery, model in tqdm(pairs, disable=not progress):
+    for gallery, model in tqdm(pairs, disable=not progress or None):
         members = shipped.result(gallery, model).members
         probes = shipping.load_dataset("probes", model)
         faces, _, kept = candidate_lists.faces_searched(gallery, model)

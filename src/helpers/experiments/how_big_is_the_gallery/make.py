@@ -43,7 +43,9 @@ def _draw_tables(model: str, scores, cluster, progress) -> tuple[pd.DataFrame, p
     found = {(p, n): [] for p in policies for n in tables.SIZES}
     often = {n: np.zeros(len(people), dtype=np.int64) for n in tables.SIZES}
     drawn = draw_best(scores, cluster, tables.SIZES, tables.DRAWS, models_beyond.SEED)
-    for best in tqdm(drawn, total=tables.DRAWS, desc=f"{model}: draws", disable=not progress):
+    for best in tqdm(
+        drawn, total=tables.DRAWS, desc=f"{model}: draws", disable=not progress or None
+    ):
         for row, n in zip(best, tables.SIZES, strict=True):
             fixed[tables.FIXED_FPIR] = rates.threshold_for_count(row, ACLU_COUNT).threshold
             for policy in policies:

@@ -87,10 +87,8 @@ def counts(model: str, policy: str) -> pd.Series:
 @cache
 def results(name: str) -> pd.DataFrame:
     """One of the tables that `make` writes: draws, flagged, best or counts."""
-    path = RESULTS / f"gallery-size-{name}"
-    if name == "counts":
-        return pd.read_parquet(path.with_suffix(".parquet"))
-    return pd.read_csv(path.with_suffix(".csv"))
+    path = f"{RESULTS}/gallery-size-{name}"
+    return pd.read_parquet(f"{path}.parquet") if name == "counts" else pd.read_csv(f"{path}.csv")
 
 
 # ---------------------------------------------------------------- up to the whole gallery

@@ -232,7 +232,7 @@ def measure(folder: Path, progress: bool = True, some: int | None = None) -> Non
     loaded = {m: pipelines.load(pipelines.configuration(m)) for m in PRIMARY_MODELS}
     detect = loaded[PRIMARY_MODELS[0]][0]
     embed = {m: functions[1] for m, functions in loaded.items()}
-    with tqdm(total=len(todo) * len(table), unit="image", disable=not progress) as bar:
+    with tqdm(total=len(todo) * len(table), unit="image", disable=not progress or None) as bar:
         for kind, level in todo:
             bar.set_description(f"{kind} {level:g}")
             rows = []

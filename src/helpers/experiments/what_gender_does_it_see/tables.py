@@ -82,7 +82,9 @@ def guess_faces(dataset: str, ids, progress: bool = False) -> pd.DataFrame:
     functions = {name: gender_classifiers.load(name) for name in CLASSIFIERS}
     rows = []
     files = fetch.local_files(dataset, ids)
-    for file in tqdm(files.itertuples(), f"guess {dataset}", len(files), disable=not progress):
+    for file in tqdm(
+        files.itertuples(), f"guess {dataset}", len(files), disable=not progress or None
+    ):
         if file.id not in faces.index:
             rows += [(file.id, name, np.nan, reasons[file.id]) for name in CLASSIFIERS]
             continue

@@ -67,7 +67,7 @@ def make(out: Path, progress: bool = False) -> None:
     former = galleries.load_legislators().set_index("gallery_id")["last_congress"]
     recent = set(former.index[former >= RECENT])
     sides, same = {}, {}
-    for model in tqdm(MODELS, "who is in the gallery", disable=not progress):
+    for model in tqdm(MODELS, "who is in the gallery", disable=not progress or None):
         gallery = collection.subset(private.pop(model), adults)
         people = shipping.load_dataset("legislators", model)
         near = collection.search(people, gallery, top=same_person.DEPTH)
@@ -77,7 +77,7 @@ def make(out: Path, progress: bool = False) -> None:
         sides[model] = people, collection.subset(gallery, of_face.index[~of_face.duplicated()])
     in_any = set().union(*(same[m] for m in PRIMARY_MODELS))
     curves, sets = [], []
-    for model in tqdm(MODELS, "false matches", disable=not progress):
+    for model in tqdm(MODELS, "false matches", disable=not progress or None):
         people, gallery = sides[model]
         everyone = set(people.ids)
         pairs = collection.search(people, gallery, threshold=_limit(people, gallery))

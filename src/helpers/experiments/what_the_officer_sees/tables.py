@@ -212,7 +212,7 @@ def make(out: Path, progress: bool = False) -> None:
     """Write both tables into the folder `out`; deterministic, scores rounded to 4 decimals."""
     tables, hubs = [], []
     pairs = [(gallery, model) for gallery in shipped.GALLERIES for model in PRIMARY_MODELS]
-    for gallery, model in tqdm(pairs, disable=not progress):
+    for gallery, model in tqdm(pairs, disable=not progress or None):
         probes = shipping.load_dataset("probes", model)
         second = shipping.load_dataset("second-portraits", model)
         faces, clusters, kept = faces_searched(gallery, model)

@@ -111,7 +111,9 @@ def _enrolled(dataset, ids, detector, read, progress, suffix="") -> pd.DataFrame
     folder = cache_dir() / "detectors"
     folder.mkdir(parents=True, exist_ok=True)
     tables, functions = [], None
-    bar = tqdm(total=len(files), desc=f"{detector}, {dataset}{suffix}", disable=not progress)
+    bar = tqdm(
+        total=len(files), desc=f"{detector}, {dataset}{suffix}", disable=not progress or None
+    )
     for start in range(0, len(files), CHUNK):
         part = files.iloc[start : start + CHUNK]
         what = json.dumps([about, list(part["id"])], sort_keys=True)

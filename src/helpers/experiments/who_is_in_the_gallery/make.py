@@ -122,7 +122,7 @@ def model_results(gallery: Gallery, model: str) -> tuple[pd.DataFrame, pd.DataFr
         "primary": shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"],
     }
     rows, people = [], []
-    for name, these, drawn in tqdm(jobs, desc=model, unit="gallery"):
+    for name, these, drawn in tqdm(jobs, desc=model, unit="gallery", disable=None):
         for policy in compositions.POLICIES:
             step = (
                 round(1e4 * fixed[policy])
@@ -322,7 +322,9 @@ def labels_sensitivity(gallery: Gallery, model: str, variants: dict, size: int) 
     steps = score_steps(probes, everyone, members["member_id"])
     position = {i: n for n, i in enumerate(everyone.ids)}
     plans, rows = compositions.fixed_designs(), []
-    for labels, tables in tqdm(variants.items(), desc=f"{model}, labels", unit="variant"):
+    for labels, tables in tqdm(
+        variants.items(), desc=f"{model}, labels", unit="variant", disable=None
+    ):
         found = {name: [] for name in RELABELLED}
         for table in tables:
             stratum = table["gender"] + ", " + table["race"] + ", " + table["band"]

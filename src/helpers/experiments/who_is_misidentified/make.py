@@ -32,7 +32,7 @@ def half_samples(
     nearest, clusters = _nearest(path)
     for model, near in nearest.items():
         threshold = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
-        for g in tqdm(everybody, desc=f"half-samples, {model}"):
+        for g in tqdm(everybody, desc=f"half-samples, {model}", disable=None):
             one = g["inside"]
             row = {"model": model, "characteristic": g["characteristic"], "group": g["group"]}
             whole = members[["member_id"]].assign(of_colour=one)

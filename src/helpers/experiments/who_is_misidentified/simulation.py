@@ -43,7 +43,7 @@ def coverage(repeats: int = 200, truth_repeats: int = 300, draws: int = 100, see
     interval that takes members as independent), design_effect, repeats.
     """
     tables = []
-    for world, changes in tqdm(COVERAGE_WORLDS.items(), desc="coverage"):
+    for world, changes in tqdm(COVERAGE_WORLDS.items(), desc="coverage", disable=None):
         table = made_up_searches.simulate_coverage(
             count=ACLU_COUNT,
             repeats=repeats,
@@ -68,7 +68,10 @@ def size(repeats: int = 300, draws: int = 100, seed: int = 5) -> pd.DataFrame:
     for world, changes in SIZE_WORLDS.items():
         rng = np.random.default_rng(seed)
         found = pd.DataFrame(
-            [_tests(rng, changes, draws) for _ in tqdm(range(repeats), desc=f"tests: {world}")]
+            [
+                _tests(rng, changes, draws)
+                for _ in tqdm(range(repeats), desc=f"tests: {world}", disable=None)
+            ]
         )
         fisher = found.pop("fisher")
         for name, rejected in found.items():
