@@ -224,6 +224,8 @@ def test_thirty_made_up_images(made_up):
     assert sides["failed"].to_dict() == {"searched": 6, "gallery": 3}
     assert sides["reasons"]["searched"] == "6 no face found"
     assert sides["ignored"].to_dict() == {"searched": 0, "gallery": 1}
+    misses = test.misses.set_index("setting")["missed"]
+    assert misses["library default"] == 0 <= misses["FMR 1 in 1,000,000"] < 6
     assert sides["identical"].to_dict() == {"searched": 1, "gallery": 0}
     assert sides["other_side"].to_dict() == {"searched": 1, "gallery": 1}
     labels = test.labels.fillna("").groupby(["kind", "counted as"])["people"].sum()
