@@ -315,7 +315,7 @@ def _service(plan: Plan, agree, yes: bool) -> dict[str, pd.DataFrame]:
             "pipeline": label,
             "side": ["searched", "gallery"],
             "given": [_shown(plan.probes), _shown(plan.gallery)],
-            "images": [len(job.probes), len(job.gallery)],
+            "images": [len(job.probes), len(job.gallery) + job.left_out],
             "failed": [summary["failures_to_enrol"],
                        sum(summary["gallery_failure_reasons"].values())],
             "reasons": [_reasons(summary[k])
@@ -324,6 +324,8 @@ def _service(plan: Plan, agree, yes: bool) -> dict[str, pd.DataFrame]:
         }
     )  # fmt: skip
     images = {"searched": job.probes["sha256"], "gallery": job.gallery["sha256"]}
+    both = pd.Series(sorted(job.identical), dtype=str)  # was not sent
+    images["gallery"] = pd.concat([images["gallery"], both])
     return {
         "runs": _runs(label, runs, settings, "default"),
         "groups": _groups(label, runs["default"].members),
