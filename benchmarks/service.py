@@ -1,19 +1,23 @@
-"""Searches a second of the face search service, with 1 and 8 clients, against the same in process.
+"""What the face search service takes: searches at 25,000 and 1,000,000 faces, images indexed.
 
-    python benchmarks/service.py [--gallery 25000] [--seconds 10] [--model dlib-native]
+    python benchmarks/service.py [--galleries 25000 1000000] [--seconds 10] [--model dlib-native]
 
 Each client is a process that asks SearchFaces for one face after another, as fast as it gets
 answers: `boto3`, Amazon's own client, or `plain`, the same bytes over one kept connection without
-what boto3 does for each request. In process: `collection.search` of one face in the same gallery.
+what boto3 does for each request. Bare: one product in float32 of a face and the gallery, compared
+with the threshold. Images: IndexFaces of the members' portraits, with one worker and with two.
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import multiprocessing
+import re
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,26 +26,32 @@ import pandas as pd
 import search
 
 from helpers.errors import UserError
-from helpers.faces import collection
+from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.service import server, similarity
 from helpers.service.store import FaceStore, read_import
+from helpers.sources import fetch
 
 HERE = Path(__file__).parent
 NAME = "benchmark"
 WARM_UP = 1.0  # seconds whose searches do not count
 
 
-def boto(url: str):
-    """A function that searches for one face, through boto3."""
+def amazons(url: str):
+    """Amazon's own client."""
     import boto3
 
-    client = boto3.client(
+    return boto3.client(
         "rekognition",
         endpoint_url=url,
         region_name="us-east-1",
         aws_access_key_id="any",
         aws_secret_access_key="any",
     )
+
+
+def boto(url: str):
+    """A function that searches for one face, through boto3."""
+    client = amazons(url)
     return lambda face: client.search_faces(CollectionId=NAME, FaceId=face)
 
 
@@ -107,39 +117,105 @@ def measure(make, count: int, url: str, faces: list[str], seconds: float) -> dic
     }
 
 
+def bare_ms(store, model: str) -> float:
+    """Median of a float32 product of one face with the gallery, and the comparison."""
+    vectors = np.stack([face["embedding"] for face in store.faces(NAME)])
+    limit = np.float32(similarity.to_distance(model, similarity.DEFAULT)) ** 2
+    half, taken = (vectors * vectors).sum(axis=1) / 2, []
+    for probe in vectors[:50]:
+        start = time.perf_counter()
+        np.flatnonzero(half - vectors @ probe <= (limit - probe @ probe) / 2)
+        taken.append(time.perf_counter() - start)
+    return 1000 * float(np.median(taken))
+
+
+def peak_mb(process: int) -> float:
+    """The most memory that a process ever had in RAM (Linux)."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
+
+def searches(model: str, size: int, seconds: float, folder: Path) -> pd.DataFrame:
+    """A row for each kind and number of clients, in a gallery of `size` faces."""
+    gallery = folder / "gallery.parquet"
+    search.make_gallery(model, size, gallery)
+    start = time.perf_counter()
+    given = read_import(NAME, gallery)
+    with contextlib.closing(FaceStore(folder / "store")) as store:
+        store.import_faces(*given)
+        import_seconds = time.perf_counter() - start
+        some = np.random.default_rng(0).permutation(size)[:2000]
+        faces = [face["face_id"] for face in store.faces(NAME, limit=int(some.max()) + 1)]
+        faces, bare = [faces[i] for i in some], bare_ms(store, model)
+        vectors_mb = size * given[1]["embedding"].iloc[0].size * 4 / 2**20
+    del given
+    rows = []
+    start = time.perf_counter()
+    with server.running("--model", model, store=folder / "store") as url:
+        plain(url)(faces[0])
+        first = time.perf_counter() - start
+        for make, count in ((plain, 1), (plain, 8), (boto, 1), (boto, 8)):
+            rows.append(measure(make, count, url, faces, seconds))
+        (child,) = (p for p in children() if "serve" in Path(f"/proc/{p}/cmdline").read_text())
+        memory = peak_mb(child)
+    return pd.DataFrame(rows).assign(
+        gallery=size,
+        import_seconds=import_seconds,
+        first_search_seconds=first,
+        bare_ms=bare,
+        peak_mb=memory,
+        vectors_mb=vectors_mb,
+    )
+
+
+def children() -> list[int]:
+    """The processes that this one started (Linux)."""
+    own = Path(f"/proc/{multiprocessing.current_process().pid}/task").glob("*/children")
+    return [int(n) for task in own for n in task.read_text().split()]
+
+
+def index(url: str, name: str, images: list[bytes]) -> None:
+    """One client that indexes images one after another."""
+    client = amazons(url)
+    for image in images:
+        client.index_faces(CollectionId=name, Image={"Bytes": image})
+
+
+def images(model: str, count: int = 160, clients: int = 4, repeats: int = 3) -> pd.DataFrame:
+    """Images that IndexFaces takes a second with one worker and with two; medians, in turns."""
+    paths = fetch.local_files("probes")["path"][:count]
+    content = [path.read_bytes() for path in paths]
+    rows = []
+    for _ in range(repeats):
+        for workers in (1, 2):
+            with server.running("--model", model, "--workers", str(workers)) as url:
+                amazons(url).create_collection(CollectionId=NAME)
+                index(url, NAME, content[:4])  # loads the networks
+                start = time.perf_counter()
+                with ThreadPoolExecutor(clients) as pool:
+                    list(pool.map(lambda i: index(url, NAME, content[i::clients]), range(clients)))
+                rate = len(content) / (time.perf_counter() - start)
+            rows.append({"model": model, "workers": workers, "images_a_second": rate})
+    table = pd.DataFrame(rows).groupby(["model", "workers"], as_index=False).median()
+    table["ratio"] = table["images_a_second"] / table["images_a_second"].iloc[0]
+    return table.assign(images=count, clients=clients, repeats=repeats)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gallery", type=int, default=25_000, help="faces in the collection")
+    parser.add_argument("--galleries", type=int, nargs="+", default=[25_000, 1_000_000])
     parser.add_argument("--seconds", type=float, default=10, help="of each measurement")
     parser.add_argument("--model", default="dlib-native")
-    parser.add_argument("--out", type=Path, default=HERE / "results-service.csv")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        gallery = Path(name) / "gallery.parquet"
-        search.make_gallery(arguments.model, arguments.gallery, gallery)
-        store = FaceStore(Path(name) / "store")
-        store.import_faces(*read_import(NAME, gallery))
-        faces = [face["face_id"] for face in store.faces(NAME)]
-        store.close()
-        loaded = collection.load_collection(gallery)
-        limit = float(similarity.to_distance(arguments.model, similarity.DEFAULT))
-        seconds = []
-        for face in loaded.ids[:200]:
-            one = collection.subset(loaded, [face])
-            start = time.perf_counter()
-            collection.search(one, loaded, limit, top=80)
-            seconds.append(time.perf_counter() - start)
-        alone = 1000 * float(np.median(seconds))
-        rows = []
-        with server.running("--model", arguments.model, store=Path(name) / "store") as url:
-            for make in (boto, plain):
-                for count in (1, 8):
-                    rows.append(measure(make, count, url, faces, arguments.seconds))
-    table = pd.DataFrame(rows).assign(gallery=len(faces), in_process_ms=alone)
-    table["ratio_to_in_process"] = table["searches_a_second"] * alone / 1000
-    table = table.round(3)
-    table.to_csv(arguments.out, index=False)
-    print(table.T.to_string(header=False))
+    tables = []
+    for size in arguments.galleries:
+        with tempfile.TemporaryDirectory() as name:
+            tables.append(searches(arguments.model, size, arguments.seconds, Path(name)))
+    indexed = pd.concat([images(model) for model in PRIMARY_MODELS], ignore_index=True)
+    for table, name in ((pd.concat(tables), "service"), (indexed, "service-images")):
+        table = table.round(3)
+        table.to_csv(HERE / f"results-{name}.csv", index=False)
+        print(table.T.to_string(header=False))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """The store: what it holds after a kill, between threads, and in and out of Parquet."""
 
 import random
-import signal
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -14,19 +12,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from botocore.exceptions import BotoCoreError, ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.errors import UserError
 from helpers.faces import collection, enrolment
 from helpers.protocol import shipping
-from helpers.service import server
 from helpers.service import store as face_store
 from helpers.service.store import FaceStore, read_import
 
 sys.path.insert(0, str(Path(__file__).parent))
-import boto
+import campaign_service
 
 MODEL = "dlib-native"
 PROBES = shipping.faces_path("probes", MODEL)
@@ -202,70 +198,12 @@ def test_threads_that_add_search_and_delete_at_once(store, rows, faces):
     assert store.info("c").faces == 190
 
 
-def start(folder):
-    command = [sys.executable, "-m", "helpers.cli", "serve", "--port", "0", "--store", folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=server.ROOT)
-    return process, process.stdout.readline().split()[0]
+def test_an_import_survives_being_killed(tmp_path):
+    found = campaign_service.kill_imports(tmp_path, 4, random.Random(3))
+    assert found["nothing of it"] > 0
 
 
-def test_a_collection_survives_being_killed(tmp_path, rows):
-    """Each acknowledged face is there, none twice, over several kills in the middle of IndexFaces.
-
-    The clients ask again for what was not acknowledged, as boto3 does.
-    """
-    names = [r["id"] for r in rows]
-    acknowledged, left, kills = {}, list(reversed(names)), 0
-    lock, chance = threading.Lock(), random.Random(3)
-    process, url = start(str(tmp_path))
-    boto.client(url).create_collection(CollectionId="c")
-
-    def work(url):
-        amazon = boto.client(url, check=False)
-        while True:
-            with lock:
-                if not left:
-                    return
-                name = left.pop()
-            try:
-                answer = amazon.index_faces(
-                    CollectionId="c", Image=boto.held("probes", name), ExternalImageId=name
-                )
-                records = answer["FaceRecords"]
-            # boto3 takes an answer whose body was cut off altogether for an empty one
-            except (BotoCoreError, ClientError, KeyError):
-                with lock:
-                    left.append(name)
-                return
-            with lock:
-                acknowledged[name] = records[0]["Face"]["FaceId"]
-
-    while left:
-        clients = [threading.Thread(target=work, args=(url,)) for _ in range(6)]
-        for each in clients:
-            each.start()
-        if kills < 5:
-            wanted = (kills + 1) * len(names) // 7
-            while len(acknowledged) < wanted:
-                time.sleep(0.002)
-            time.sleep(chance.random() * 0.02)
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        for each in clients:
-            each.join()
-        if process.poll() is not None or (kills and left):
-            process.wait()
-            process, url = start(str(tmp_path))
-            listed = list_all(url)
-            stored = {f["ExternalImageId"]: f["FaceId"] for f in listed}
-            assert len(stored) == len(listed), "a face is there twice"
-            assert acknowledged.items() <= stored.items(), "an acknowledged face is lost"
-    listed = list_all(url)
-    process.terminate()
-    process.communicate()
-    assert kills == 5
-    assert sorted(f["ExternalImageId"] for f in listed) == sorted(names)
-
-
-def list_all(url):
-    pages = boto.client(url).get_paginator("list_faces").paginate(CollectionId="c")
-    return [face for page in pages for face in page["Faces"]]
+def test_a_collection_survives_being_killed(tmp_path):
+    """Each acknowledged face is there, none twice, and the export is that of an import."""
+    found = campaign_service.kill_services(tmp_path, 4, random.Random(3))
+    assert found["while indexing"] == 4

@@ -346,6 +346,15 @@ def test_a_killed_run_goes_on_and_pays_nothing_twice(amazon, sides, tmp_path):
     assert max(Counter(keys).values()) == 1
 
 
+def test_a_damaged_journal_is_read_as_far_as_it_goes(amazon, sides, tmp_path):
+    call(amazon, *sides, "--json")
+    with journal_of(tmp_path).open("ab") as file:
+        file.write(b'\xff\xfe\x00\n5\n[]\n{"searched": 1}\n{"indexed": [], "answer": {}}\n')
+    before = amazon.calls.copy()
+    assert call(amazon, *sides, "--json")["summary"]["falsely_matched"] == 7
+    assert amazon.calls == before
+
+
 def test_one_run_at_a_time(amazon, sides):
     job = rekognition.gather(str(sides[1]), str(sides[3]))
     client = rekognition.make_client(endpoint_url=amazon.url)
@@ -512,11 +521,11 @@ def test_a_gallery_that_grew_is_searched_anew(amazon, sides):
 
 def test_an_answer_that_was_cut_off_is_no_answer(amazon, sides, monkeypatch):
     answer = Amazon.SearchFacesByImage
-    monkeypatch.setattr(
-        Amazon,
-        "SearchFacesByImage",
-        lambda self, name, request, photo: {} if photo == "300" else answer(self, name, request, photo),
-    )  # fmt: skip
+
+    def cut(self, name, request, photo):
+        return {} if photo == "300" else answer(self, name, request, photo)
+
+    monkeypatch.setattr(Amazon, "SearchFacesByImage", cut)
     assert "error of the service: 1" in call(amazon, *sides, text=True)
     monkeypatch.setattr(Amazon, "SearchFacesByImage", answer)
     assert call(amazon, *sides, "--json")["summary"]["falsely_matched"] == 7

@@ -75,17 +75,19 @@ def write_atomically(path: Path, private: bool = False) -> Iterator[Path]:
     file stays and nothing is left beside it. The folder has to exist. A device or a pipe is
     written to as it is. private: only the owner may read it (600).
     """
-    if path.exists() and not path.is_file():
-        yield path
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    special = path.exists() and not path.is_file()
+    half = path if special else path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        if private:
-            temporary.touch(0o600)
-        yield temporary
-        temporary.replace(path)
-    except BaseException:  # an interrupt as well
-        temporary.unlink(missing_ok=True)
+        if private and not special:
+            half.touch(0o600)
+        yield half
+        if not special:
+            half.replace(path)
+    except BaseException as error:  # an interrupt as well
+        if not special:
+            half.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and not error.filename:
+            error.filename, error.strerror = str(path), os.strerror(error.errno)  # a full disk
         raise
 
 

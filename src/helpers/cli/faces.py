@@ -18,6 +18,7 @@ from helpers.cli.options import (
     path_in,
     path_out,
     say,
+    words,
 )
 from helpers.errors import UserError
 
@@ -132,7 +133,7 @@ def search(
 @app.command()
 def validate(
     model: Annotated[
-        str | None, typer.Option(help="One pipeline, any deepface name; default: all that ship")
+        str | None, words(help="One pipeline, any deepface name; default: all that ship")
     ] = None,
     pairs: Annotated[
         Path | None, path_in(help="CSV with the columns a and b: two files of a person a row")

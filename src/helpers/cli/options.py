@@ -4,7 +4,6 @@ import errno
 import functools
 import math
 import sys
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,13 +41,9 @@ class _Friendly(typer.core.TyperGroup):
 
 def say(text: str, err: bool = False) -> None:
     """Print a text, without what a name in it could do to a terminal."""
+    lines = "\n".join(map(files.printable, text.split("\n")))
     # not typer's echo: it takes an ASCII terminal for one of UTF-8
-    print("".join(map(_harmless, text)), file=sys.stderr if err else sys.stdout, flush=True)
-
-
-def _harmless(c: str) -> str:
-    plain = c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs"
-    return c if plain else c.encode("unicode_escape", "surrogatepass").decode()
+    print(lines, file=sys.stderr if err else sys.stdout, flush=True)
 
 
 app = typer.Typer(

@@ -26,6 +26,9 @@ def serve(
         typer.Option(help="NAME=PATH: a folder of images, or face metadata, as an S3 bucket"),
     ] = None,
     rate: Annotated[float | None, number(1, help="Requests a second, at most")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Images analysed at a time; default: the cores")
+    ] = None,
 ) -> None:
     """Search faces as Amazon Rekognition does: the same client, another endpoint_url.
 
@@ -45,7 +48,7 @@ def serve(
     def ready(url: str) -> None:
         say(f"{url}  {model}, collections in {store}, until Ctrl-C")
 
-    server.serve(store, model, host, port, bucket or [], rate, ready)
+    server.serve(store, model, host, port, bucket or [], rate, workers, ready)
 
 
 @app.command("import")

@@ -16,7 +16,6 @@ from helpers.protocol import registration
 from helpers.protocol.policy import parse
 from helpers.rebuild import notebooks
 from helpers.site import citation
-from helpers.sources import galleries
 
 REGISTRATION = "registration.json"
 PARAMETERS = "parameters"  # papermill's tag of the cell
@@ -79,7 +78,7 @@ def frozen(plan: Plan) -> dict:
     }
     if plan.rekognition:
         planned["rekognition"] = plan.rekognition | {
-            "probes": registration.side(plan.probes),
+            "probes": registration.side(plan.probes, labels=labels),
             "gallery": registration.side(plan.gallery),
             "labels_sha256": sha256(labels) if labels else None,
         }
@@ -101,10 +100,6 @@ def new(folder: Path, plan: Plan) -> None:
         raise UserError("there is no pipeline: give --model or --engine rekognition")
     if plan.pairs and not plan.images:
         plan = plan._replace(images=os.path.dirname(plan.pairs) or ".")
-    if plan.labels and plan.probes in registration.NAMED:
-        raise UserError("--labels is for your own probes; those of a named set come with labels")
-    if plan.labels:
-        galleries.read_labels(Path(plan.labels))  # told before the pictures are read
     planned = frozen(plan)
     plan = moved(plan, lambda path: os.path.relpath(path, folder))
     fields = {"name": name, "version": citation.cff()["version"]}

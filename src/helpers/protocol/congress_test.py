@@ -48,6 +48,12 @@ def people_searched() -> pd.DataFrame:
     return load_members().query("voting").reset_index(drop=True)
 
 
+def check_labels(probes: str | Path, labels: Path | None) -> None:
+    """Raise UserError for labels of people who come with theirs."""
+    if probes == "congress" and labels:
+        raise UserError("--labels is for your own probes; those of congress come with labels")
+
+
 def gather(
     probes: str | Path,
     gallery: str | Path,
@@ -63,8 +69,7 @@ def gather(
     a folder or a .parquet. labels: a CSV for the probes of a folder or file (id, and any of name,
     group, gender). Folders are enrolled into the cache once. Raises UserError.
     """
-    if probes == "congress" and labels:
-        raise UserError("--labels is for your own probes; those of congress come with labels")
+    check_labels(probes, labels)
     named = probes == "congress" and detector == shipping.DETECTOR and model in MODELS
     if gallery == "utkface" and named:
         return people_searched(), score_store.load_scores(f"utkface-{model}")
@@ -157,13 +162,18 @@ def _side(what, config, labels, workers, progress):
     if people is not None and "id" in people:
         people = labelled(people.rename(columns={"id": "member_id"}))
     faces = enrolment.read_faces(path)
-    made = faces.attrs["configuration"]
+    check_made_with(faces.attrs, config, what)
+    return people, faces, ignored
+
+
+def check_made_with(description: dict, config: Configuration, what: str | Path) -> None:
+    """Raise UserError for face metadata of another configuration than a run asks for."""
+    made = description["configuration"]
     if (made["model"], made["detector"]) != (config.model, config.detector):
         raise UserError(
             f"{what} was enrolled with another configuration; "
             f"say --model {made['model']} --detector {made['detector']}"
         )
-    return people, faces, ignored
 
 
 def labelled(people: pd.DataFrame) -> pd.DataFrame:

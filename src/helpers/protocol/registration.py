@@ -14,6 +14,7 @@ from helpers.faces import enrolment, pipelines
 from helpers.files import sha256, write_atomically
 from helpers.protocol import policy as policies
 from helpers.protocol import shipping
+from helpers.protocol.congress_test import check_labels, check_made_with
 from helpers.sources import fetch, galleries
 
 NAMED = {"congress": "probes", "legislators": "legislators", "utkface": "utkface"}
@@ -38,11 +39,12 @@ def register(
         raise UserError(
             f"--threshold {policy} needs the scores; register a distance, default or fmr:1e-5"
         )
+    check_labels(probes, labels)
     config = shipping.configuration(model, detector)
     number, origin = policies.resolve(policy, None, config)
     return {
-        "probes": side(probes),
-        "gallery": side(gallery),
+        "probes": side(probes, config, labels),
+        "gallery": side(gallery, config),
         "labels_sha256": sha256(labels) if labels else None,
         "configuration": config._asdict(),
         "weights_sha256": pipelines.weight_hashes(config),
@@ -51,13 +53,17 @@ def register(
     }
 
 
-def side(what: str | Path) -> str:
+def side(
+    what: str | Path, config: pipelines.Configuration | None = None, labels: Path | None = None
+) -> str:
     """The digest that names a side: a named set, a folder of images or a face metadata file."""
     if what in NAMED:
         return sha256(fetch.MANIFESTS / f"{NAMED[what]}.csv")
     if enrolment.is_metadata(what):
+        if config:
+            check_made_with(enrolment.read_description(Path(what)), config, what)
         return sha256(Path(what))
-    return enrolment.digest(galleries.load_folder(Path(what)))
+    return enrolment.digest(galleries.load_folder(Path(what), labels))
 
 
 def refuse_existing(out: Path) -> None:

@@ -114,9 +114,8 @@ def gather(probes: str | Path, gallery: str | Path, labels: Path | None = None) 
     Photographs of the gallery that are also searched are left out. Raises UserError where images
     are missing, or two ids of the gallery become one at Amazon.
     """
+    congress_test.check_labels(probes, labels)
     if probes == "congress":
-        if labels:
-            raise UserError("--labels is for your own probes; those of congress come with labels")
         people, searched = congress_test.people_searched(), fetch.local_files("probes")
         searched = searched[searched["id"].isin(people["member_id"])]
     else:

@@ -86,7 +86,7 @@ def open_journal(job: Job, client):
     private_folder(path.parent)
     path.touch(0o600)
     lock = threading.Lock()
-    with path.open("a+", encoding="utf-8") as file:
+    with path.open("a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -95,7 +95,8 @@ def open_journal(job: Job, client):
         file.seek(0)
         text = file.read()
         for line in text.splitlines():
-            with contextlib.suppress(ValueError):  # a line that a killed run did not finish
+            # a line that a killed run did not finish, or that a disk has damaged
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
                 _note(journal, json.loads(line))
         if text and not text.endswith("\n"):
             file.write("\n")

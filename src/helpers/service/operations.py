@@ -42,16 +42,20 @@ AGE_MARGIN = 10  # years
 
 
 class Service(NamedTuple):
-    """What the operations share. buckets: name -> a folder of images, or face metadata."""
+    """What the operations share. buckets: name -> a folder of images, or face metadata.
+
+    looking: how many images may be analysed at a time; the rest wait, so that memory is bounded.
+    """
 
     store: FaceStore
     model: str
     buckets: dict[str, Path]
+    looking: threading.Semaphore
 
 
 # ---------------------------------------------------------------- looking at images
 
-_one_at_a_time = threading.Lock()  # the models are not made for threads, and memory is bounded
+_loading = threading.Lock()  # of what several threads want at once
 
 
 @functools.cache
@@ -75,7 +79,7 @@ def look(service: Service, image: dict) -> wire.Picture:
     if ("Bytes" in image) == ("S3Object" in image):
         raise invalid("an image is Bytes or an S3Object")
     if "Bytes" in image:
-        return _look_at(service.model, image["Bytes"], MOST_BYTES)
+        return _look_at(service, image["Bytes"], MOST_BYTES)
     bucket, name = (image["S3Object"].get(key, "") for key in ("Bucket", "Name"))
     place = service.buckets.get(bucket)
     if place is None:
@@ -94,7 +98,7 @@ def look(service: Service, image: dict) -> wire.Picture:
     else:
         content = _file(place, name)
         if content is not None:
-            return _look_at(service.model, content, MOST_BYTES_BUCKET, name)
+            return _look_at(service, content, MOST_BYTES_BUCKET, name)
     raise ServiceError("InvalidS3ObjectException", f"bucket {bucket!r} holds no {name[:100]!r}")
 
 
@@ -132,11 +136,11 @@ def _too_large(what: str) -> ServiceError:
     return ServiceError("ImageTooLargeException", f"Image is too large: {what}")
 
 
-def _look_at(model: str, content: bytes, most: int, name: str = "") -> wire.Picture:
+def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wire.Picture:
     if len(content) > most:
         raise _too_large(f"{len(content):,} bytes, at most {most:,}")
     digest = hashlib.sha256(content).hexdigest()
-    with _one_at_a_time:
+    with service.looking:
         try:
             image = photographs.decode_image(io.BytesIO(content), FORMATS)
         except photographs.Unreadable as error:
@@ -146,7 +150,8 @@ def _look_at(model: str, content: bytes, most: int, name: str = "") -> wire.Pict
                 "InvalidImageFormatException",
                 f"Request has invalid image format ({error.reason}): JPEG and PNG are read",
             ) from error
-        (detect, embed), description = _loaded(model)
+        with _loading:
+            (detect, embed), description = _loaded(service.model)
         try:
             found = detect(image)
         except Exception as error:  # each detector has its own kinds
@@ -156,15 +161,17 @@ def _look_at(model: str, content: bytes, most: int, name: str = "") -> wire.Pict
     named = {"id": name} if name else {}
 
     def embedding_of(face):
-        with _one_at_a_time:
+        with service.looking:
             vector = embed(image, face)
         if not enrolment.usable(vector):
             raise invalid("the face gives no usable embedding")
         return vector
 
     def labels_of(face):
-        with _one_at_a_time:
-            return _labels(_classifier()(image, face))
+        with service.looking:
+            with _loading:
+                classify = _classifier()
+            return _labels(classify(image, face))
 
     faces = [
         wire.Seen(

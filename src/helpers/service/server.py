@@ -174,9 +174,12 @@ def serve(
     port: int = PORT,
     bucket: Sequence[str] = (),
     rate: float | None = None,
+    workers: int | None = None,
     ready=print,
 ) -> None:
     """Serve a store until the process is told to stop; say `ready(url)` once it answers.
+
+    workers: images analysed at a time, each by one thread; a core each where no number is given.
 
     Raises UserError for a model without a scale, a port that is taken, an address other than
     loopback without a token (the environment's CONGRESS_TEST_TOKEN).
@@ -215,14 +218,16 @@ def serve(
                 inbuf_overflow=2 * MOST_BODY,  # never to a file: images are not stored
                 ident=None,
             )
-        except OSError as error:
-            raise UserError(f"port {port} of {host}: {error.strerror}") from error
+        except (OSError, ValueError) as error:  # waitress's own for a host that is none
+            why = getattr(error, "strerror", None) or error
+            raise UserError(f"port {port} of {host!r}: {why}") from error
         stack.callback(server.close)
         store = stack.enter_context(contextlib.closing(FaceStore(folder)))
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{server.effective_port}"
-        place["app"] = make_app(Service(store, model, found), url, token, rate)
+        looking = threading.BoundedSemaphore(workers or os.cpu_count() or 1)
+        place["app"] = make_app(Service(store, model, found, looking), url, token, rate)
         if OWNER in os.environ:
             owner = int(os.environ[OWNER])
             threading.Thread(target=_end_with, args=(owner,), daemon=True).start()

@@ -11,7 +11,9 @@ external_image_id, all of them UUIDs or the client's own words.
 """
 
 import contextlib
+import fcntl
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -28,11 +30,14 @@ from helpers.faces import collection, enrolment, exact
 from helpers.files import private_folder
 from helpers.service.protocol import as_name, check_name
 
-FILE = "faces.sqlite"
-VERSION = 1  # of the tables, in the file's own user_version
+FILE, LOCK = "faces.sqlite", "faces.lock"
+CHUNK = 20_000  # rows in Python's hands at a time
+IMPORT_CACHE = 500_000  # KiB of pages while importing: indexes larger than the cache are slow
+VERSION = 2  # of the tables, in the file's own user_version
 MOST_FACES = 1_000_000  # in one collection; some GB of memory
 MOST_COLLECTIONS = 1_000
 METADATA = tuple(c for c in enrolment.COLUMNS if c != "embedding")
+IMPORTED = ("collection", "face_id", "image_id", "external_image_id", *METADATA, "embedding")
 TYPES = {"string": "TEXT", "int32": "INTEGER", "float": "REAL"}
 
 TABLES = f"""
@@ -50,11 +55,11 @@ CREATE TABLE faces (
     image_id TEXT NOT NULL,
     external_image_id TEXT NOT NULL,
     {", ".join(f"{c} {TYPES[str(enrolment.COLUMNS[c])]}" for c in METADATA)},
-    embedding BLOB NOT NULL,
-    UNIQUE (collection, image_sha256, external_image_id, box_x, box_y, box_w, box_h)
+    embedding BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX faces_by_id ON faces (collection, id);
-CREATE INDEX faces_by_number ON faces (collection, number);
+CREATE INDEX faces_by_image ON faces (image_sha256);
+CREATE INDEX faces_by_collection ON faces (collection);
 """
 
 
@@ -85,14 +90,18 @@ class Info(NamedTuple):
 
 
 class _Index(NamedTuple):
-    """The faces of a collection in memory; `faces` and `vectors` only ever grow at their end."""
+    """The embeddings of a collection in memory; the arrays only ever grow at their end."""
 
-    faces: list[dict]  # in the order of their numbers
-    position: dict[str, int]  # of a face_id
+    numbers: np.ndarray  # (capacity,) int64, ascending: the faces' in the database
     vectors: np.ndarray  # (capacity, d) float32, embeddings
     squared: np.ndarray  # (capacity,) float64, squared lengths
-    description: dict
-    size: int  # how many of them
+    size: int  # how many of them count
+    gallery: exact.Prepared | None  # the same, ready to be searched
+
+    def at(self, number: int | None) -> int:
+        """The row of a face by its number, -1 where there is none."""
+        row = int(np.searchsorted(self.numbers[: self.size], -1 if number is None else number))
+        return row if row < self.size and self.numbers[row] == number else -1
 
 
 class FaceStore:
@@ -110,36 +119,50 @@ class FaceStore:
                 self._path.touch(0o600)  # as the files that SQLite makes beside it
         elif not self._path.is_file():
             raise UserError(f"there is no face store in {folder}")
-        self._lock = threading.RLock()
+        self._lock, self._reading = threading.RLock(), threading.Lock()
         self._indexes: dict[str, _Index] = {}
-        with self._held():
-            self._database = sqlite3.connect(
-                self._path, timeout=2, isolation_level=None, check_same_thread=False
-            )
+        lock = self._path.with_name(LOCK)
+        lock.touch(0o600)
+        with contextlib.ExitStack() as opened:
+            mine = opened.enter_context(lock.open())
             try:
+                fcntl.flock(mine, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(f"{self._path} is open in another process") from error
+            with self._held():
+                self._database, self._reader = (
+                    opened.enter_context(contextlib.closing(self._connect())) for _ in range(2)
+                )
                 self._open()
-            except BaseException:
-                self._database.close()
-                raise
+            self._open_files = opened.pop_all()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=2, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        return connection
 
     @contextlib.contextmanager
-    def _held(self):
+    def _held(self, lock=None):
         """The database, for one thread; what goes wrong with it is said in words."""
-        with self._lock:
+        with lock or self._lock:
             try:
                 yield
             except sqlite3.Error as error:
                 if "locked" in str(error):
                     raise UserError(f"{self._path} is open in another process") from error
-                raise UserError(
-                    f"{self._path} is no face store that can be used: {error}"
-                ) from error
+                why = error if os.access(self._path.parent, os.W_OK) else "it is write-protected"
+                raise UserError(f"{self._path} is no face store that can be used: {why}") from error
+
+    def _read(self, query: str, *values) -> list[sqlite3.Row]:
+        """Rows of what is on the disk, by a connection of its own: nobody waits for a write."""
+        with self._held(self._reading):
+            return self._reader.execute(query, values).fetchall()
 
     def _open(self):
-        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             self._database.execute(f"PRAGMA {pragma}")
-        self._database.execute("PRAGMA foreign_keys = ON")
-        self._database.row_factory = sqlite3.Row
         with self._transaction():
             version = self._database.execute("PRAGMA user_version").fetchone()[0]
             tables = self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -152,8 +175,8 @@ class FaceStore:
 
     def close(self) -> None:
         """Close the file; the store cannot be used afterwards."""
-        with self._held():
-            self._database.close()
+        with self._held(), self._reading:
+            self._open_files.close()
 
     @contextlib.contextmanager
     def _transaction(self):
@@ -188,22 +211,19 @@ class FaceStore:
 
     def collections(self) -> list[Info]:
         """All collections, in the order in which they were made."""
-        with self._held():
-            rows = self._database.execute(
-                "SELECT c.number, c.id, c.model, c.created, count(f.number) FROM collections c "
-                "LEFT JOIN faces f ON f.collection = c.id GROUP BY c.number ORDER BY c.number"
-            ).fetchall()
+        rows = self._read(
+            "SELECT c.number, c.id, c.model, c.created, count(f.number) FROM collections c "
+            "LEFT JOIN faces f ON f.collection = c.id GROUP BY c.number ORDER BY c.number"
+        )
         return [Info(*row) for row in rows]
 
     def info(self, name: str) -> Info:
         """One collection. Raises NoSuchCollection."""
-        with self._held():
-            row = self._database.execute(
-                "SELECT number, id, model, created FROM collections WHERE id = ?", (name,)
-            ).fetchone()
-            if row is None:
-                raise NoSuchCollection(name)
-            return Info(**row, faces=self._index(name).size)
+        index = self._snapshot(name)
+        rows = self._read("SELECT number, id, model, created FROM collections WHERE id = ?", name)
+        if not rows:
+            raise NoSuchCollection(name)
+        return Info(**rows[0], faces=index.size)
 
     def delete(self, name: str) -> None:
         """Delete a collection with its faces. Raises NoSuchCollection."""
@@ -240,7 +260,12 @@ class FaceStore:
             # only now: what is found is on the disk
             new = [face for face, is_new in stored if is_new]
             if new:
-                self._indexes[name] = _grown(index, new, description)
+                self._indexes[name] = _grown(
+                    index,
+                    np.array([face["number"] for face in new]),
+                    np.stack([face["embedding"] for face in new]),
+                    description,
+                )
         return [face for face, _ in stored]
 
     def _add_one(self, db, name, row, external, image_id) -> tuple[dict, bool]:
@@ -295,44 +320,57 @@ class FaceStore:
 
         Raises NoSuchCollection.
         """
-        with self._held():
-            row = self._database.execute(
-                "SELECT description FROM collections WHERE id = ?", (name,)
-            ).fetchone()
-        if row is None:
+        rows = self._read("SELECT description FROM collections WHERE id = ?", name)
+        if not rows:
             raise NoSuchCollection(name)
-        return json.loads(row["description"]) if row["description"] else None
+        return json.loads(rows[0][0]) if rows[0][0] else None
 
     def faces(self, name: str, after: int = 0, limit: int | None = None, ids=None) -> list[dict]:
         """Faces in the order in which they came, after the given number; of the given face_ids.
 
         Raises NoSuchCollection.
         """
-        index = self._snapshot(name)
-        wanted = index.faces[: index.size]
+        self.description(name)  # raises where there is no such collection
+        chosen, values = "", [name, after]
         if ids is not None:
-            at = sorted({index.position.get(i, index.size) for i in ids})
-            wanted = [index.faces[i] for i in at if i < index.size]
-        wanted = [face for face in wanted if face["number"] > after]
-        return wanted if limit is None else wanted[:limit]
+            values += list(dict.fromkeys(ids))
+            chosen = f"AND face_id IN ({', '.join('?' * (len(values) - 2))}) "
+        rows = self._read(
+            f"SELECT * FROM faces WHERE collection = ? AND number > ? {chosen}"
+            "ORDER BY number LIMIT ?",
+            *values,
+            -1 if limit is None else limit,
+        )
+        return [_face(row) for row in rows]
 
     def remove(self, name: str, face_ids) -> list[str]:
         """Delete faces by face_id; return those that were there. Raises NoSuchCollection."""
-        with self._transaction() as db:
-            if not self._known(name):
-                raise NoSuchCollection(name)
-            delete = "DELETE FROM faces WHERE collection = ? AND face_id = ?"
-            gone = [i for i in dict.fromkeys(face_ids) if db.execute(delete, (name, i)).rowcount]
-            self._indexes.pop(name, None)  # read again when it is next wanted
-        return gone
+        with self._lock:
+            index = self._index(name)
+            gone = {}
+            with self._transaction() as db:
+                delete = "DELETE FROM faces WHERE collection = ? AND face_id = ? RETURNING number"
+                for face_id in dict.fromkeys(face_ids):
+                    if row := db.execute(delete, (name, face_id)).fetchone():
+                        gone[face_id] = row[0]
+            if gone:
+                left = ~np.isin(index.numbers[: index.size], list(gone.values()))
+                numbers, vectors = (a[: index.size][left] for a in (index.numbers, index.vectors))
+                self._indexes[name] = _grown(_nothing(), numbers, vectors, self.description(name))
+        return list(gone)
 
     # ------------------------------------------------------------ search
 
     def embedding(self, name: str, face_id: str) -> np.ndarray | None:
         """The embedding (d,) float32 of a stored face, or None where there is none."""
         index = self._snapshot(name)
-        at = index.position.get(face_id, index.size)
-        return index.faces[at]["embedding"] if at < index.size else None
+        row = index.at(self._number(name, face_id))
+        return index.vectors[row] if row >= 0 else None
+
+    def _number(self, name: str, face_id: str) -> int | None:
+        query = "SELECT number FROM faces WHERE face_id = ? AND collection = ?"
+        rows = self._read(query, face_id, name)
+        return rows[0][0] if rows else None
 
     def search(
         self, name: str, embedding: np.ndarray, limit: float, top: int, leave_out: str | None = None
@@ -343,17 +381,18 @@ class FaceStore:
         candidate. Raises NoSuchCollection.
         """
         index = self._snapshot(name)
-        if index.size == 0:
+        if index.gallery is None or not index.size:
             return []
-        vectors = index.vectors[: index.size]
-        numbers = np.arange(index.size)
-        gallery = exact.Prepared(
-            numbers, numbers, vectors, vectors, index.squared[: index.size], index.description
-        )
-        own = np.array([index.position.get(leave_out or "", -1)])
+        own = np.array([index.at(self._number(name, leave_out)) if leave_out else -1])
         probe = np.asarray(embedding, dtype=np.float64)[None]
-        _, near, scores = exact.nearest(probe, gallery, limit, top, own)
-        return [(index.faces[i], float(score)) for i, score in zip(near, scores, strict=True)]
+        _, near, scores = exact.nearest(probe, index.gallery, limit, top, own)
+        numbers = index.numbers[near].tolist()
+        rows = self._read(
+            f"SELECT * FROM faces WHERE number IN ({', '.join('?' * len(numbers))})", *numbers
+        )
+        found = {row["number"]: _face(row) for row in rows}  # less what was deleted meanwhile
+        pairs = zip(numbers, scores.tolist(), strict=True)
+        return [(found[number], score) for number, score in pairs if number in found]
 
     def _snapshot(self, name: str) -> _Index:
         # no lock where the index is there: a search must not wait for somebody's disk
@@ -364,12 +403,23 @@ class FaceStore:
             if name not in self._indexes:
                 if not self._known(name):
                     raise NoSuchCollection(name)
+                of = "FROM faces WHERE collection = ?"
+                count = self._database.execute(f"SELECT count(*) {of}", (name,)).fetchone()[0]
+                numbers, vectors = np.zeros(count, dtype=np.int64), np.zeros((count, 0), np.float32)
                 rows = self._database.execute(
-                    "SELECT * FROM faces WHERE collection = ? ORDER BY number", (name,)
+                    f"SELECT number, embedding {of} ORDER BY number", (name,)
                 )
-                index = _Index([], {}, np.zeros((0, 0)), np.zeros(0), {}, 0)
-                if faces := [_face(row) for row in rows]:
-                    index = _grown(index, faces, self.description(name) or {})
+                rows.row_factory = None
+                for start in range(0, count, CHUNK):
+                    some, blobs = zip(*rows.fetchmany(CHUNK), strict=True)
+                    part = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(some), -1)
+                    if not start:
+                        vectors = np.zeros((count, part.shape[1]), np.float32)
+                    numbers[start : start + len(some)] = some
+                    vectors[start : start + len(some)] = part
+                index = _nothing()
+                if count:
+                    index = _grown(index, numbers, vectors, self.description(name))
                 self._indexes[name] = index
             return self._indexes[name]
 
@@ -383,16 +433,19 @@ class FaceStore:
         model = frame.attrs["configuration"]["model"]
         try:
             with self._transaction() as db:
+                db.execute(f"PRAGMA cache_size = -{IMPORT_CACHE}")
                 self.create(name, model)
                 self._agree(name, frame.attrs)
-                for row in frame.to_dict("records"):
-                    self._add_one(db, name, row, external_id(row["id"]), str(uuid.uuid4()))
-                self._indexes.pop(name, None)
+                db.executemany(
+                    f"INSERT INTO faces ({', '.join(IMPORTED)}) "
+                    f"VALUES ({', '.join('?' * len(IMPORTED))})",
+                    _import_rows(name, frame),
+                )
         except CollectionExists as error:
             raise UserError(f"there is a collection {name!r} already") from error
         except StoreFull as error:
             raise UserError(str(error)) from error
-        return self.info(name).faces
+        return len(frame)
 
     def export_faces(self, name: str, path: Path) -> int:
         """Write a collection as face metadata, a Parquet file as `enrol` makes it; return its size.
@@ -401,17 +454,24 @@ class FaceStore:
         failures beside an older file of that name goes: a store knows of none. Raises UserError.
         """
         try:
-            faces, description = self.faces(name), self.description(name)
+            description = self.description(name)
         except NoSuchCollection as error:
             raise UserError(f"there is no collection {name!r}") from error
-        if not faces or not description:
+        schema = pa.schema(enrolment.COLUMNS)
+        parts = []
+        with self._held(self._reading):
+            columns = ", ".join(enrolment.COLUMNS)
+            rows = self._reader.execute(
+                f"SELECT {columns} FROM faces WHERE collection = ? ORDER BY id", (name,)
+            )
+            while some := rows.fetchmany(CHUNK):
+                parts.append(pa.Table.from_pylist([_face(row) for row in some], schema=schema))
+        if not parts or not description:
             raise UserError(f"the collection {name!r} is empty")
-        rows = [{c: face[c] for c in enrolment.COLUMNS} for face in faces]
-        rows.sort(key=lambda row: row["id"])
-        table = pa.Table.from_pylist(rows, schema=pa.schema(enrolment.COLUMNS))
+        table = pa.concat_tables(parts)
         enrolment.failures_path(path).unlink(missing_ok=True)
         enrolment.write_faces(table, path, description)
-        return len(rows)
+        return table.num_rows
 
 
 def read_import(name: str, path: Path) -> tuple[str, pd.DataFrame]:
@@ -454,19 +514,36 @@ def _plain(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _grown(index: _Index, faces: list[dict], description: dict) -> _Index:
+def _import_rows(name: str, frame: pd.DataFrame):
+    """Rows for the database, in the order of `IMPORTED`, of face metadata to be imported."""
+    plain = frame[list(METADATA)].astype(object).where(frame[list(METADATA)].notna(), None)
+    for row, embedding in zip(plain.itertuples(index=False), frame["embedding"], strict=True):
+        blob = np.asarray(embedding, dtype="<f4").tobytes()
+        yield name, str(uuid.uuid4()), str(uuid.uuid4()), external_id(row.id), *row, blob
+
+
+def _nothing() -> _Index:
+    return _Index(np.zeros(0, np.int64), np.zeros((0, 0), np.float32), np.zeros(0), 0, None)
+
+
+def _grown(index: _Index, numbers: np.ndarray, vectors: np.ndarray, description) -> _Index:
     """The index with more faces at its end; those who search in the old one are not disturbed."""
-    vectors = np.stack([face["embedding"] for face in faces])
-    start, stop = index.size, index.size + len(faces)
-    if stop > len(index.squared):
-        capacity = max(stop, 2 * start, 64)
-        longer = np.zeros((capacity, vectors.shape[1]), np.float32)
-        squared = np.zeros(capacity)
-        if start:
-            longer[:start], squared[:start] = index.vectors[:start], index.squared[:start]
-        index = index._replace(vectors=longer, squared=squared)
-    index.vectors[start:stop] = vectors
-    index.squared[start:stop] = exact.squared_lengths(vectors)
-    index.faces.extend(faces)
-    index.position.update({f["face_id"]: i for i, f in enumerate(faces, start)})
-    return index._replace(description=description, size=stop)
+    start, size = index.size, index.size + len(numbers)
+    new = numbers, vectors, exact.squared_lengths(vectors)
+    arrays = list(new)  # as they are, a million need no second place
+    if start:
+        arrays = [index.numbers, index.vectors, index.squared]
+        if size > len(index.numbers):
+            arrays = [_longer(array, start, size + max(64, start // 4)) for array in arrays]
+        for array, more in zip(arrays, new, strict=True):
+            array[start:size] = more
+    numbers, vectors, squared = arrays
+    place, seen = np.arange(size), vectors[:size]
+    gallery = exact.Prepared(place, place, seen, seen, squared[:size], description)
+    return _Index(numbers, vectors, squared, size, gallery)
+
+
+def _longer(array: np.ndarray, size: int, capacity: int) -> np.ndarray:
+    longer = np.zeros((capacity, *array.shape[1:]), array.dtype)
+    longer[:size] = array[:size]
+    return longer
