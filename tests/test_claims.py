@@ -5,15 +5,11 @@ a sentence of an opening, or a figure's title, that has no check.
 """
 
 import importlib.util
-import sys
-from pathlib import Path
 
 import pytest
 
 from helpers.paths import ROOT
-
-sys.path.insert(0, str(Path(__file__).parent))
-import prose
+from helpers.rebuild import prose
 
 
 def claims_of(stem: str) -> list:

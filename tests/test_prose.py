@@ -5,18 +5,14 @@ The rules are those of CONTRIBUTING, "Prose". Claims without a number are in `te
 
 import ast
 import re
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from helpers.faces.pipelines import PIPELINES
 from helpers.paths import ROOT
+from helpers.rebuild import prose
 from helpers.show import numbers
-
-sys.path.insert(0, str(Path(__file__).parent))
-import prose
 
 # of the protocol, the law, the calendar and what Amazon and the ACLU said: no results of ours
 CONSTANTS = "|".join(
@@ -130,17 +126,14 @@ def test_a_function_that_returns_a_sentence_is_noticed():
         ("Dlib picked 28 in all.", []),
     ],
 )
-def test_a_number_needs_its_row(tmp_path, monkeypatch, text, missing):
+def test_a_number_needs_its_row(tmp_path, text, missing):
     rows = "Program,Group,Picked,Share\nDlib,Members of colour,17,0.16667\n"
     rows += "Dlib,White,11,0.0258\nSFace,Members of colour,9,0.0882\nSFace,White,19,0.0445\n"
     (tmp_path / "tab-99-test.csv").write_text(rows)
-    monkeypatch.setattr(prose, "FIGURES", tmp_path)
-    prose.table.cache_clear()
     block = prose.Block("here", "", text, ("tab-99-test",))
-    assert [p.split()[1] for p in prose.unsupported(block, CONSTANTS)] == missing
-    without = prose.unsupported(block._replace(cites=()), CONSTANTS)
+    assert [p.split()[1] for p in prose.unsupported(block, CONSTANTS, tmp_path)] == missing
+    without = prose.unsupported(block._replace(cites=()), CONSTANTS, tmp_path)
     assert len(without) == len(prose.NUMBER.findall(text.replace("28", "")))
-    prose.table.cache_clear()
 
 
 def said_by_outputs(nb) -> str:

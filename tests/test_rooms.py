@@ -12,7 +12,7 @@ SOURCE = ROOT / "src" / "helpers"
 FIRST = ("paths", "errors", "files")  # single modules that every room may import
 ROOMS = (
     "statistics", "sources", "faces", "protocol", "show", "service", "experiments", "rebuild",
-    "site", "cli",
+    "site", "own_test", "cli",
 )  # fmt: skip
 LONGEST = 600
 MODULES = {

@@ -86,13 +86,13 @@ def gather(
     ids = pd.Series(gallery_faces.ids, index=gallery_faces.ids)
     second = shipping.load_dataset("second-portraits", model) if named else None
     clusters, same = ids, pd.DataFrame(columns=same_person.DECISIONS)
-    # legislators: identities are known, no member is among them
-    rule = gallery == "legislators" or (
+    known = (probes, gallery) == ("congress", "legislators")  # no member is among them
+    rule = known or (
         model in MODELS
         and detector == shipping.DETECTOR
         and len(ids) >= same_person.SMALLEST_GALLERY
     )
-    if rule and gallery != "legislators":
+    if rule and not known:
         collection.check_comparable(probe_faces, gallery_faces)
         clusters = same_person.identity_clusters([gallery_faces])
         near = collection.search(probe_faces, gallery_faces, top=same_person.DEPTH)

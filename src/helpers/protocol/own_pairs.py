@@ -115,12 +115,12 @@ def rank_1(faces: Collection, pairs: pd.DataFrame) -> dict:
     return validity.rank_1_of(hits, searched, len(gallery.ids))
 
 
-def gate(
+def enrolled(
     path: Path, images: Path, model: str, workers: int | None = None, progress: bool = True
-) -> pd.DataFrame:
-    """The gate of one pipeline on pairs from a CSV: one row, columns as in `validity.gate`.
+) -> tuple[pd.DataFrame, Collection]:
+    """Pairs from a CSV, and their faces, enrolled into the cache once.
 
-    The images are enrolled into the cache once. Raises UserError, see `read` and `people`.
+    Raises UserError, see `read` and `people`.
     """
     pairs = read(path, images)
     people(pairs)  # contradictions are told before the images are enrolled
@@ -135,6 +135,17 @@ def gate(
     if copies.any():
         say(f"{copies.sum()} of {len(pairs)} pairs are two copies of one photograph: left out")
         pairs = pairs[~copies].reset_index(drop=True)
+    return pairs, faces
+
+
+def gate(
+    path: Path, images: Path, model: str, workers: int | None = None, progress: bool = True
+) -> pd.DataFrame:
+    """The gate of one pipeline on pairs from a CSV: one row, columns as in `validity.gate`.
+
+    Raises UserError as `enrolled` does.
+    """
+    pairs, faces = enrolled(path, images, model, workers, progress)
     same = pairs[pairs["same"]] if "same" in pairs else pairs
     failed = ~(same["a"].isin(faces.ids) & same["b"].isin(faces.ids))
     result = validity.rates_of(compare(faces, pairs))

@@ -43,8 +43,8 @@ def register(
     config = shipping.configuration(model, detector)
     number, origin = policies.resolve(policy, None, config)
     return {
-        "probes": _side(probes, config, labels),
-        "gallery": _side(gallery, config),
+        "probes": side(probes, config, labels),
+        "gallery": side(gallery, config),
         "labels_sha256": sha256(labels) if labels else None,
         "configuration": config._asdict(),
         "weights_sha256": pipelines.weight_hashes(config),
@@ -53,11 +53,15 @@ def register(
     }
 
 
-def _side(what: str | Path, config: pipelines.Configuration, labels: Path | None = None) -> str:
+def side(
+    what: str | Path, config: pipelines.Configuration | None = None, labels: Path | None = None
+) -> str:
+    """The digest that names a side: a named set, a folder of images or a face metadata file."""
     if what in NAMED:
         return sha256(fetch.MANIFESTS / f"{NAMED[what]}.csv")
     if enrolment.is_metadata(what):
-        check_made_with(enrolment.read_description(Path(what)), config, what)
+        if config:
+            check_made_with(enrolment.read_description(Path(what)), config, what)
         return sha256(Path(what))
     return enrolment.digest(galleries.load_folder(Path(what), labels))
 

@@ -46,8 +46,8 @@ TIMEOUT = 600  # seconds for one cell
 LONGEST_CELL, LONGEST_MEDIAN = 30, 3  # lines of code
 
 
-def execute(path: Path | str, out: Path | str) -> Path:
-    """Execute a notebook in its own folder and write the executed copy to `out`; return that path.
+def execute(path: Path | str, out: Path | str, folder: Path | None = None) -> Path:
+    """Execute a notebook in its own folder or `folder` and write a copy to `out`; return `out`.
 
     `out` may be the notebook itself. The kernel is this Python, whatever kernels are registered.
     Raises UserError, and writes nothing, if a cell fails or the result has `problems`.
@@ -66,7 +66,7 @@ def execute(path: Path | str, out: Path | str) -> Path:
         record_timing=False,
         coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],
-        resources={"metadata": {"path": str(path.resolve().parent)}},
+        resources={"metadata": {"path": str((folder or path.parent).resolve())}},
     )
     try:
         # a kernel manager passes the environment on as it is, so it has to be complete

@@ -44,7 +44,9 @@ class Saved(dict):
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        caption = f"**{self['id']}.** {self['caption']} [Data](../figures/{self['data']})"
+        up = "../" if self.folder == FIGURES else ""  # somebody's own lie beside the notebook
+        data = f"{up}{self.folder.name}/{self['data']}"
+        caption = f"**{self['id']}.** {self['caption']} [Data]({data})"
         if self["kind"] == "table":
             plain = f"{self['id']}: {self['title']}"
             display({"text/html": self.html, "text/plain": plain}, raw=True)
@@ -70,6 +72,7 @@ def save(
     notebook: str,
     subtitle: str = "",
     folder: Path | str | None = None,
+    owner: str = "",
 ) -> Saved:
     """Write one figure in four files and its entry in the index; return the entry.
 
@@ -77,7 +80,7 @@ def save(
     the top of the picture, so draw none yourself. `data` holds the numbers that are drawn, in the
     order they should be read; the CSV has them to six significant digits. `id` is
     fig-NN-some-name with NN the notebook's number. `caption` says how to read the figure, `alt`
-    what can be seen in it, for someone who cannot.
+    what can be seen in it, for someone who cannot. `owner`: whose it is, if not the project's.
 
     Raises ValueError if a text is missing or `alt` is shorter than 40 characters, the id is
     malformed or taken by another notebook, there are no data, or, in the finished picture, a
@@ -85,11 +88,12 @@ def save(
     title or subtitle may take four lines.
     """
     folder = Path(folder or FIGURES)
-    entry = _entry("figure", id, title, caption, notebook, folder, alt=alt)
+    entry = _entry("figure", id, title, caption, notebook, folder, owner, alt=alt)
+    source = f"{owner}, {id}" if owner else f"The Congress Test, {id}. CC BY 4.0."
     table_csv = _csv(data)
     with styled(**{"svg.hashsalt": id}):
         fig.set_dpi(DPI)
-        headline(fig, title, subtitle, f"The Congress Test, {id}. CC BY 4.0.")
+        headline(fig, title, subtitle, source)
         problems = layout_problems(fig)
         if problems:
             raise ValueError(f"{id} is hard to read: " + "; ".join(problems))
@@ -120,6 +124,7 @@ def table(
     caption: str,
     notebook: str,
     folder: Path | str | None = None,
+    owner: str = "",
 ) -> Saved:
     """Write one table as figures/<id>.csv and .tex and its entry in the index; return the entry.
 
@@ -127,7 +132,7 @@ def table(
     is, without its row index; round and name the columns first. Raises ValueError as `save` does.
     """
     folder = Path(folder or FIGURES)
-    entry = _entry("table", id, title, caption, notebook, folder)
+    entry = _entry("table", id, title, caption, notebook, folder, owner)
     _write_all(folder, entry, {"csv": _csv(df), "tex": _tex(df, entry)})
     saved = _saved(entry, folder)
     shown = df.rename_axis(columns=None)  # a name would become a column
@@ -166,8 +171,10 @@ def _citation() -> dict:
     return yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
 
 
-def how_to_cite(id: str, title: str) -> str:
+def how_to_cite(id: str, title: str, owner: str = "") -> str:
     """The citation of one figure or table; version and year are those of CITATION.cff."""
+    if owner:
+        return f'{owner}. "{title}" ({id}).'
     cff = _citation()
     year = str(cff["date-released"])[:4]
     return (
@@ -176,7 +183,7 @@ def how_to_cite(id: str, title: str) -> str:
     )
 
 
-def _entry(kind, id, title, caption, notebook, folder, alt=None) -> dict:
+def _entry(kind, id, title, caption, notebook, folder, owner, alt=None) -> dict:
     """The checked index entry; ValueError says what is missing or taken."""
     prefix = {"figure": "fig", "table": "tab"}[kind]
     if not re.fullmatch(prefix + r"-\d\d(-[a-z0-9]+)+", id):
@@ -203,7 +210,7 @@ def _entry(kind, id, title, caption, notebook, folder, alt=None) -> dict:
     return entry | {
         "notebook": notebook,
         "data": f"{id}.csv",
-        "cite": how_to_cite(id, title.strip().rstrip(".")),
+        "cite": how_to_cite(id, title.strip().rstrip("."), owner),
     }
 
 

@@ -16,7 +16,7 @@ STATED = "What publishers state of the task of LFW, to call pairs of photographs
 
 def text(table: pd.DataFrame) -> str:
     """The table of `validity.gate` for people: a row a pipeline and set, the verdicts, the rule."""
-    shown = pd.DataFrame([_row(row) for row in table.to_dict("records")])
+    shown = pd.DataFrame([as_shown(row) for row in table.to_dict("records")])
     judged = table.drop_duplicates("model")  # by the first, larger set
     verdicts = [f"{_label(row['model'])}: {_verdict(row)}" for row in judged.to_dict("records")]
     stated = published.lfw().drop_duplicates("pipeline")
@@ -49,7 +49,8 @@ def _label(model: str) -> str:
     return MODEL_LABELS.get(model, model)
 
 
-def _row(row: dict) -> dict:
+def as_shown(row: dict) -> dict:
+    """A row of `validity.gate` as texts, by heading."""
     shown = {
         "pipeline": _label(row["model"]),
         "portraits": SETS.get(row["dataset"], row["dataset"]),

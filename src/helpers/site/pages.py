@@ -100,7 +100,7 @@ def notebook_page(path: Path, entries: dict[str, dict]):
     entries: figures and tables by id.
     """
     nb = nbformat.read(path, as_version=4)
-    nb.cells = _joined(nb.cells)
+    nb.cells = joined(nb.cells)
     for cell in nb.cells:
         if cell.cell_type == "markdown":
             cell.source = to_pages(cell.source)
@@ -117,7 +117,7 @@ def notebook_page(path: Path, entries: dict[str, dict]):
     return nb
 
 
-def _joined(cells: list) -> list:
+def joined(cells: list) -> list:
     """Code that shows nothing goes into the next cell's code: fewer folds on the page."""
     kept = []
     for cell in cells:

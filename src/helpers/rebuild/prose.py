@@ -1,9 +1,13 @@
-"""Reading what people typed: blocks of Markdown, texts of figures, their numbers and citations."""
+"""Reading what people typed: blocks of Markdown, texts of figures, their numbers and citations.
+
+The rules are those of CONTRIBUTING, "Prose".
+"""
 
 import ast
 import functools
 import html
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
@@ -108,10 +112,10 @@ def sentences(text: str) -> list[str]:
     return [s for s in re.split(r"(?<=[.?!])[\"”)*]*\s+(?=[A-Z“\"\[(])", joined) if s.strip()]
 
 
-@functools.cache
-def table(id: str) -> pd.DataFrame:
+@functools.lru_cache
+def _table(path: Path, changed: int) -> pd.DataFrame:
     """The data of a figure or table, as text, cell by cell."""
-    return pd.read_csv(FIGURES / f"{id}.csv", dtype=str, keep_default_na=False)
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def label_columns(data: pd.DataFrame) -> list[str]:
@@ -150,15 +154,16 @@ def stems(text: str) -> set[str]:
     return {w[:-1] if len(w) > 3 and w.endswith("s") else w for w in found if w not in SMALL}
 
 
-def unsupported(block: Block, constants: str) -> list[str]:
+def unsupported(block: Block, constants: str, folder: Path = FIGURES) -> list[str]:
     """Numbers of a block that no row of a cited table holds which the words around them name.
 
     For each column of labels, the nearest words that name any of its values decide: the clause, the
     sentence so far, the sentence, then paragraph and heading. The row's value must be named there.
-    constants: what is passed over, a regular expression; years are, too.
+    constants: what is passed over, a regular expression; years are, too. folder: of the tables.
     """
     text = plain(block.text)
-    tables = [table(id) for id in block.cites if (FIGURES / f"{id}.csv").exists()]
+    paths = [folder / f"{id}.csv" for id in block.cites]
+    tables = [_table(path, path.stat().st_mtime_ns) for path in paths if path.exists()]
     everywhere = stems(f"{block.heading} {text}")
     found = []
     for sentence in sentences(re.sub(constants, "", text)):
