@@ -141,8 +141,11 @@ def decode_image(source, formats=FORMATS) -> np.ndarray:
                 if image.format != "JPEG" or (whole := _without_end(source)) is None:
                     raise
                 image = whole
-            image = ImageOps.exif_transpose(_eight_bits(image))
-            pixels = cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
+            image = _eight_bits(image)
+            ImageOps.exif_transpose(image, in_place=True)
+            # neither makes a copy of what is as it should be
+            image = image if image.mode == "RGB" else image.convert("RGB")
+            pixels = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
     except Unreadable:
         raise
     except UnidentifiedImageError as error:
