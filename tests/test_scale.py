@@ -13,8 +13,9 @@ import schedule
 
 def test_the_page_and_its_picture_are_of_the_results_that_lie_there():
     text = scale.PAGE.read_text("utf-8")
-    assert scale.page(text) == text
-    assert scale.draw() == scale.PICTURE.read_bytes()
+    again = "python benchmarks/scale.py makes it again"
+    assert scale.page(text) == text, again
+    assert scale.draw() == scale.PICTURE.read_bytes(), again
 
 
 def test_an_undisturbed_schedule_is_the_ideal_one(monkeypatch):
