@@ -64,8 +64,8 @@ lab: $(STAMP) ## read and change the notebooks in JupyterLab, in a browser
 notebooks: $(STAMP) ## execute the committed notebooks again, in place
 	@$(BIN)/python -m helpers.rebuild.notebooks $(NOTEBOOKS)
 
-bench: $(STAMP) ## measure enrolment, search, the service and run; write benchmarks/ (needs the images)
-	@set -e; for name in enrolment search "search --scale" service run; do \
+bench: $(STAMP) ## measure enrolment, search, the service, run, a cluster; write benchmarks/ (needs the images)
+	@set -e; for name in enrolment search "search --scale" service run cluster schedule scale; do \
 		set -- $$name; $(BIN)/python benchmarks/$$1.py $$2; done
 
 site: $(SITE) ## build the pages into site/ (PORTRAITS=1: with members' portraits, for local reading)

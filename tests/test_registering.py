@@ -81,7 +81,7 @@ def test_it_is_written_once_and_a_count_needs_scores(councils):
 
 
 def test_the_command_refuses_before_anybody_is_enrolled(councils, monkeypatch):
-    def never(*_):
+    def never(*_, **__):
         raise AssertionError("enrolled")
 
     sides = ["--probes", str(councils / "council"), "--gallery", str(councils / "mugshots")]

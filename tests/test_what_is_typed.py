@@ -123,7 +123,8 @@ def test_where_nothing_can_be_written_no_work_begins(faces, monkeypatch, argumen
     images.scene(1).save(faces / "photos" / "1.png")
     assert "there is no folder nowhere" in refused(*arguments, "nowhere/out")
     assert "is a folder" in refused(*arguments, "folder")
-    assert "is a folder" in refused(*arguments, "nowhere/")
+    if arguments[0] != "enrol":  # which takes a folder, of parts
+        assert "is a folder" in refused(*arguments, "nowhere/")
     assert "there is no folder" in refused(*arguments, "people.parquet/out")
     assert "cannot be written" in refused(*arguments, "/proc/out")
     with pytest.raises(AssertionError, match="began to work"):
@@ -173,7 +174,7 @@ def test_both_can_be_meant(faces, monkeypatch):
     images.scene(1).save(faces / "legislators" / "1.png")
     asked = []
 
-    def gather(probes, gallery, *_):
+    def gather(probes, gallery, *_, **__):
         asked.append((probes, gallery))
         raise UserError("asked")
 

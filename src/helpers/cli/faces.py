@@ -1,5 +1,6 @@
 """Commands on images and face metadata: fetch, enrol, search, validate."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +11,13 @@ from helpers import files
 from helpers.cli.options import (
     Detector,
     Model,
+    Scheduler,
     Workers,
     app,
     argument_in,
     dataset_or_path,
+    faces_out,
+    gallery_in,
     number,
     path_in,
     path_out,
@@ -69,17 +73,21 @@ def enrol(
     images: Annotated[
         Any, dataset_or_path(_images, help="A folder of images, or the name of a dataset")
     ],
-    out: Annotated[Path, path_out(help="Parquet file of face metadata to write")],
+    out: Annotated[Any, faces_out(help="Parquet file of face metadata to write, or FOLDER/")],
     model: Model = "dlib-native",
     detector: Detector = "yunet",
     workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Turn images into face metadata; a killed run goes on where it stopped.
 
     The largest face of each image is enrolled. Beside OUT lies a CSV of the failures to enrol with
     a reason each. No pixels are stored.
+
+    For more faces than one machine holds, let OUT be a folder, with a / at its end: it gets a file
+    for every 8,192 images, and search and run take it as a gallery.
     """
-    from helpers.faces import enrolment
+    from helpers.faces import cluster, enrolment, parts
     from helpers.sources import fetch as sources
     from helpers.sources import galleries
 
@@ -87,11 +95,14 @@ def enrol(
         found = sources.local_files(images)
     else:
         found = galleries.load_folder(images)
-    faces, failures = enrolment.enrol(found, out, model, detector, workers)
+    whole = isinstance(out, Path)
+    make = enrolment.enrol if whole else parts.enrol
+    with cluster.connect(scheduler, workers) as pool:
+        faces, failures = make(found, out, model, detector, workers, pool=pool)
     say(f"{faces:,} faces enrolled in {out}, {failures:,} failures to enrol")
     if ignored := found.attrs.get("ignored"):
         say(f"  ignored: {ignored}")
-    if failures:
+    if failures and whole:
         reasons = enrolment.read_failures(out)["reason"].value_counts()
         say("  " + ", ".join(f"{reason}: {n:,}" for reason, n in reasons.items()))
 
@@ -112,21 +123,37 @@ def forget(
 @app.command()
 def search(
     probes: Annotated[Path, path_in(help="Face metadata of the probes (.parquet)")],
-    gallery: Annotated[Path, path_in(help="Face metadata of the gallery (.parquet)")],
+    gallery: Annotated[
+        str, gallery_in(help="Face metadata (.parquet), or a folder or address of parts")
+    ],
     out: Annotated[Path, path_out(help="CSV of candidates to write")],
     threshold: Annotated[float | None, number(0, help="Distance; default: no threshold")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="At most so many candidates a probe")] = 10,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
 ) -> None:
-    """Search every probe in a gallery, exactly, and write the candidates."""
-    from helpers.faces import collection
+    """Search every probe in a gallery, exactly, and write the candidates.
+
+    A gallery in parts (enrol --out FOLDER/) is searched part by part, by this process or on a
+    cluster, whose workers read it at the same address; a killed search goes on where it stopped.
+    """
+    from helpers.faces import cluster, collection, parts
     from helpers.protocol import policy
 
-    searched, enrolled = (collection.load_collection(path) for path in (probes, gallery))
+    searched, keep = collection.load_collection(probes), out.with_name(f"{out.name}.parts")
     if threshold is not None:
         policy.check_distance(threshold, searched.metric)
-    found = collection.search(searched, enrolled, threshold, top)
+    if "://" in gallery or Path(gallery).is_dir():
+        with cluster.connect(scheduler, workers) as pool:
+            found = parts.search(searched, gallery, threshold, top, pool, keep)
+    elif scheduler:
+        raise UserError("--scheduler wants a gallery in parts: enrol it with --out FOLDER/")
+    else:
+        enrolled = collection.load_collection(Path(gallery))
+        found = collection.search(searched, enrolled, threshold, top)
     with files.write_atomically(out) as half:
         found.to_csv(half, index=False, float_format="%.4f")
+    shutil.rmtree(keep, ignore_errors=True)
     say(f"{len(found):,} candidates of {found['probe_id'].nunique():,} probes in {out}")
 
 

@@ -88,7 +88,7 @@ def _probes(text: str) -> str | Path:
 
 
 def _gallery(text: str) -> str | Path:
-    return files.dataset_or_path(text, SIDES)
+    return text if "://" in str(text) else files.dataset_or_path(text, SIDES)
 
 
 def dataset_or_path(parser, **more):
@@ -96,6 +96,25 @@ def dataset_or_path(parser, **more):
     return typer.Option(parser=parser, metavar="NAME|PATH", **more)
 
 
+def _address(text: str) -> str:
+    """The path of a file or folder, or an address such as s3://..., as a text."""
+    return text if "://" in text else str(files.typed(text))
+
+
+def _file_or_folder(text: str) -> str | Path:
+    """Where face metadata go: a file, a Path, or a folder of parts, a str that ends with /."""
+    if not str(text).endswith("/"):
+        return files.output(text)
+    path = files.typed(text)
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} is a file: name another folder")
+    if not path.parent.is_dir():
+        raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
+    return f"{path}/"
+
+
+gallery_in = functools.partial(typer.Option, parser=_address, metavar="PATH|ADDRESS")
+faces_out = functools.partial(typer.Option, parser=_file_or_folder, metavar="FILE")
 words = functools.partial(typer.Option, parser=_words, metavar="TEXT")
 Probes = Annotated[
     Any,  # str | Path: a dataset or a path
@@ -105,7 +124,7 @@ Gallery = Annotated[
     Any,  # str | Path: a dataset or a path
     dataset_or_path(
         _gallery,
-        help="legislators, utkface, a folder, face metadata",
+        help="legislators, utkface, a folder, face metadata (also in parts)",
         show_default="legislators",
     ),
 ]
@@ -115,3 +134,9 @@ Model = Annotated[
 ]
 Detector = Annotated[str, typer.Option(help="yunet, dlib, or any detector of deepface")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for each core")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        help="Work on a Dask cluster: tcp://host:8786; or local, for --workers of this machine"
+    ),
+]

@@ -13,6 +13,7 @@ from helpers.cli.options import (
     Labels,
     Model,
     Probes,
+    Scheduler,
     Workers,
     app,
     number,
@@ -43,6 +44,7 @@ def run(
         Path | None, path_in(help="Refuse anything but what this file froze (register)")
     ] = None,
     workers: Workers = None,
+    scheduler: Scheduler = None,
     engine: Annotated[str, typer.Option(help="open: open models; rekognition: Amazon's")] = "open",
     region: Annotated[str | None, words(help="rekognition: where, e.g. us-east-1")] = None,
     endpoint_url: Annotated[
@@ -69,6 +71,7 @@ def run(
 
       congress-test run --engine rekognition --region us-east-1
     """
+    from helpers.faces import cluster
     from helpers.protocol import congress_test, policy, shipping
     from helpers.show.report import report
 
@@ -94,7 +97,10 @@ def run(
 
             plan = registered.register(probes, gallery, model, detector, threshold, labels)
             digest = registered.require(registration, plan)
-        people, scores = congress_test.gather(probes, gallery, model, detector, labels, workers)
+        with cluster.connect(scheduler, workers) as pool:
+            people, scores = congress_test.gather(
+                probes, gallery, model, detector, labels, workers, pool=pool
+            )
         result = congress_test.run(people, scores, threshold)
         more = f"\n  as registered            {registration}, SHA-256 {digest}" if digest else ""
     else:

@@ -8,15 +8,14 @@ import contextlib
 import ctypes
 import errno
 import hashlib
-import itertools
 import json
 import multiprocessing
 import os
 import shutil
 import threading
 import warnings
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +27,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from helpers.errors import UserError
-from helpers.faces import pipelines
+from helpers.faces import cluster, pipelines
 from helpers.files import alone, lock_file, private_folder, say, sha256, write_atomically
 from helpers.paths import is_cached
 from helpers.sources.photographs import Unreadable, in_words, read_image
@@ -59,9 +58,11 @@ COLUMNS = {
 }
 FAILURE_COLUMNS = ("id", "reason", "detail", "image_sha256")
 
-# the pipeline of a process that enrols; `_load_worker` sets both
+# the pipeline of a process that enrols; `_load_worker` sets all three
 _detect: Callable
 _embed: Callable
+_loaded: dict = {}
+_ONE = threading.Lock()  # detectors are not made for several threads
 
 
 def enrol(
@@ -71,24 +72,21 @@ def enrol(
     detector: str = "yunet",
     workers: int | None = None,
     progress: bool = True,
+    pool: cluster.Pool | None = None,
 ) -> tuple[int, int]:
     """Enrol images into a Parquet file of face metadata; return (faces, failures).
 
     `images` has the columns id and path. Beside `out`, without its
     ".parquet", lie the failures in `….failures.csv`. Work is done
-    in batches by one process a core, each batch written atomically when it is done, so a killed
+    in batches by one process a core, or by the pool, whose machines find the images at the same
+    paths; each batch is written atomically when it is done, so a killed
     run loses at most the batch that each process had in hand, and the same command resumes to the
     same bytes. An image is a row or a failure, whatever is wrong with it. An `out` that was made
     from the same images, configuration, weights and versions is left as it is.
-    Raises UserError for duplicate ids and missing weights.
+    Raises UserError for duplicate ids, missing weights, and workers that are lost or differ.
     """
     out = Path(out)
-    if len(images) == 0:
-        raise UserError("no images to enrol")
-    images = images.assign(id=images["id"].astype(str)).sort_values("id", ignore_index=True)
-    if images["id"].duplicated().any():
-        twice = images.loc[images["id"].duplicated(), "id"].iloc[0]
-        raise UserError(f"the id {twice!r} occurs twice; ids name faces and must differ")
+    images = in_order(images)
     config = pipelines.configuration(model, detector)
     description = describe(config)
     description["images_sha256"] = digest(images)
@@ -104,7 +102,7 @@ def enrol(
         if out.exists() and read_description(out) == description:
             say(f"{out} or the failures beside it are damaged: they are made again")
         try:
-            _enrol(images, out, parts, config, description, workers, progress)
+            _enrol(images, out, parts, config, description, workers, progress, pool)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -115,8 +113,8 @@ def enrol(
     return _counts(out)
 
 
-def _enrol(images, out, parts, config, description, workers, progress) -> None:
-    _start_or_resume(parts, description)
+def _enrol(images, out, parts, config, description, workers, progress, pool) -> None:
+    start_or_resume(parts, {"batch": BATCH, **description})
     batches = [images.iloc[i : i + BATCH] for i in range(0, len(images), BATCH)]
     todo = [i for i, batch in enumerate(batches) if not _is_done(_part(parts, i), batch)]
     bar = tqdm(
@@ -126,24 +124,11 @@ def _enrol(images, out, parts, config, description, workers, progress) -> None:
         unit="image",
         disable=not progress or None,  # None: shown on a terminal, never in a log
     )
-    workers = min(workers or os.cpu_count() or 1, max(len(todo), 1))
-    with (
-        bar,
-        ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), _load_worker, (config,)
-        ) as pool,
-    ):
-        queue, pending = iter(todo), {}
-        while True:
-            # each process has its next batch at hand, no more: records take memory
-            for i in itertools.islice(queue, 2 * workers - len(pending)):
-                pending[pool.submit(_enrol_batch, batches[i].to_dict("records"))] = i
-            if not pending:
-                break
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                number = pending.pop(future)
-                _finish(future, _part(parts, number))
-                bar.update(len(batches[number]))
+    with bar, working(pool, config, workers, len(todo)) as those:
+        tasks = ((i, (asked(describe(config)), batches[i].to_dict("records"))) for i in todo)
+        for number, (rows, failures) in cluster.each(those, enrol_batch, tasks):
+            _keep(rows, failures, _part(parts, number))
+            bar.update(len(batches[number]))
     _assemble([_part(parts, i) for i in range(len(batches))], out, description)
 
 
@@ -194,20 +179,36 @@ def _counts(out: Path) -> tuple[int, int]:
     return pq.read_metadata(out).num_rows, len(read_failures(out))
 
 
-def _finish(future, part: Path) -> None:
-    try:
-        rows, failures = future.result()
-    except BrokenProcessPool as error:
-        raise UserError(
-            "a worker process died (out of memory?); what was enrolled is kept, "
-            "the same command goes on from there"
-        ) from error
+def in_order(images: pd.DataFrame) -> pd.DataFrame:
+    """Images sorted by id, a text; raises UserError for none, and for an id that occurs twice."""
+    if len(images) == 0:
+        raise UserError("no images to enrol")
+    images = images.assign(id=images["id"].astype(str)).sort_values("id", ignore_index=True)
+    if images["id"].duplicated().any():
+        twice = images.loc[images["id"].duplicated(), "id"].iloc[0]
+        raise UserError(f"the id {twice!r} occurs twice; ids name faces and must differ")
+    return images
+
+
+@contextlib.contextmanager
+def working(pool: cluster.Pool | None, config, workers: int | None, tasks: int):
+    """The pool, or else processes of this machine that have the pipeline loaded."""
+    if pool:
+        yield pool
+        return
+    slots = min(workers or os.cpu_count() or 1, max(tasks, 1))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(slots, context, _load_worker, (config,)) as processes:
+        lost = {BrokenProcessPool: "a worker process died (out of memory?)"}
+        # each process has its next task at hand
+        yield cluster.Pool(processes.submit, lambda: 2 * slots, lost)
+
+
+def _keep(rows, failures, part: Path) -> None:
     with write_atomically(part, private=True) as half:
-        pq.write_table(_table(rows), half, write_page_checksum=True)
+        pq.write_table(face_table(rows), half, write_page_checksum=True)
     # the failures file comes last: its presence says that the batch is complete
-    frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
-    with write_atomically(failures_path(part), private=True) as half:
-        frame.to_csv(half, index=False)
+    write_failures(failures, part)
 
 
 def _assemble(parts: list[Path], out: Path, description: dict) -> None:
@@ -286,6 +287,13 @@ def read_failures(path: Path) -> pd.DataFrame:
     return table
 
 
+def write_failures(failures: list[tuple], out: Path) -> None:
+    """Write failures to enrol (rows of FAILURE_COLUMNS) beside a file of face metadata."""
+    frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+    with write_atomically(failures_path(out), private=True) as half:
+        frame.to_csv(half, index=False)
+
+
 def failures_path(out: Path) -> Path:
     """Where the failures of a face metadata file lie."""
     out = Path(out)
@@ -307,6 +315,11 @@ def describe(config: pipelines.Configuration) -> dict:
     }
 
 
+def asked(description: dict) -> dict:
+    """What a worker must have to do the work of this machine: see `describe`."""
+    return {**description, "versions": cluster.software()}
+
+
 def _load_worker(config) -> None:
     # one thread a process: faster on these networks, and sums do not depend on the machine
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -315,8 +328,9 @@ def _load_worker(config) -> None:
     if parent:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         _keep_freed_memory()
-    global _detect, _embed
+    global _detect, _embed, _loaded
     _detect, _embed = pipelines.load(config)
+    _loaded = asked(describe(config))
 
 
 def _keep_freed_memory() -> None:
@@ -333,8 +347,21 @@ def _end_with(parent) -> None:
     os._exit(1)
 
 
-def _enrol_batch(records: list[dict]) -> tuple[list[dict], list[tuple]]:
+def enrol_batch(wanted: dict, records: list[dict]) -> tuple[list[dict], list[tuple]]:
+    """Enrol images (id, path), on any machine -> rows of face metadata, failures.
+
+    wanted: as from `asked`. Raises UserError where weights or versions are others.
+    """
     rows, failures = [], []
+    with _ONE:
+        if _loaded.get("configuration") != wanted["configuration"]:
+            _load_worker(pipelines.Configuration(**wanted["configuration"]))
+        cluster.refuse_others(_loaded, wanted)
+        _enrol_all(records, rows, failures)
+    return rows, failures
+
+
+def _enrol_all(records, rows, failures) -> None:
     for record in records:
         digest = ""
         try:
@@ -343,7 +370,6 @@ def _enrol_batch(records: list[dict]) -> tuple[list[dict], list[tuple]]:
         except Unreadable as error:
             detail = "" if str(error) == error.reason else str(error)
             failures.append((record["id"], error.reason, detail, digest))
-    return rows, failures
 
 
 def _enrol_one(record: dict, digest: str) -> dict:
@@ -417,14 +443,15 @@ def _quality(image: np.ndarray, box) -> tuple[float, float]:
     return float(cv2.Laplacian(grey, cv2.CV_64F).var()), float(grey.mean())
 
 
-def _table(rows: list[dict]) -> pa.Table:
+def face_table(rows: list[dict]) -> pa.Table:
+    """Rows of face metadata as a table of COLUMNS."""
     return pa.Table.from_pylist(rows, schema=pa.schema(COLUMNS))
 
 
-def _start_or_resume(parts: Path, description: dict) -> None:
+def start_or_resume(parts: Path, work: dict) -> None:
     """Keep the parts of an interrupted run of the same work, throw away those of any other."""
     plan = parts / "plan.json"
-    wanted = json.dumps({"batch": BATCH, **description}, sort_keys=True)
+    wanted = json.dumps(work, sort_keys=True)
     if parts.exists() and not (plan.exists() and plan.read_text() == wanted):
         plan.unlink(missing_ok=True)  # first: without its plan no part counts
         shutil.rmtree(parts)
@@ -435,9 +462,14 @@ def _start_or_resume(parts: Path, description: dict) -> None:
 
 def digest(images: pd.DataFrame) -> str:
     """One hash over ids and image bytes: what an enrolment was made from."""
+    return digest_of(zip(images["id"], map(_image_hash, images["path"]), strict=True))
+
+
+def digest_of(hashes: Iterable[tuple[str, str]]) -> str:
+    """`digest` where the hash of each image is known: pairs of id and SHA-256, in order."""
     total = hashlib.sha256()
-    for row in images.itertuples():
-        total.update(f"{row.id}\0{_image_hash(row.path)}\n".encode())
+    for id, image in hashes:
+        total.update(f"{id}\0{image}\n".encode())
     return total.hexdigest()
 
 

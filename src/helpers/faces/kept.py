@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from helpers.faces import enrolment
+from helpers.faces import cluster, enrolment
 from helpers.paths import cache_dir
 from helpers.sources import photographs
 
@@ -23,6 +23,7 @@ def enrolled(
     workers: int | None = None,
     progress: bool = True,
     of: str = "",
+    pool: cluster.Pool | None = None,
 ) -> Path:
     """Face metadata of a folder's images (id, path), from the cache or made there now.
 
@@ -31,7 +32,7 @@ def enrolled(
     """
     place = _place(folder)
     path = place / of / f"{model}-{detector}.parquet"
-    enrolment.enrol(images, path, model, detector, workers, progress)
+    enrolment.enrol(images, path, model, detector, workers, progress, pool)
     there, now = photographs.in_folder(Path(folder))[0], dict(_photographs(path))
     for other in place.rglob("*.parquet"):
         with contextlib.suppress(OSError, pa.ArrowException):  # damaged: made again when needed

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
-from helpers.faces import collection, enrolment, kept, same_person
+from helpers.faces import cluster, collection, enrolment, kept, parts, same_person
 from helpers.faces.pipelines import MODELS, Configuration
+from helpers.protocol import in_parts, shipping
 from helpers.protocol import scores as score_store
-from helpers.protocol import shipping
 from helpers.protocol.policy import parse, resolve
 from helpers.protocol.scores import Scores, pairs_at
 from helpers.sources import galleries, groups
@@ -62,20 +62,33 @@ def gather(
     labels: Path | None = None,
     workers: int | None = None,
     progress: bool = True,
+    pool: cluster.Pool | None = None,
 ) -> tuple[pd.DataFrame, Scores]:
     """People and their scores for named sets, folders of images or face metadata files.
 
     probes: "congress", a folder, or a .parquet made by `enrol`. gallery: "legislators", "utkface",
-    a folder or a .parquet. labels: a CSV for the probes of a folder or file (id, and any of name,
-    group, gender). Folders are enrolled into the cache once. Raises UserError.
+    a folder, a .parquet or a gallery in parts. labels: a CSV for the probes of a folder or file
+    (id, and any of name, group, gender). Folders are enrolled into the cache once, by the pool if
+    there is one. Raises UserError.
     """
     check_labels(probes, labels)
     named = probes == "congress" and detector == shipping.DETECTOR and model in MODELS
     if gallery == "utkface" and named:
         return people_searched(), score_store.load_scores(f"utkface-{model}")
     config = shipping.configuration(model, detector)
-    people, probe_rows, passed = _side(probes, config, labels, workers, progress)
-    stored, gallery_rows, passed_too = _side(gallery, config, None, workers, progress)
+    if parts.is_one(str(probes)):
+        raise UserError("a gallery in parts is no set of probes: enrol them into a .parquet file")
+    how = {"workers": workers, "progress": progress, "pool": pool}
+    people, probe_rows, passed = _side(probes, config, labels, **how)
+    if parts.is_one(str(gallery)):
+        second = shipping.load_dataset("second-portraits", model) if named else None
+        found = _in_parts(probe_rows, second, str(gallery), config, probes, pool)
+        more = {
+            "failures_known": _failures_known(probes),
+            "ignored": [f"in {probes}: {passed}"] if passed else [],
+        }
+        return people, found._replace(description=found.description | more)
+    stored, gallery_rows, passed_too = _side(gallery, config, None, **how)
     if gallery == "utkface":
         faces = galleries.load_utkface()
         gallery_rows = gallery_rows[gallery_rows["id"].isin(faces.loc[faces["adult"], "id"])]
@@ -87,11 +100,7 @@ def gather(
     second = shipping.load_dataset("second-portraits", model) if named else None
     clusters, same = ids, pd.DataFrame(columns=same_person.DECISIONS)
     known = (probes, gallery) == ("congress", "legislators")  # no member is among them
-    rule = known or (
-        model in MODELS
-        and detector == shipping.DETECTOR
-        and len(ids) >= same_person.SMALLEST_GALLERY
-    )
+    rule = known or _rule(model, detector, len(ids))
     if rule and not known:
         collection.check_comparable(probe_faces, gallery_faces)
         clusters = same_person.identity_clusters([gallery_faces])
@@ -107,16 +116,44 @@ def gather(
     found = score_store.compute(
         probe_faces, second, gallery_faces, clusters, same, shipping.KEEP_PROBES
     )
-    alone = probes != "congress" and enrolment.is_metadata(probes)
-    known = not alone or enrolment.failures_path(Path(probes)).exists()
     more = {
         "same_person_rule": rule,
-        "failures_known": known,
+        "failures_known": _failures_known(probes),
         "identical_images": int(searched_too.sum()),
         "gallery_failures": 0 if stored is None else len(stored) - len(gallery_rows),
         "ignored": [f"in {a}: {b}" for a, b in ((probes, passed), (gallery, passed_too)) if b],
     }
     return people, found._replace(description=found.description | more)
+
+
+def _in_parts(probe_rows, second, gallery: str, config, probes, pool) -> Scores:
+    """The scores of `gather` for a gallery in parts."""
+    if len(probe_rows) == 0:
+        raise UserError(f"no face was found in any image of {probes}")
+    made = parts.read(gallery)
+    check_made_with(made["description"], config, gallery)
+    images = in_parts.with_images(gallery, probe_rows["image_sha256"], pool)
+    if len(images) == made["faces"]:
+        raise same_on_both_sides(probes, gallery)
+    twice = _identical(probe_rows, images, pd.Series(images["id"].to_numpy(), images["id"]))
+    rule = _rule(config.model, config.detector, made["faces"])
+    margin = same_person.load_margins(same_person.ALONE)[config.model] if rule else None
+    faces = collection.make_collection(probe_rows)
+    found = in_parts.compute(faces, second, gallery, margin, twice, shipping.KEEP_PROBES, pool)
+    more = {"same_person_rule": rule, "identical_images": len(images)}
+    more |= {"gallery_failures": made["failures"]}
+    return found._replace(description=found.description | more)
+
+
+def _rule(model: str, detector: str, faces: int) -> bool:
+    """Whether margins of the same-person rule are known, for a gallery of so many faces."""
+    shipped = model in MODELS and detector == shipping.DETECTOR
+    return shipped and faces >= same_person.SMALLEST_GALLERY
+
+
+def _failures_known(probes) -> bool:
+    alone = probes != "congress" and enrolment.is_metadata(probes)
+    return not alone or enrolment.failures_path(Path(probes)).exists()
 
 
 def same_on_both_sides(probes, gallery) -> UserError:
@@ -135,7 +172,7 @@ def _identical(probes: pd.DataFrame, gallery: pd.DataFrame, clusters: pd.Series)
     return pd.DataFrame(decided).assign(decision=same_person.SAME, same_person=True)
 
 
-def _side(what, config, labels, workers, progress):
+def _side(what, config, labels, **how):
     """One side of a search: everyone in it (member_id and labels), their enrolled faces, and what
     was ignored, in words."""
     ignored = ""
@@ -144,7 +181,7 @@ def _side(what, config, labels, workers, progress):
         path = shipping.faces_path(named[what], config.model, config.detector)
         enrolment.discard_if_damaged(path)
         if not path.exists():
-            shipping.enrol_dataset(named[what], config.model, config.detector, workers, progress)
+            shipping.enrol_dataset(named[what], config.model, config.detector, **how)
         people = people_searched() if what == "congress" else None
     elif enrolment.is_metadata(what):
         path = Path(what)
@@ -159,7 +196,7 @@ def _side(what, config, labels, workers, progress):
     else:
         people = galleries.load_folder(Path(what), labels)
         ignored = people.attrs["ignored"]
-        path = kept.enrolled(people, what, config.model, config.detector, workers, progress)
+        path = kept.enrolled(people, what, config.model, config.detector, **how)
     if people is not None and "id" in people:
         people = labelled(people.rename(columns={"id": "member_id"}))
     faces = enrolment.read_faces(path)

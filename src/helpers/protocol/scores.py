@@ -21,6 +21,10 @@ from helpers.statistics.rates import at_or_below
 VARIANTS = ("any", "rule", "strict", "p90")  # the columns of best scores
 PER_FACE = 16  # candidates that ship for one gallery face and model, at most
 GENUINE_PERCENTILE = 90
+NOBODY_LEFT = (
+    "every gallery face was left out as probably one of the people searched: "
+    "are probes and gallery the same people?"
+)
 
 
 class Scores(NamedTuple):
@@ -69,10 +73,7 @@ def compute(
     cluster = pd.Series(gallery.ids).map(clusters).fillna(pd.Series(gallery.ids)).to_numpy()
     kept, sure = left_in(cluster, decisions)
     if not kept.any():
-        raise UserError(
-            "every gallery face was left out as probably one of the people searched: "
-            "are probes and gallery the same people?"
-        )
+        raise UserError(NOBODY_LEFT)
     p90 = genuine_p90(genuine_scores(probes, second)) if second else 0.0
     first, histogram = best_and_histogram(probes, gallery, kept, sure, p90)
     best = [first.assign(portrait="first")]

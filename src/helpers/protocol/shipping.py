@@ -43,12 +43,13 @@ def configuration(model: str, detector: str = DETECTOR) -> pipelines.Configurati
     return pipelines.configuration(model, detector)
 
 
-def enrol_dataset(
-    dataset: str, model: str, detector: str = DETECTOR, workers: int | None = None, progress=True
-) -> Path:
-    """Enrol a named dataset to where its face metadata belong; return that path."""
+def enrol_dataset(dataset: str, model: str, detector: str = DETECTOR, **how) -> Path:
+    """Enrol a named dataset to where its face metadata belong; return that path.
+
+    how: workers, progress and pool, as for `enrolment.enrol`.
+    """
     path = faces_path(dataset, model, detector)
-    enrolment.enrol(fetch.local_files(dataset), path, model, detector, workers, progress)
+    enrolment.enrol(fetch.local_files(dataset), path, model, detector, **how)
     return path
 
 
