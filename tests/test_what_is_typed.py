@@ -28,6 +28,7 @@ CALLBACKS = {c.name or c.callback.__name__: c.callback for c in cli.app.register
 KINDS = ("PATH", "FILE", "NAME|PATH")
 PATHS = [(name, p) for name, c in COMMANDS.items() for p in c.params if p.metavar in KINDS]
 ARGUMENTS = [("import", "faces"), ("export", "out"), ("forget", "folder")]
+ARGUMENTS += [("new", "folder"), ("publish", "folder")]
 
 
 @pytest.fixture
@@ -69,6 +70,7 @@ def test_no_argument_and_no_bucket_takes_an_empty_path(faces):
     assert "a path is empty" in refused("import", "name", "")
     assert "a path is empty" in refused("export", "name", "")
     assert "a path is empty" in refused("forget", "")
+    assert "a path is empty" in refused("publish", "")
     with pytest.raises(UserError, match="NAME=PATH"):
         server.buckets(["mine="], "dlib-native")
     with pytest.raises(UserError, match="a path is empty"):
@@ -187,7 +189,7 @@ def test_both_can_be_meant(faces, monkeypatch):
         ("congress", Path("legislators")),
     ]
     frozen = [  # a folder's digest is not that of the dataset
-        registration._side(files.dataset_or_path(t, ("legislators",)), None)
+        registration.side(files.dataset_or_path(t, ("legislators",)), None)
         for t in ("dataset:legislators", "./legislators")
     ]
     assert frozen[0] != frozen[1]

@@ -32,7 +32,7 @@ def new(
     ] = None,
     images: Annotated[
         Path | None, path_in(help="The folder of the files in PAIRS; default: its")
-    ] = (None),
+    ] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="A pipeline; give it again for another beside it")
     ] = None,
