@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex
 from helpers.paths import FIGURES, ROOT
 from helpers.show import figures, plots
 from helpers.show.layout import layout_problems
-from helpers.show.plots import new_figure, plot_dots_with_intervals, plot_rates_by_group
+from helpers.show.plots import new_figure, plot_dots_with_intervals
 from helpers.show.style import GROUP_COLOURS, GROUP_MARKERS, WIDTH
 from helpers.sources.groups import GROUPS
 
@@ -37,8 +37,7 @@ def rates(rows: int = 2) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "group": names,
-            "count": np.arange(1, rows + 1),
-            "n": 20 * np.arange(1, rows + 1),
+            "section": "all",
             "rate": estimate,
             "low": estimate / 2,
             "high": estimate * 1.5,
@@ -47,12 +46,14 @@ def rates(rows: int = 2) -> pd.DataFrame:
 
 
 def dots(df: pd.DataFrame, **options):
-    return plot_dots_with_intervals(df, "group", "rate", "low", "high", **options)
+    return plot_dots_with_intervals(
+        df, "group", "rate", "low", "high", **({"section": "section"} | options)
+    )
 
 
 def save_one(folder: Path, id: str = "fig-02-rates", **changes) -> figures.Saved:
     df = rates()
-    fig = dots(df, count="count", n="n")
+    fig = dots(df)
     return figures.save(fig, df, id=id, folder=folder, **(TEXTS | changes))
 
 
@@ -384,13 +385,11 @@ def test_headings_numbers_and_missing_values_fit(tmp_path):
     df = rates(12).assign(model=["Dlib (native)"] * 6 + ["SFace"] * 6)
     df.loc[3, ["low", "high"]] = np.nan
     df.loc[5, ["rate", "low", "high"]] = np.nan
-    fig = dots(
-        df, section="model", group="group", count="count", n="n", reference=0.0523,
-        reference_label="ACLU", xmax=0.15, xlabel="Members falsely matched",
-    )  # fmt: skip
+    fig = dots(df, section="model", reference=0.0523, reference_label="ACLU")
     texts = [t.get_text() for ax in fig.axes for t in ax.texts]
-    assert "4 of 80" in texts and "none" in texts
-    assert len(markers_drawn(fig)) == int((df.rate <= 0.15).sum())
+    assert texts[:2] == ["ACLU", "5.0 % (2.5–7.5)"] and texts[-1] == "rate (95 % interval)"
+    assert (texts[4], texts[6]) == ("9.1 %", "none")
+    assert len(markers_drawn(fig)) == 11
     figures.save(fig, df, id="fig-02-many", folder=tmp_path, **TEXTS)
 
 
@@ -404,29 +403,12 @@ def test_ratios_on_a_log_scale(tmp_path):
         dots(df, unit="ratio", log=True)
 
 
-def by_model(models: list[str]) -> pd.DataFrame:
-    return pd.concat([rates(6).assign(model=m) for m in models])
-
-
-def test_small_multiples_have_one_panel_a_model_in_order(tmp_path):
-    df = by_model(["facenet-native", "dlib-native", "sface-native"]).sample(frac=1, random_state=1)
-    fig = plot_rates_by_group(df, xlabel="Members falsely matched")
-    assert [ax.get_title(loc="left") for ax in fig.axes] == ["Dlib", "SFace", "Facenet"]
-    labels = [t.get_text() for t in fig.axes[0].get_yticklabels()]
-    assert labels == list(GROUPS)
-    first = [x for x, _ in markers_drawn(fig)][:6]
-    assert first == pytest.approx(list(100 * rates(6).rate))
-    figures.save(fig, df, id="fig-02-panels", folder=tmp_path, **TEXTS)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: dots(rates().drop(columns="low")), "no column low"),
         (lambda: dots(rates()[:0]), "no rows"),
         (lambda: dots(rates(), unit="share"), "not 'percent' or 'ratio'"),
-        (lambda: plot_rates_by_group(by_model(["SFace", "SFace"])), "more than one row"),
-        (lambda: plot_rates_by_group(by_model(list("abcde"))), "do not fit"),
     ],
 )
 def test_bad_tables_are_refused(call, message):

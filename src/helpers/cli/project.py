@@ -71,7 +71,7 @@ def cite(
     from helpers.site import citation
 
     entry = citation.find(figure)
-    say(f"{citation.plain(entry)}\n\n{citation.bibtex(entry)}")
+    say(f"{entry['cite']}\n\n{citation.bibtex(entry)}")
 
 
 @app.command()

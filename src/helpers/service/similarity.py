@@ -84,7 +84,7 @@ def shown() -> pd.DataFrame:
             "Model": found["model"].map(MODEL_LABELS),
             "Similarity": found["similarity"].map("{:g} %".format),
             "Distance": found["distance"].map("{:.4f}".format),
-            "FMR": found.apply(fmr_text, axis=1, low="low", high="high"),
+            "FMR": found.apply(fmr_text, axis=1),
             "Genuine pairs missed (FNMR)": found.apply(fnmr_of, axis=1),
         }
     )

@@ -10,11 +10,11 @@ import base64
 import fcntl
 import io
 import json
-import math
 import os
 import re
 from functools import cache
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 import numpy as np
@@ -29,7 +29,6 @@ from helpers.show.layout import headline, layout_problems
 from helpers.show.style import DPI, WIDTH, styled
 
 AUTHORS = "The Congress Test contributors"
-SHORTEST_ALT = 40
 
 
 class Saved(dict):
@@ -38,8 +37,9 @@ class Saved(dict):
     (A dictionary; the class only adds what Jupyter asks of things that display themselves.)
     """
 
-    folder: Path
-    html: str = ""
+    def __init__(self, entry: dict, folder: Path, html: str = "") -> None:
+        super().__init__(entry)
+        self.folder, self.html = folder, html
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -47,15 +47,12 @@ class Saved(dict):
         up = "../" if self.folder == FIGURES else ""  # somebody's own lie beside the notebook
         data = f"{up}{self.folder.name}/{self['data']}"
         caption = f"**{self['id']}.** {self['caption']} [Data]({data})"
+        plain = f"{self['id']}: {self['title']}"
         if self["kind"] == "table":
-            plain = f"{self['id']}: {self['title']}"
             display({"text/html": self.html, "text/plain": plain}, raw=True)
         else:
-            png = (self.folder / f"{self['id']}.png").read_bytes()
-            bundle = {
-                "image/png": base64.b64encode(png).decode("ascii"),
-                "text/plain": f"{self['id']}: {self['title']}. {self['alt']}",
-            }
+            png = base64.b64encode((self.folder / f"{self['id']}.png").read_bytes())
+            bundle = {"image/png": png.decode(), "text/plain": f"{plain}. {self['alt']}"}
             meta = {"image/png": {"alt": self["alt"], "width": int(WIDTH * 125)}}
             display(bundle, metadata=meta, raw=True)
         display({"text/markdown": caption, "text/plain": self["caption"]}, raw=True)
@@ -100,20 +97,14 @@ def save(
         engine = fig.get_layout_engine()
         fig.set_layout_engine("none")  # what was checked is drawn, and three layouts are spared
         files = {"svg": _svg(fig, title, alt), "csv": table_csv}
-        if not _lies_there(folder, id, files["svg"]):
-            files["pdf"] = _bytes(
-                fig, "pdf", metadata={"Title": title, "Creator": AUTHORS, "CreationDate": None}
-            )
+        there = all((folder / f"{id}.{kind}").is_file() for kind in ("svg", "pdf", "png"))
+        if not there or (folder / f"{id}.svg").read_bytes() != files["svg"]:
+            about = {"Title": title, "Creator": AUTHORS, "CreationDate": None}
+            files["pdf"] = _bytes(fig, "pdf", metadata=about)
             files["png"] = _bytes(fig, "png", dpi=DPI, metadata={"Software": None})
         fig.set_layout_engine(engine)
     _write_all(folder, entry, files)
-    return _saved(entry, folder)
-
-
-def _lies_there(folder: Path, id: str, svg: bytes) -> bool:
-    """Whether this very drawing lies in the folder, in all formats: then none is drawn again."""
-    same = (folder / f"{id}.svg").is_file() and (folder / f"{id}.svg").read_bytes() == svg
-    return same and all((folder / f"{id}.{kind}").is_file() for kind in ("pdf", "png"))
+    return Saved(entry, folder)
 
 
 def table(
@@ -134,14 +125,13 @@ def table(
     folder = Path(folder or FIGURES)
     entry = _entry("table", id, title, caption, notebook, folder, owner)
     _write_all(folder, entry, {"csv": _csv(df), "tex": _tex(df, entry)})
-    saved = _saved(entry, folder)
     shown = df.rename_axis(columns=None)  # a name would become a column
     for column in df.select_dtypes("integer"):
         shown[column] = ["" if pd.isna(v) else _whole(v) for v in df[column]]
-    saved.html = shown.to_html(
+    html = shown.to_html(
         index=False, border=0, justify="left", na_rep="", float_format=lambda v: f"{v:,.6g}"
     )
-    return saved
+    return Saved(entry, folder, html)
 
 
 def read_index(folder: Path | str | None = None) -> list[dict]:
@@ -167,7 +157,8 @@ def index_problems(folder: Path | str | None = None) -> list[str]:
 
 
 @cache
-def _citation() -> dict:
+def cff() -> dict:
+    """CITATION.cff: the one place of title, version and date."""
     return yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
 
 
@@ -175,11 +166,10 @@ def how_to_cite(id: str, title: str, owner: str = "") -> str:
     """The citation of one figure or table; version and year are those of CITATION.cff."""
     if owner:
         return f'{owner}. "{title}" ({id}).'
-    cff = _citation()
-    year = str(cff["date-released"])[:4]
+    cite = cff()
     return (
-        f'{AUTHORS} ({year}). "{title}" ({id}). In: {cff["title"]}, version {cff["version"]}. '
-        "CC BY 4.0."
+        f'{AUTHORS} ({str(cite["date-released"])[:4]}). "{title}" ({id}). In: {cite["title"]}, '
+        f"version {cite['version']}. CC BY 4.0."
     )
 
 
@@ -191,33 +181,24 @@ def _entry(kind, id, title, caption, notebook, folder, owner, alt=None) -> dict:
     notebook = Path(notebook).stem
     if not re.fullmatch(r"\d\d(-[a-z0-9]+)+", notebook):
         raise ValueError(f"notebook {notebook!r} should look like 02-the-congress-test")
-    for name, text in {"title": title, "caption": caption}.items():
-        if not (text or "").strip():
+    entry = {"id": id, "kind": kind, "title": title, "caption": caption}
+    if kind == "figure":
+        entry["alt"] = alt
+    entry = {name: (text or "").strip() for name, text in entry.items()}
+    for name in ("title", "caption"):
+        if not entry[name]:
             raise ValueError(f"{id} has no {name}")
-    if kind == "figure" and len((alt or "").strip()) < SHORTEST_ALT:
+    if kind == "figure" and len(entry["alt"]) < 40:
         raise ValueError(
-            f"{id} needs an alternative text of {SHORTEST_ALT} characters or more: "
-            "say what can be seen"
+            f"{id} needs an alternative text of 40 characters or more: say what can be seen"
         )
     for other in read_index(folder):
         if other["id"] == id and other["notebook"] != notebook:
             raise ValueError(f"id {id} is taken by notebook {other['notebook']}; choose another")
     if id[4:6] != notebook[:2]:
         raise ValueError(f"id {id} should have the number of its notebook, {notebook[:2]}")
-    entry = {"id": id, "kind": kind, "title": title.strip(), "caption": caption.strip()}
-    if kind == "figure":
-        entry["alt"] = alt.strip()
-    return entry | {
-        "notebook": notebook,
-        "data": f"{id}.csv",
-        "cite": how_to_cite(id, title.strip().rstrip("."), owner),
-    }
-
-
-def _saved(entry: dict, folder: Path) -> Saved:
-    saved = Saved(entry)
-    saved.folder = folder
-    return saved
+    cite = how_to_cite(id, entry["title"].rstrip("."), owner)
+    return entry | {"notebook": notebook, "data": f"{id}.csv", "cite": cite}
 
 
 def _csv(data: pd.DataFrame) -> bytes:
@@ -262,11 +243,11 @@ def _whole(value) -> str:
 
 
 def _shown(cell) -> str:
+    if pd.isna(cell):
+        return ""
     if isinstance(cell, (int, np.integer)) and not isinstance(cell, bool):
         return _whole(cell)
-    if isinstance(cell, float):
-        return "" if math.isnan(cell) else f"{cell:,.6g}"
-    return "" if cell is None or cell is pd.NA or cell is pd.NaT else str(cell)
+    return f"{cell:,.6g}" if isinstance(cell, float) else str(cell)
 
 
 def _bytes(fig: Figure, format: str, **options) -> bytes:
@@ -283,12 +264,8 @@ def _svg(fig: Figure, title: str, alt: str) -> bytes:
     for number, name in enumerate(names, 1):
         text = text.replace(name, f"{mpl.rcParams['svg.hashsalt']}-clip-{number}")
     start = text.index(">", text.index("<svg")) + 1
-    named = f"\n <title>{_xml(title)}</title>\n <desc>{_xml(alt)}</desc>"
+    named = f"\n <title>{escape(title)}</title>\n <desc>{escape(alt)}</desc>"
     return (text[: start - 1] + ' role="img">' + named + text[start:]).encode("utf-8")
-
-
-def _xml(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _write_all(folder: Path, entry: dict, files: dict[str, bytes]) -> None:

@@ -4,6 +4,7 @@ import itertools
 import textwrap
 import warnings
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -22,12 +23,10 @@ def headline(fig: Figure, title: str, subtitle: str, source: str) -> None:
         text.remove()
     width, height = fig.get_size_inches()
     left = MARGIN / width
+    said = [(title.strip().rstrip("."), 11, "bold", INK), (subtitle.strip(), 9, "normal", MUTED)]
     blocks = [
         (_wrap(fig, text, size, weight, width - 2 * MARGIN), size, weight, colour)
-        for text, size, weight, colour in (
-            (title.strip().rstrip("."), 11, "bold", INK),
-            (subtitle.strip(), 9, "normal", MUTED),
-        )
+        for text, size, weight, colour in said
         if text
     ]
     if not old:  # second lines make the figure higher, they take nothing from the plot
@@ -96,11 +95,7 @@ def layout_problems(fig: Figure) -> list[str]:
             problems.append(f"{name} is {size:.1f} pt at {WIDTH} inches, less than {SMALLEST_PT:g}")
         box = text.get_window_extent(renderer)
         boxes.append((name, box))
-        page = fig.bbox
-        outside = max(
-            page.x0 - box.x0, box.x1 - page.x1, page.y0 - box.y0, box.y1 - page.y1
-        )  # pixels
-        if outside > 1:
+        if min(box.min) < -1 or max(np.subtract(box.max, fig.bbox.max)) > 1:  # pixels
             problems.append(f"{name} is cut off at the edge")
     for (a, box_a), (b, box_b) in itertools.combinations(boxes, 2):
         across = min(box_a.x1, box_b.x1) - max(box_a.x0, box_b.x0)

@@ -17,9 +17,9 @@ def listed(texts: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def number(value: float, digits: int = 0) -> str:
-    """A number with thousands separators, e.g. 23,700."""
-    return f"{value:,.{digits}f}"
+def number(value: float) -> str:
+    """A whole number with thousands separators, e.g. 23,700."""
+    return f"{value:,.0f}"
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -92,8 +92,8 @@ def odd_numbers(page: str) -> list[str]:
     prose = re.sub(r"<(pre|code)\b.*?</\1>|```.*?```|`[^`\n]+`|\]\([^)]*\)", " ", text, flags=re.S)
     found = []
     for pattern, where in ((HYPHENATED, text), (UNSEPARATED, prose)):
-        where = " ".join([re.sub(r"<[^>]*>", " ", where), *re.findall(r'alt="([^"]*)"', where)])
-        where = html.unescape(where)
+        texts = [re.sub(r"<[^>]*>", " ", where), *re.findall(r'alt="([^"]*)"', where)]
+        where = html.unescape(" ".join(texts))
         found += [where[max(m.start() - 30, 0) : m.end()] for m in pattern.finditer(where)]
     return found
 
@@ -105,13 +105,12 @@ def one_in(fmr: float) -> str:
     return f"1 in {round(n, digits):,.0f}"
 
 
-def fmr_text(row, low="fmr_low", high="fmr_high", errors=True) -> str:
+def fmr_text(row) -> str:
     """An FMR with its interval and errors, or that it is not offered and why."""
     if not row["offered"]:
         return f"not offered: {row['errors']:,} in {row['comparisons']:,}"
-    interval = f"95 % interval {one_in(row[high])[5:]} to {one_in(row[low])[5:]}"
-    counted = f"; {row['errors']:,} errors" if errors else ""
-    return f"{one_in(row['fmr'])} ({interval}{counted})"
+    interval = f"95 % interval {one_in(row['high'])[5:]} to {one_in(row['low'])[5:]}"
+    return f"{one_in(row['fmr'])} ({interval}; {row['errors']:,} errors)"
 
 
 def rate_of(row, k: str, n: str, name: str) -> str:

@@ -18,6 +18,7 @@ def report(result: congress_test.Result, title: str) -> str:
     """The result as plain text, one statement a line."""
     s = result.summary
     low = s["fpir_low"], s["fpir_high"]
+    failed, fmr = s["failures_to_enrol"], s["implied_fmr"]
     lines = [
         title,
         f"  {s['engine']}"
@@ -28,16 +29,18 @@ def report(result: congress_test.Result, title: str) -> str:
         f"  searched                 {s['searched']:,} people in a gallery of "
         f"{s['gallery_faces']:,} faces",
         *(f"  ignored                  {text}" for text in s.get("ignored", ())),
-        f"  failures to enrol        {_failures(s['failures_to_enrol'])}",
-        *(
-            f"  without a face           {n:,} images of the gallery: not in it"
-            for n in [s.get("gallery_failures")]
-            if n
-        ),
+        "  failures to enrol        unknown: no failures file lies beside the face metadata of the "
+        "people searched"
+        if failed is None
+        else f"  failures to enrol        {failed:,} (counted as no match)",
+    ]
+    if unseen := s.get("gallery_failures"):
+        lines.append(f"  without a face           {unseen:,} images of the gallery: not in it")
+    lines += [
         f"  falsely matched (FPIR)   {numbers.rate(s['falsely_matched'], s['searched'], *low)}",
         f"  implied FMR              {'' if s.get('pairs_complete', True) else 'at least '}"
         f"{s['pairs_at_threshold']:,} of {s['comparisons']:,} "
-        f"comparisons ({_small(s['implied_fmr'])})",
+        f"comparisons ({'not defined' if fmr is None else f'{fmr:.1e}'})",
         f"  probable same person     {s['same_person_pairs']} pairs, "
         f"{s['gallery_faces_left_out']} gallery faces left out; "
         f"falsely matched with them in: {s['falsely_matched_none_left_out']}"
@@ -45,11 +48,8 @@ def report(result: congress_test.Result, title: str) -> str:
         else "  probable same person     not looked for: no margin is known for this "
         "configuration, or for so small a gallery",
     ]
-    if (
-        s["same_person_rule"]
-        and s["same_person_pairs"]
-        and s["gallery_faces"] < congress_test.SMALL_GALLERY
-    ):
+    small = s["gallery_faces"] < congress_test.SMALL_GALLERY
+    if s["same_person_rule"] and s["same_person_pairs"] and small:
         lines.append(
             "                           (the rule was set on a gallery of thousands: "
             "in one this small it leaves out too many)"
@@ -100,10 +100,8 @@ def report(result: congress_test.Result, title: str) -> str:
             lines.append(f"  FPIR {name}")
             for key, row in table.iterrows():
                 label = ", ".join(key) if isinstance(key, tuple) else str(key)
-                text = numbers.rate(
-                    int(row["flagged"]), int(row["searched"]), row["low"], row["high"]
-                )
-                lines.append(f"    {label:<24} {text}")
+                counts = int(row["flagged"]), int(row["searched"])
+                lines.append(f"    {label:<24} {numbers.rate(*counts, row['low'], row['high'])}")
     return "\n".join([*lines, *_who(result.members)])
 
 
@@ -131,13 +129,3 @@ def _ratio(value: float) -> str:
 
 def _wilson_text(k, n) -> str:
     return numbers.rate(k, n, *intervals.wilson(k, n))
-
-
-def _failures(count: int | None) -> str:
-    if count is None:
-        return "unknown: no failures file lies beside the face metadata of the people searched"
-    return f"{count:,} (counted as no match)"
-
-
-def _small(value) -> str:
-    return "not defined" if value is None else f"{value:.1e}"

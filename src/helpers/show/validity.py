@@ -10,7 +10,6 @@ from helpers.show.numbers import interval, one_in, percent
 from helpers.sources import published
 
 SETS = {"second-portraits": "second portraits", "returning": "returning members"}
-WIDTH = 100
 STATED = "What publishers state of the task of LFW, to call pairs of photographs same or different:"
 
 
@@ -35,13 +34,8 @@ def text(table: pd.DataFrame) -> str:
         f"In brackets 95 % intervals, people resampled. Failed: genuine pairs that were not "
         f"compared, because no face was found on a portrait."
     )
-    wrapped = textwrap.wrap(rule, WIDTH)
-    blocks = [
-        [shown.to_string(index=False)],
-        verdicts,
-        [STATED, *stated] if stated else [],
-        wrapped,
-    ]
+    said = [STATED, *stated] if stated else []
+    blocks = [[shown.to_string(index=False)], verdicts, said, textwrap.wrap(rule, 100)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 

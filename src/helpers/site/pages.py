@@ -184,7 +184,7 @@ def figure_page(entry: dict, notebook_title: str, made_by: str, folder: Path = F
         parts += ["## In words\n", escape(entry["alt"]) + "\n"]
     parts += [
         "## Cite this\n",
-        f"```{{code-block}} text\n:class: copy\n\n{citation.plain(entry)}{commit}\n```\n",
+        f"```{{code-block}} text\n:class: copy\n\n{entry['cite']}{commit}\n```\n",
         f"```{{code-block}} bibtex\n\n{citation.bibtex(entry)}\n```\n",
         f"On the command line: `congress-test cite {id}`. The id keeps its meaning: if what is "
         "counted changes, the figure gets another id ([how](../cite.md)).\n",
