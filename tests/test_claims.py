@@ -6,6 +6,7 @@ a sentence of an opening, or a figure's title, that has no check.
 
 import importlib.util
 
+import nbformat
 import pytest
 
 from helpers.paths import ROOT
@@ -26,7 +27,7 @@ def words(text: str) -> str:
 
 
 def typed(path) -> list[str]:
-    nb = prose.read(path)
+    nb = nbformat.read(path, as_version=4)
     blocks = [*prose.blocks(nb, path.stem), *prose.saved_blocks(nb, path.stem)]
     return [words(b.text) for b in blocks]
 
@@ -41,7 +42,7 @@ def test_each_claim_is_typed_and_true(path):
 
 @pytest.mark.parametrize("path", prose.PATHS, ids=lambda p: p.stem)
 def test_each_sentence_of_the_opening_and_each_title_has_a_check(path):
-    nb = prose.read(path)
+    nb = nbformat.read(path, as_version=4)
     claimed = {words(sentence) for sentence, _ in claims_of(path.stem)}
     opening = prose.sentences(words(prose.opening(nb)))
     titles = [words(t["title"]) for t in prose.saved(nb, path.stem).values() if "alt" in t]

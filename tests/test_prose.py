@@ -35,7 +35,7 @@ NETWORKS = sorted({row.recogniser for row in PIPELINES.values()})
 
 @pytest.fixture(params=prose.PATHS, ids=lambda p: p.stem)
 def notebook(request):
-    return prose.read(request.param), request.param.stem
+    return nbformat.read(request.param, as_version=4), request.param.stem
 
 
 def test_every_number_stands_in_a_cited_table_in_a_row_that_its_clause_names(notebook):

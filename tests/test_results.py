@@ -26,7 +26,7 @@ def test_a_wrong_number_is_noticed(monkeypatch, tmp_path):
     table.loc[table.index[table["gallery"] == "utkface"][0], "stranger_1"] += 0.01
     table.to_csv(tmp_path / "candidate-lists.csv", index=False)
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    assert tables._nearest_strangers() == "dlib-native: 1 of 529 differ"
+    assert list(tables._nearest_strangers()) == ["dlib-native: 1 of 529 differ"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)

@@ -167,7 +167,7 @@ def project(whole, built, monkeypatch):
 
 
 def verify(sample=None) -> pd.DataFrame:
-    return verification.verify(sample, 1, progress=False).set_index("what")
+    return verification.verify(sample, 1).set_index("what")
 
 
 def wrong(report) -> set[str]:

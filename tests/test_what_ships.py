@@ -6,7 +6,7 @@ from helpers.rebuild import verification
 
 
 def test_a_sample_of_what_ships_is_made_again(mirror):
-    report = verification.verify(sample=8, workers=2, progress=False)
+    report = verification.verify(sample=8, workers=2)
     assert report["agrees"].all(), report[~report["agrees"]].to_string()
     faces = report[report["what"].str.startswith("faces/")]
     assert len(faces) == len(shipping.PUBLIC) * len(pipelines.MODELS)

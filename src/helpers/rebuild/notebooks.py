@@ -44,6 +44,9 @@ LANGUAGE_INFO = {
 }
 TIMEOUT = 600  # seconds for one cell
 LONGEST_CELL, LONGEST_MEDIAN = 30, 3  # lines of code
+# the typed texts of a figure are prose: they have a test of their own
+PROSE_LINE = re.compile(r"\s*(?:(?:id|notebook|title|subtitle|caption|alt)=|[\"'#])")
+MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:home|Users|root|tmp|work|private|var/folders)/[\w.-]+")
 
 
 def execute(path: Path | str, out: Path | str, folder: Path | None = None) -> Path:
@@ -52,16 +55,20 @@ def execute(path: Path | str, out: Path | str, folder: Path | None = None) -> Pa
     `out` may be the notebook itself. The kernel is this Python, whatever kernels are registered.
     Raises UserError, and writes nothing, if a cell fails or the result has `problems`.
     """
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     path, out = Path(path), Path(out)
     nb = nbformat.read(path, as_version=4)
-    _clear(nb)
-    manager = _kernel_manager()
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    specs = KernelSpecManager(kernel_dirs=[])  # without kernel folders only its own is known
     client = NotebookClient(
         nb,
-        km=manager,
+        km=AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs),
         timeout=TIMEOUT,
         record_timing=False,
         coalesce_streams=True,
@@ -74,8 +81,7 @@ def execute(path: Path | str, out: Path | str, folder: Path | None = None) -> Pa
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise UserError(f"{path.name} does not run: {error}") from error
     normalise(nb)
-    found = problems(nb)
-    if found:
+    if found := problems(nb):
         raise UserError(f"{path.name}, executed: " + "; ".join(found))
     out.parent.mkdir(parents=True, exist_ok=True)
     with write_atomically(out) as half:
@@ -131,7 +137,8 @@ def problems(nb) -> list[str]:
     counts = [c.execution_count for c in cells]
     if counts != list(range(1, len(cells) + 1)):
         found.append(f"cells are not executed from 1 to {len(cells)} in order: {counts}")
-    lengths = [sum(map(_is_code, c.source.splitlines())) for c in cells]
+    lines = [[line for line in c.source.splitlines() if line.strip()] for c in cells]
+    lengths = [sum(not PROSE_LINE.match(line) for line in of_cell) for of_cell in lines]
     if lengths and statistics.median(lengths) > LONGEST_MEDIAN:
         found.append(f"the median cell has {statistics.median(lengths):g} lines of code")
     for count, cell, length in zip(counts, cells, lengths, strict=True):
@@ -141,17 +148,6 @@ def problems(nb) -> list[str]:
         for output in cell.outputs:
             found += [f"{where} {what}" for what in _output_problems(output)]
     return found
-
-
-# the typed texts of a figure are prose: they have a test of their own
-PROSE_LINE = re.compile(r"\s*(?:(?:id|notebook|title|subtitle|caption|alt)=|[\"'#])")
-
-
-def _is_code(line: str) -> bool:
-    return bool(line.strip()) and not PROSE_LINE.match(line)
-
-
-MACHINE_PATH = re.compile(r"(?<![\w.:/-])/(?:home|Users|root|tmp|work|private|var/folders)/[\w.-]+")
 
 
 def _output_problems(output) -> list[str]:
@@ -174,22 +170,6 @@ def _output_problems(output) -> list[str]:
         if path := MACHINE_PATH.search(text):
             found.append(f"prints a path of this machine: {path.group()}")
     return found
-
-
-def _clear(nb) -> None:
-    for cell in nb.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-            cell.metadata.pop("execution", None)
-
-
-def _kernel_manager():
-    """A manager for this very Python: without kernel folders only its own kernel is known."""
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
-
-    specs = KernelSpecManager(kernel_dirs=[])
-    return AsyncKernelManager(kernel_name="python3", kernel_spec_manager=specs)
 
 
 def main(arguments: list[str] | None = None) -> int:

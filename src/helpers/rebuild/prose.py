@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-import nbformat
 import pandas as pd
 
 from helpers.paths import FIGURES, NOTEBOOKS
@@ -32,10 +31,6 @@ class Block(NamedTuple):
     heading: str
     text: str
     cites: tuple[str, ...]
-
-
-def read(path):
-    return nbformat.read(path, as_version=4)
 
 
 def blocks(nb, name: str) -> list[Block]:
@@ -61,20 +56,16 @@ def saved(nb, name: str) -> dict[str, dict]:
     """
     found = {}
     for cell in nb.cells:
-        if cell.cell_type != "code":
-            continue
-        for call in ast.walk(ast.parse(cell.source)):
-            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-                continue
-            if call.func.attr not in ("save", "table"):
-                continue
-            given = {k.arg: k.value for k in call.keywords}
-            if "id" in given and "caption" in given:
-                found[ast.literal_eval(given["id"])] = {
-                    k: v.value if isinstance(v := given[k], ast.Constant) else None
-                    for k in TEXTS
-                    if k in given
-                }
+        for node in ast.walk(ast.parse(cell.source if cell.cell_type == "code" else "")):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="save" | "table"), keywords=keywords):
+                    given = {k.arg: k.value for k in keywords}
+                    if {"id", "caption"} <= set(given):
+                        found[ast.literal_eval(given["id"])] = {
+                            k: v.value if isinstance(v := given[k], ast.Constant) else None
+                            for k in TEXTS
+                            if k in given
+                        }
     return found
 
 
@@ -140,13 +131,7 @@ def holds(cell: str, number: str, percent: bool) -> bool:
         return False
     wanted, digits = float(number.replace(",", "")), len(number.partition(".")[2])
     values = [value, 100 * value] if percent else [value]
-    return any(abs(round(v, digits) - wanted) < 1e-9 for v in values)
-
-
-def names(label: str, words: set[str]) -> bool:
-    """Whether a text's words name a label: all of the label's longer words stand in it."""
-    wanted = stems(label)
-    return bool(wanted) and wanted <= words
+    return any(round(v, digits) == wanted for v in values)
 
 
 def stems(text: str) -> set[str]:
@@ -186,8 +171,8 @@ def unsupported(block: Block, constants: str, folder: Path = FIGURES) -> list[st
 def _in_a_named_row(data, number, percent, contexts) -> bool:
     named = {}
     for column in label_columns(data):
-        values = set(data[column])
-        by_context = ({v for v in values if names(v, words)} for words in contexts)
+        labels = {value: stems(value) for value in data[column]}
+        by_context = ({v for v, said in labels.items() if said and said <= c} for c in contexts)
         named[column] = next((found for found in by_context if found), set())
     columns = _of_named_programs(data, contexts)
     return any(

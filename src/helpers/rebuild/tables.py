@@ -6,7 +6,7 @@ embeddings of the gallery, or minutes.
 
 import argparse
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -65,77 +65,65 @@ def disagreements() -> dict[str, str]:
     Each table was made from the gallery's embeddings in a run of its own; where it repeats a number
     that also follows from data/scores, the two must be equal.
     """
-    return {
-        "candidate-lists.csv: nearest stranger of each member": _nearest_strangers(),
-        "gallery-size-counts.parquet: faces at the default": _tenths(),
-        "explorer.csv: members flagged in the whole gallery": _explorer(),
-        "composition.parquet: members flagged in the whole gallery": _composition(),
-        "photo-quality.parquet: members flagged, photograph as it is": _photographs(),
+    checks = {
+        "candidate-lists.csv: nearest stranger of each member": _nearest_strangers,
+        "gallery-size-counts.parquet: faces at the default": _tenths,
+        "explorer.csv: members flagged in the whole gallery": _explorer,
+        "composition.parquet: members flagged in the whole gallery": _composition,
+        "photo-quality.parquet: members flagged, photograph as it is": _photographs,
     }
+    return {name: "; ".join(check()) for name, check in checks.items()}
 
 
-def _nearest_strangers() -> str:
+def _nearest_strangers() -> Iterator[str]:
     table = pd.read_csv(RESULTS / "candidate-lists.csv").query("gallery == 'utkface'")
     found = table.set_index(["model", "probe_id"])["stranger_1"]
-    problems = []
     for model in pipelines.PRIMARY_MODELS:
         best = shipped.scores("utkface", model).best.query("portrait == 'first'")
         apart = (best.set_index("probe_id")["rule"] - found[model]).abs()
-        apart = apart.reindex(found[model].index)
-        if not (apart < 1e-9).all():
-            problems.append(f"{model}: {(~(apart < 1e-9)).sum()} of {len(apart)} differ")
-    return "; ".join(problems)
+        wrong = ~(apart.reindex(found[model].index) < 1e-9)
+        if wrong.any():
+            yield f"{model}: {wrong.sum()} of {len(wrong)} differ"
 
 
-def _tenths() -> str:
+def _tenths() -> Iterator[str]:
     tenths = pd.read_parquet(RESULTS / "gallery-size-counts.parquet")
     tenths = tenths[tenths["threshold"] == "default"].groupby(["model", "probe_id"])["faces"].sum()
-    problems = []
     for model in pipelines.PRIMARY_MODELS:
         counts = pd.read_parquet(DATA / "scores" / f"utkface-{model}" / "counts.parquet")
         counts = counts[counts["threshold"] == "default"].groupby("probe_id")["faces"].sum()
         if not counts.sub(tenths[model], fill_value=0).eq(0).all():
-            problems.append(f"{model}: the tenths do not add up")
-    return "; ".join(problems)
+            yield f"{model}: the tenths do not add up"
 
 
-def _explorer() -> str:
+def _explorer() -> Iterator[str]:
     table = pd.read_csv(RESULTS / "explorer.csv").dropna(subset="name")
     whole = table[table["size"] == table.groupby("gallery")["size"].transform("max")]
     cells = [c for c in table if ", " in c]
-    problems = []
-    for row, expected in zip(
-        whole[["gallery", "model", "name"]].itertuples(index=False),
-        whole[cells].sum(axis=1),
-        strict=True,
-    ):
+    rows = whole[["gallery", "model", "name"]].itertuples(index=False)
+    for row, expected in zip(rows, whole[cells].sum(axis=1), strict=True):
         flagged = shipped.result(*row).summary["falsely_matched"]
         if not np.isclose(expected, flagged, atol=1e-6):
-            problems.append(f"{' '.join(row)}: {expected:g} instead of {flagged}")
-    return "; ".join(problems)
+            yield f"{' '.join(row)}: {expected:g} instead of {flagged}"
 
 
-def _composition() -> str:
+def _composition() -> Iterator[str]:
     table = pd.read_parquet(RESULTS / "composition.parquet")
     whole = table[(table["composition"] == "whole gallery") & (table["policy"] == "default")]
-    problems = []
     for model, chance in whole.groupby("model", observed=True)["chance"].sum().items():
         flagged = shipped.result("utkface", model).summary["falsely_matched"]
         if not np.isclose(chance, flagged, atol=1e-3):
-            problems.append(f"{model}: {chance:g} instead of {flagged}")
-    return "; ".join(problems)
+            yield f"{model}: {chance:g} instead of {flagged}"
 
 
-def _photographs() -> str:
+def _photographs() -> Iterator[str]:
     table = pd.read_parquet(RESULTS / how_good_is_the_photo.ROWS)
     as_it_is = table[table["kind"] == how_good_is_the_photo.UNDEGRADED]
-    problems = []
     for column, policy in how_good_is_the_photo.POLICIES.items():
         for model, count in as_it_is.groupby("model", observed=True)[column].sum().items():
             flagged = shipped.result("utkface", model, policy).summary["falsely_matched"]
             if count != flagged:
-                problems.append(f"{model}, {policy}: {count} instead of {flagged}")
-    return "; ".join(problems)
+                yield f"{model}, {policy}: {count} instead of {flagged}"
 
 
 def main() -> None:

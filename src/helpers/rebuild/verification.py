@@ -35,7 +35,7 @@ MEASURED = {"detector_score": 0.01, "face_size": 0.03, "sharpness": 0.05, "brigh
 PORTRAIT_TOLERANCE = 0.05  # of a correlation: an alignment can end elsewhere with another OpenCV
 
 
-def verify(sample: int | None = None, workers: int | None = None, progress=True) -> pd.DataFrame:
+def verify(sample: int | None = None, workers: int | None = None) -> pd.DataFrame:
     """Make again what ships, from the images, and compare: one row a check.
 
     sample: so many images of each public dataset, drawn with a fixed seed, failures to enrol
@@ -65,13 +65,14 @@ def verify(sample: int | None = None, workers: int | None = None, progress=True)
     if sample is None:
         rows.append(check_second_portraits())
     with _workplace(sample) as folder:
-        again = enrol_again(files, folder, sample is not None, workers, progress)
+        again = enrol_again(files, folder, sample is not None, workers)
         for dataset in PUBLIC:
             for model in pipelines.MODELS:
                 rows.append(check_faces(dataset, model, again(dataset, model), drawn[dataset]))
-        if "utkface" in files:
-            rows += _check_private(stored, again, drawn["utkface"], sample is None)
-        if "utkface" in files and sample is None:
+        if "utkface" not in files:
+            return pd.DataFrame(rows, columns=comparison.REPORT)
+        rows += _check_private(stored, again, drawn["utkface"], sample is None)
+        if sample is None:
             shipping.ship(tuple(stored), folder / "data", again)
             people.write_utkface_tables(folder / "data", again)
             tables.provide_faces(again)
@@ -98,10 +99,8 @@ def _draw_private(stored, sample) -> list[str]:
     near = sorted(set().union(*(set(s.candidates["gallery_id"]) for s in stored.values())))
     chosen = set(rng.choice(near, min(len(near), (sample + 1) // 2), replace=False))
     chosen |= set(_draw("utkface", max(1, sample // 2)))
-    for scores in stored.values():
-        chosen |= set(scores.same_person["cluster"])
-        # one at least that has a candidate in this model
-        chosen |= set(scores.candidates["gallery_id"].iloc[:1])
+    for scores in stored.values():  # and one at least that has a candidate in this model
+        chosen |= {*scores.same_person["cluster"], *scores.candidates["gallery_id"].iloc[:1]}
     return sorted(chosen)
 
 
@@ -132,11 +131,10 @@ def _workplace(sample):
             yield Path(folder)
 
 
-def enrol_again(files: dict, folder: Path, together: bool, workers=None, progress=True):
+def enrol_again(files: dict, folder: Path, together: bool, workers: int | None):
     """Enrol datasets (name -> columns id, path) with every model; return path(dataset, model).
 
-    together: all in one run for each model, which spares a small sample the time of loading the
-    models for each dataset.
+    together: all in one run for each model, which loads the models once.
     """
 
     def path(dataset, model):
@@ -145,14 +143,12 @@ def enrol_again(files: dict, folder: Path, together: bool, workers=None, progres
     if not together:
         for model in pipelines.MODELS:
             for dataset, images in files.items():
-                enrolment.enrol(
-                    images, path(dataset, model), model, workers=workers, progress=progress
-                )
+                enrolment.enrol(images, path(dataset, model), model, workers=workers)
         return path
     every = pd.concat([f.assign(id=dataset + "/" + f["id"]) for dataset, f in files.items()])
     for model in pipelines.MODELS:
         out = path("all", model)
-        enrolment.enrol(every, out, model, workers=workers, progress=progress)
+        enrolment.enrol(every, out, model, workers=workers)
         table = pq.read_table(out)
         failures = enrolment.read_failures(out)
         ids = pd.Series(table["id"].to_pylist(), dtype=str)
@@ -168,12 +164,9 @@ def enrol_again(files: dict, folder: Path, together: bool, workers=None, progres
     return path
 
 
-def check_faces(dataset: str, model: str, again: Path, drawn, shipped: Path | None = None) -> dict:
-    """Compare shipped face metadata with those made again for the ids `drawn`: a row of the report.
-
-    again: the file made again. shipped: the file that ships, by default the one in data/.
-    """
-    shipped = shipped or shipping.faces_path(dataset, model)
+def check_faces(dataset: str, model: str, again: Path, drawn) -> dict:
+    """Compare shipped face metadata with those of the file `again` for the ids `drawn`: a row."""
+    shipped = shipping.faces_path(dataset, model)
     what = f"faces/{shipped.name}"
     if not shipped.exists():
         return comparison._row(what, 0, False, "the file is missing")
@@ -182,34 +175,24 @@ def check_faces(dataset: str, model: str, again: Path, drawn, shipped: Path | No
     if other := comparison._unlike(old.attrs, new.attrs):
         return comparison._row(what, 0, False, f"not compared: {other}")
     problems = _against_manifest(dataset, old, old_failed)
-    old = old[old["id"].isin(set(drawn))].set_index("id")
-    new = new[new["id"].isin(set(drawn))].set_index("id")
-    old_failed = old_failed[old_failed["id"].isin(set(drawn))]
-    new_failed = new_failed[new_failed["id"].isin(set(drawn))]
+    faces = (old, new, old_failed, new_failed)
+    old, new, old_failed, new_failed = (t[t["id"].isin(set(drawn))].set_index("id") for t in faces)
     old = old[~old.index.duplicated()]  # said above already
     problems += _sets("enrolled", old.index, new.index)
-    problems += _sets(
-        "failed",
-        old_failed["id"] + ": " + old_failed["reason"],
-        new_failed["id"] + ": " + new_failed["reason"],
-    )
+    reasons = (table.index + ": " + table["reason"] for table in (old_failed, new_failed))
+    problems += _sets("failed", *reasons)
     both = old.index.intersection(new.index)
     old, new = old.loc[both], new.loc[both]
-    for column in EXACT:
-        wrong = both[(old[column] != new[column]).to_numpy()]
-        problems += _differ(column, wrong)
+    near = {column: (old[column] == new[column]).to_numpy() for column in EXACT}
     for column in PLACES:
-        apart = (old[column].astype(float) - new[column].astype(float)).abs()
-        seen = old[column].isna() != new[column].isna()
-        wrong = both[(seen | (apart > PLACE_TOLERANCE)).to_numpy()]
-        problems += _differ(column, wrong)
+        a, b = old[column].astype(float), new[column].astype(float)
+        near[column] = np.isclose(a, b, rtol=0, atol=PLACE_TOLERANCE, equal_nan=True)
     for column, tolerance in MEASURED.items():
-        near = np.isclose(old[column], new[column], rtol=tolerance, atol=1.0 * tolerance)
-        wrong = both[~near]
-        problems += _differ(column, wrong)
+        near[column] = np.isclose(old[column], new[column], rtol=tolerance, atol=tolerance)
     cosine, distance = _embeddings_apart(old["embedding"], new["embedding"])
-    wrong = both[~((cosine >= COSINE_TOLERANCE) & (distance <= DISTANCE_TOLERANCE))]
-    problems += _differ("the embedding", wrong)
+    near["the embedding"] = (cosine >= COSINE_TOLERANCE) & (distance <= DISTANCE_TOLERANCE)
+    for what_differs, alike in near.items():
+        problems += _differ(what_differs, both[~alike])
     detail = f"lowest cosine {cosine.min(initial=1):.6f}, {len(new_failed)} failures to enrol"
     if problems:
         detail = "; ".join([*problems, detail, *comparison._versions(old.attrs, new.attrs)])
@@ -297,9 +280,6 @@ def _as_text(table) -> pd.DataFrame:
     return table.astype("string").fillna("").astype(object).reset_index(drop=True)
 
 
-# Scores of the private gallery
-
-
 def check_consistency(model: str, scores: score_store.Scores) -> dict:
     """Do the shipped tables of one model fit each other? Needs no image."""
     what, candidates = f"scores/utkface-{model}, in itself", scores.candidates
@@ -356,18 +336,11 @@ def _check_private(stored, again, drawn, everything) -> list[dict]:
     rows = []
     for model, scores in stored.items():
         gallery = collection.subset(made[model], adults.intersection(drawn))
-        rows += check_scores(model, scores, gallery, clusters, drawn, everything)
+        rows += _check_scores(model, scores, gallery, clusters, drawn, everything)
     return rows
 
 
-def check_scores(
-    model: str,
-    scores: score_store.Scores,
-    gallery: collection.Collection,
-    clusters: pd.Series,
-    drawn,
-    everything: bool = False,
-) -> list[dict]:
+def _check_scores(model, scores, gallery, clusters, drawn, everything: bool) -> list[dict]:
     """Compare the shipped scores with those of gallery faces enrolled again: two rows.
 
     gallery: the adults among the drawn faces; clusters: gallery id -> cluster of the drawn faces.
@@ -416,25 +389,21 @@ def _check_candidates(what, scores, found, kept, drawn) -> dict:
     )
     missing = missing[~capped]
     problems = _differ("the score", (wrong["probe_id"] + " and " + wrong["gallery_id"]).to_list())
-    problems += [
-        f"{len(missing)} candidates are missing (first: {p} and {g})" for p, g in missing.index[:1]
-    ]
+    for p, g in missing.index[:1]:
+        problems.append(f"{len(missing)} candidates are missing (first: {p} and {g})")
     if len(shipped) == 0:
         problems.append("none of these faces has a candidate")
     largest = np.nanmax(apart, initial=0)
     detail = f"largest difference {largest:.4f} in the candidates of {found.shape[1]} faces"
-    return comparison._row(
-        f"{what}: candidates", len(shipped), not problems, "; ".join([*problems, detail])
-    )
+    said = "; ".join([*problems, detail])
+    return comparison._row(f"{what}: candidates", len(shipped), not problems, said)
 
 
 def _check_best(what, scores, found, kept, sure, everything) -> dict:
     problems, checked = [], 0
     limit = scores.description["genuine_p90"] + SCORE_TOLERANCE
-    for portrait, names in {
-        "first": ("probes", "delegates"),
-        "second": ("second-portraits",),
-    }.items():
+    sides = {"first": ("probes", "delegates"), "second": ("second-portraits",)}
+    for portrait, names in sides.items():
         matrix = pd.concat([found[name] for name in names])
         mine = scores.best[scores.best["portrait"] == portrait].set_index("probe_id")
         problems += _sets(f"{portrait} portraits", mine.index, matrix.index)
@@ -451,13 +420,8 @@ def _check_best(what, scores, found, kept, sure, everything) -> dict:
             # a score at the percentile itself can fall on either side
             exact = everything and variant != "p90"
             worse = exact & (mine[variant].to_numpy() < best - SCORE_TOLERANCE)
-            wrong = matrix.index[better | worse]
-            problems += _differ(variant, wrong)
+            problems += _differ(variant, matrix.index[better | worse])
         checked += len(matrix)
-    detail = "; ".join(problems) or (
-        "found again" if everything else "none is worse than the drawn faces give"
-    )
+    well = "found again" if everything else "none is worse than the drawn faces give"
+    detail = "; ".join(problems) or well
     return comparison._row(f"{what}: best scores", checked, not problems, detail)
-
-
-# Tables as a whole
