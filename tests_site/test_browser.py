@@ -301,7 +301,7 @@ def of_the_aclu() -> list[str]:
 
 def of_the_figure() -> list[str]:
     entry = citation.find(seats.ID)
-    return [citation.plain(entry), *citation.bibtex(entry).splitlines()[:2], "CSV"]
+    return [entry["cite"], *citation.bibtex(entry).splitlines()[:2], "CSV"]
 
 
 # What must be visible at the end of each path

@@ -26,8 +26,9 @@ from helpers.site import pdf as printing
 from helpers.site.openings import ANSWERED, opening
 
 SITE = ROOT / "site"
-SOURCE = ROOT / "build" / "site-source"
-WARNINGS = ROOT / "build" / "site-warnings.txt"
+BUILD = ROOT / "build"
+SOURCE = BUILD / "site-source"
+WARNINGS = BUILD / "site-warnings.txt"
 DOCS = ROOT / "docs"
 REGISTER = DOCS / "figure-ids.csv"
 # Documents of the repository that are pages as well: page -> file, title on the site
@@ -85,13 +86,9 @@ def register_problems() -> list[str]:
 def register() -> list[str]:
     """Add new ids to docs/figure-ids.csv; return them. Entries that exist are never changed."""
     known = read_register()
+    version = str(citation.cff()["version"])
     new = [
-        {
-            "id": e["id"],
-            "since": str(citation.cff()["version"]),
-            "data": columns_of(e),
-            "retired": "",
-        }
+        {"id": e["id"], "since": version, "data": columns_of(e), "retired": ""}
         for e in figures.read_index()
         if e["id"] not in set(known["id"])
     ]
@@ -100,8 +97,9 @@ def register() -> list[str]:
     return [e["id"] for e in new]
 
 
-def prepare(source: Path = SOURCE) -> None:
-    """Write everything that Sphinx reads into `source`, which is emptied first."""
+def prepare() -> None:
+    """Write everything that Sphinx reads into build/site-source, which is emptied first."""
+    source = SOURCE
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(DOCS, source)
     extra = source / "extra"
@@ -131,27 +129,23 @@ def prepare(source: Path = SOURCE) -> None:
                     output["data"]["text/markdown"] = words
         nbformat.write(page, source / "notebooks" / path.name)
 
+    pages = {
+        "figures/index": site_pages.figure_index(list(entries.values()), titles),
+        "figure-ids": site_pages.register_page(read_register(), set(entries)),
+    }
     made = commits()
-    (source / "figures").mkdir()
     for id, entry in entries.items():
-        text = site_pages.figure_page(
-            entry, titles[entry["notebook"]], site_pages.made_by(id, made)
-        )
-        (source / "figures" / f"{id}.md").write_text(text, "utf-8")
-    index = site_pages.figure_index(list(entries.values()), titles)
-    (source / "figures" / "index.md").write_text(index, "utf-8")
-
-    printing.make(extra / printing.OUT.name)
-
-    for page, (name, title) in DOCUMENTS.items():
-        text = (ROOT / name).read_text("utf-8")
+        about = titles[entry["notebook"]], site_pages.made_by(id, made)
+        pages[f"figures/{id}"] = site_pages.figure_page(entry, *about)
+    for name, (file, title) in DOCUMENTS.items():
+        text = (ROOT / file).read_text("utf-8")
         if title:
             text = re.sub(r"^# .+$", f"# {title}", text, count=1, flags=re.M)
-        text = _local_links(text, (ROOT / name).parent, ".", extra)
-        (source / f"{page}.md").write_text(text, "utf-8")
-
-    page = site_pages.register_page(read_register(), set(entries))
-    (source / "figure-ids.md").write_text(page, "utf-8")
+        pages[name] = _local_links(text, (ROOT / file).parent, ".", extra)
+    (source / "figures").mkdir()
+    for name, text in pages.items():
+        (source / f"{name}.md").write_text(text, "utf-8")
+    printing.make(extra / printing.OUT.name)
 
     values = {
         "answer": lambda: site_pages.answer(openings[ANSWERED]),
@@ -167,8 +161,8 @@ def prepare(source: Path = SOURCE) -> None:
         "cite": citation.collection,
         "bibtex": citation.bibtex,
         "version": lambda: str(citation.cff()["version"]),
-        "figures": lambda: f"{sum(e['kind'] == 'figure' for e in entries.values())}",
-        "tables": lambda: f"{sum(e['kind'] == 'table' for e in entries.values())}",
+        "figures": lambda: str(sum(e["kind"] == "figure" for e in entries.values())),
+        "tables": lambda: str(sum(e["kind"] == "table" for e in entries.values())),
     }
     for path in source.glob("*.md"):
         text = path.read_text("utf-8")
@@ -207,17 +201,17 @@ def _local_links(text: str, folder: Path, up: str, extra: Path, resolved: bool =
     return LINKED.sub(mend, text)
 
 
-def build(source: Path = SOURCE, out: Path = SITE) -> None:
+def build() -> None:
     """Run Sphinx; raises UserError if it fails. Warnings are shown and kept in `WARNINGS`."""
-    made = source.parent / "site-html"  # myst-nb leaves a folder of its own beside it
+    made = BUILD / "site-html"  # myst-nb leaves a folder of its own beside it
     shutil.rmtree(made, ignore_errors=True)
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-j", "1"]
-    command += ["-d", str(source.parent / "site-doctrees"), "-w", str(WARNINGS), "-E"]
+    places = ("-d", BUILD / "site-doctrees", "-w", WARNINGS, SOURCE, made)
+    command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-j", "1", "-E"]
     environment = os.environ | {"SOURCE_DATE_EPOCH": "0"}  # no date of today in a page
-    if subprocess.run([*command, str(source), str(made)], env=environment).returncode:
+    if subprocess.run([*command, *map(str, places)], env=environment).returncode:
         raise UserError("Sphinx failed, see above")
-    shutil.rmtree(out, ignore_errors=True)
-    shutil.move(made, out)
+    shutil.rmtree(SITE, ignore_errors=True)
+    shutil.move(made, SITE)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,7 +4,6 @@
 """
 
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
@@ -12,7 +11,6 @@ import nbformat
 from helpers.files import write_atomically
 from helpers.paths import NOTEBOOKS, ROOT
 
-README = ROOT / "README.md"
 ANSWERED = "02-the-congress-test"  # whose opening is the answer of the whole
 
 
@@ -55,8 +53,9 @@ def _from_root(text: str) -> str:
     return re.sub(r"\]\((\d\d-[\w-]+\.ipynb)", r"](notebooks/\1", text)
 
 
-def update_readme(path: Path = README) -> None:
-    """Put `findings` between the marks of a README."""
+def update_readme() -> None:
+    """Put `findings` between the marks of the README."""
+    path = ROOT / "README.md"
     text = path.read_text("utf-8")
     marks = re.compile(r"(<!-- findings[^>]*-->\n).*?(\n<!-- end of findings -->)", re.S)
     if not marks.search(text):

@@ -26,25 +26,17 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|$~])", r"\\\1", text)
 
 
-def files_of(id: str, folder: Path = FIGURES) -> dict[str, Path]:
-    """The files of a figure or table that exist, by extension."""
-    found = {kind: folder / f"{id}.{kind}" for kind in KINDS}
-    return {kind: path for kind, path in found.items() if path.exists()}
-
-
-def picture(entry: dict, up: str, link: str, folder: Path = FIGURES) -> str:
+def picture(entry: dict, up: str, link: str) -> str:
     """A figure as HTML: the SVG at its size, its alternative text, a link around it.
 
     up: the way from the page to the folder of figures, e.g. "../figures/".
     """
-    head = (folder / f"{entry['id']}.svg").read_text("utf-8")[:2000]
-    wide, high = (
-        round(float(re.search(rf'<svg[^>]* {side}="([\d.]+)pt"', head, re.S)[1]) * 4 / 3)  # type: ignore[index]
-        for side in ("width", "height")
-    )
+    head = (FIGURES / f"{entry['id']}.svg").read_text("utf-8")[:2000]
+    sizes = dict(re.findall(r'\b(width|height)="([\d.]+)pt"', head))
+    size = " ".join(f'{side}="{float(sizes[side]) * 4 / 3:.0f}"' for side in ("width", "height"))
     return (
         f'<a class="picture" href="{link}"><img src="{up}{entry["id"]}.svg" '
-        f'alt="{html.escape(entry["alt"])}" width="{wide}" height="{high}" loading="lazy"></a>'
+        f'alt="{html.escape(entry["alt"])}" {size} loading="lazy"></a>'
     )
 
 
@@ -83,15 +75,10 @@ def scrolling(table: str, label: str) -> str:
     )
 
 
-# ---------------------------------------------------------------- notebooks
-
-
-FIGURE_LINK = re.compile(r"\]\(\.\./figures/((?:fig|tab)-[\w-]+)\.csv\)")
-
-
 def to_pages(text: str, up: str = "../") -> str:
     """A notebook's links to the data of figures and tables -> to their pages."""
-    return FIGURE_LINK.sub(rf"]({up}figures/\1.md)", text)
+    link = r"\]\(\.\./figures/((?:fig|tab)-[\w-]+)\.csv\)"
+    return re.sub(link, rf"]({up}figures/\1.md)", text)
 
 
 def notebook_page(path: Path, entries: dict[str, dict]):
@@ -140,10 +127,8 @@ def _show(output, entries: dict[str, dict]) -> None:
     data = output["data"]
     entry = entry_of(data, entries)
     if "image/png" in data and entry:
-        output["data"] = {
-            "text/html": picture(entry, "../figures/", f"../figures/{entry['id']}.html")
-        }
-        output["metadata"] = {}
+        shown = picture(entry, "../figures/", f"../figures/{entry['id']}.html")
+        output["data"], output["metadata"] = {"text/html": shown}, {}
     elif "<table" in data.get("text/html", "") and "<script" not in data["text/html"]:
         label = entry["title"] if entry else "Table"
         output["data"] = {"text/html": scrolling(data["text/html"], label)}
@@ -152,19 +137,16 @@ def _show(output, entries: dict[str, dict]) -> None:
         output["data"] = {"text/markdown": to_pages(words)}
 
 
-# ---------------------------------------------------------------- figures and tables
-
-
-def figure_page(entry: dict, notebook_title: str, made_by: str, folder: Path = FIGURES) -> str:
+def figure_page(entry: dict, notebook_title: str, made_by: str) -> str:
     """The page of one figure or table as Markdown."""
     id, kind = entry["id"], entry["kind"]
     found = re.search(r"commit `(\w+)`", made_by)
     commit = f" Data of commit {found[1]}." if found else ""
     number = entry["notebook"][:2]
-    files = files_of(id, folder)
     downloads = [
-        f'<a href="{path.name}" download>{KINDS[ext]} <span>{_size(path)}</span></a>'
-        for ext, path in files.items()
+        f'<a href="{path.name}" download>{name} <span>{_size(path)}</span></a>'
+        for ext, name in KINDS.items()
+        if (path := FIGURES / f"{id}.{ext}").exists()
     ]
     parts = [
         "---\norphan: true\n---\n",
@@ -173,12 +155,12 @@ def figure_page(entry: dict, notebook_title: str, made_by: str, folder: Path = F
         f"[{number} {escape(notebook_title)}](../notebooks/{entry['notebook']}.ipynb) › `{id}`\n",
     ]
     if kind == "figure":
-        parts.append(picture(entry, "", f"{id}.svg", folder) + "\n")
+        parts.append(picture(entry, "", f"{id}.svg") + "\n")
     parts += [
         escape(entry["caption"]) + "\n",
         '<p class="downloads">Download: ' + " ".join(downloads) + "</p>\n",
         "## Data\n",
-        data_table(folder / entry["data"], f"Data of {id}") + "\n",
+        _data_table(FIGURES / entry["data"], f"Data of {id}") + "\n",
     ]
     if kind == "figure":
         parts += ["## In words\n", escape(entry["alt"]) + "\n"]
@@ -195,7 +177,7 @@ def figure_page(entry: dict, notebook_title: str, made_by: str, folder: Path = F
     return "\n".join(parts)
 
 
-def data_table(csv: Path, label: str) -> str:
+def _data_table(csv: Path, label: str) -> str:
     """A CSV as an HTML table, numbers to four significant digits."""
     table = pd.read_csv(csv, keep_default_na=False, na_values=[""])
     more = len(table) - MOST_ROWS
@@ -210,13 +192,9 @@ def _cell(value):
         return value
     if pd.isna(value):
         return ""
-    return (
-        f"{value:,}"
-        if isinstance(value, int)
-        else f"{value:,.4g}"
-        if abs(value) < 1e4
-        else f"{value:,.0f}"
-    )
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def _size(path: Path) -> str:
@@ -227,18 +205,16 @@ def _size(path: Path) -> str:
 def figure_index(entries: list[dict], titles: dict[str, str]) -> str:
     """The index of figures and tables as Markdown, by notebook."""
     parts = [
-        "# Figures and tables\n",
-        "Each has a page with its data, downloads and how to cite it. A title states a finding, "
-        "the caption on the page says how far it goes.\n",
+        "# Figures and tables\n\nEach has a page with its data, downloads and how to cite it. A "
+        "title states a finding, the caption on the page says how far it goes.\n"
     ]
     for name in sorted({e["notebook"] for e in entries}):
         parts.append(f"## {name[:2]} {escape(titles[name])}\n")
         mine = [e for e in entries if e["notebook"] == name]
         for e in sorted(mine, key=lambda e: (e["kind"], e["id"])):
-            small = ""
-            if e["kind"] == "figure":
-                alt = html.escape(e["alt"])
-                small = f'<img class="thumb" src="{e["id"]}.svg" alt="{alt}" loading="lazy"><br>'
+            alt = html.escape(e.get("alt", ""))
+            small = f'<img class="thumb" src="{e["id"]}.svg" alt="{alt}" loading="lazy"><br>'
+            small *= e["kind"] == "figure"
             parts.append(f"* {small}[{escape(e['title'])}]({e['id']}.md) `{e['id']}`")
         parts.append("")
     return "\n".join(parts)
@@ -251,9 +227,6 @@ def made_by(id: str, commits: dict[str, tuple[str, str]]) -> str:
         return f"Version {version}; the commit is not known here (no history at hand)."
     commit, date = commits[id]
     return f"Its data were last changed by commit `{commit[:10]}` of {date}."
-
-
-# ---------------------------------------------------------------- the landing page and others
 
 
 def reading_order(notebooks: dict[str, openings.Opening]) -> str:
@@ -300,29 +273,30 @@ def model_card(model: str) -> str:
         "Default threshold": f"{config.default_threshold:g} ({config.threshold_source})",
     }
     manifest = json.loads((DATA / "manifests" / "weights.json").read_text("utf-8"))
-    converted = {"Dlib": "Dlib, converted"}
-    for source in manifest[weights.FILES[converted.get(config.recogniser, config.recogniser)]]:
+    name = "Dlib, converted" if config.recogniser == "Dlib" else config.recogniser
+    for source in manifest[weights.FILES[name]]:
         where = source.get("installed") or source.get("distribution") or "publisher"
         rows[f"Weights, {source['what']}, from {where}"] = f"`{source['sha256']}`"
     gate = pd.read_csv(FIGURES / "tab-01-validity.csv", dtype=str, keep_default_na=False)
     for row in gate[gate["Pipeline"] == MODEL_LABELS[model]].to_dict("records"):
         whose = f"{row['Genuine pairs']} pairs, {row['Portraits']}"
-        rows[f"Genuine pairs that match at an FMR of 1 in 1,000 ({whose})"] = row[
-            "TAR at an FMR of 1 in 1,000"
-        ]
+        name = f"Genuine pairs that match at an FMR of 1 in 1,000 ({whose})"
+        rows[name] = row["TAR at an FMR of 1 in 1,000"]
         if row["Conclusions"]:
             rows["Passes the validity gate"] = row["Conclusions"]
     found = pd.read_csv(FIGURES / "tab-02-defaults.csv", dtype=str)
     for row in found[found["Model"] == MODEL_LABELS[model]].to_dict("records"):
         name = f"Members falsely matched at the default, {row['Faces']} {row['Gallery']}"
         rows[name] = row["Falsely matched (FPIR)"]
-    lines = ["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())]
-    return "\n".join(lines)
+    return _markdown(pd.DataFrame(rows.items(), columns=["", ""]))
 
 
 def similarity_table() -> str:
     """What the service's Similarity means, as a Markdown table."""
-    table = pd.read_csv(FIGURES / "tab-11-scale.csv", dtype=str)
+    return _markdown(pd.read_csv(FIGURES / "tab-11-scale.csv", dtype=str))
+
+
+def _markdown(table: pd.DataFrame) -> str:
     rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -337,20 +311,19 @@ def operations_not_here() -> str:
 def service_speed() -> str:
     """The measured throughput of the service, a table in Markdown."""
     found = pd.read_csv(ROOT / "benchmarks" / "results-service.csv")
-    shown = pd.DataFrame(
-        {
-            "Faces": found["gallery"].map("{:,}".format),
-            "Client": found["client"].replace("boto", "boto3"),
-            "Clients": found["clients"].astype(str),
-            "Searches a second": found["searches_a_second"].map("{:.0f}".format),
-            "Half within": found["p50_ms"].map("{:.0f} ms".format),
-            "99 of 100 within": found["p99_ms"].map("{:.0f} ms".format),
-            "Bare": found["bare_ms"].map("{:.1f} ms".format),
-            "First search after": found["first_search_seconds"].map("{:.0f} s".format),
-        }
-    )
-    rows = [list(shown), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    found["client"] = found["client"].replace("boto", "boto3")
+    columns = {
+        "Faces": ("gallery", "{:,}"),
+        "Client": ("client", "{}"),
+        "Clients": ("clients", "{}"),
+        "Searches a second": ("searches_a_second", "{:.0f}"),
+        "Half within": ("p50_ms", "{:.0f} ms"),
+        "99 of 100 within": ("p99_ms", "{:.0f} ms"),
+        "Bare": ("bare_ms", "{:.1f} ms"),
+        "First search after": ("first_search_seconds", "{:.0f} s"),
+    }
+    shown = {name: found[c].map(form.format) for name, (c, form) in columns.items()}
+    return _markdown(pd.DataFrame(shown))
 
 
 def fill(text: str, values: dict) -> str:
@@ -361,9 +334,6 @@ def fill(text: str, values: dict) -> str:
         return values[name](*arguments)
 
     return re.sub(r"\{\{ ([^{}]+?) \}\}", value, text)
-
-
-# ---------------------------------------------------------------- glossary links
 
 
 def link_terms(app, doctree, docname: str) -> None:
@@ -381,11 +351,9 @@ def link_terms(app, doctree, docname: str) -> None:
     wanted = term_pattern(terms)
     by_key = {name.lower(): name for name in terms}
     left = set(by_key)
-    no_links = (
-        nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.raw, nodes.comment
-    )  # fmt: skip
+    left_out = (nodes.title, nodes.reference, nodes.comment, *_verbatim())
     for text in list(doctree.findall(nodes.Text)):
-        if _inside(text, no_links):
+        if _inside(text, left_out):
             continue
         pieces, at = [], 0
         for found in wanted.finditer(str(text)):
@@ -410,7 +378,7 @@ def keep_percent_signs(app, doctree, docname: str) -> None:
     from docutils import nodes
 
     for text in list(doctree.findall(nodes.Text)):
-        if " %" in text and not _inside(text, (nodes.literal, nodes.literal_block, nodes.raw)):
+        if " %" in text and not _inside(text, _verbatim()):
             text.parent.replace(text, nodes.Text(text.replace(" %", "\u00a0%")))
 
 
@@ -422,9 +390,11 @@ def term_pattern(terms) -> re.Pattern:
     return re.compile(r"(?<![\w-])(" + "|".join(words) + r")s?(?![\w-])")
 
 
+def _verbatim() -> tuple:
+    from docutils import nodes
+
+    return nodes.literal, nodes.literal_block, nodes.raw
+
+
 def _inside(node, kinds) -> bool:
-    while node is not None:
-        if isinstance(node, kinds):
-            return True
-        node = node.parent
-    return False
+    return node is not None and (isinstance(node, kinds) or _inside(node.parent, kinds))

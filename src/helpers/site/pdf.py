@@ -23,8 +23,6 @@ WORK = ROOT / "build" / "pdf"
 # Letters of a table's size on a line of text, upright and across the page
 UPRIGHT, ACROSS = 132, 218
 GAP = 2  # letters between columns
-MOST_LINES = 2.2  # a row on average, before a long table goes across
-SHOWN = "72%"  # of a line's width: a figure at its own size
 SHORT = 40  # lines of a table that is kept on one page
 WIDE, NARROW = "A WIDE TABLE BEGINS", "A WIDE TABLE ENDS"
 
@@ -74,13 +72,11 @@ def collected(paths: list[Path], entries: dict[str, dict]) -> str:
     for path in paths:
         for number, cell in enumerate(nbformat.read(path, as_version=4).cells):
             if cell.cell_type == "markdown":
-                words = cell.source
-                if number == 0:
-                    words = words.replace("# ", f"# {path.stem[:2]} ", 1)
-                parts.append(markdown.render(words))
-                continue
-            shown = "".join(_output(output, entries, markdown) for output in cell.outputs)
-            parts.append(_kept_together(shown))
+                title = "# " if number else f"# {path.stem[:2]} "
+                parts.append(markdown.render(cell.source.replace("# ", title, 1)))
+            else:
+                shown = "".join(_output(output, entries, markdown) for output in cell.outputs)
+                parts.append(_kept_together(shown))
     text = "\n".join(parts)
     # links to other notebooks lead nowhere on paper, and a line of nothing else helps nobody
     text = re.sub(r"<p>(?:Next|Back)\b[^<]*(?:<a [^>]*>[^<]*</a>[^<]*)+</p>", "", text)
@@ -99,27 +95,23 @@ def _kept_together(shown: str) -> str:
     """A wide table on a page of its own; a figure or a short table on one page with its caption."""
     if "<table" in shown and is_wide(site_pages.cells_of(shown)):
         return f"<p>{WIDE}</p>{shown}<p>{NARROW}</p>"
-    if "<img" in shown or (
-        "<table" in shown and column_widths(site_pages.cells_of(shown), UPRIGHT)[1] < SHORT
-    ):
-        return f"<div>{shown}</div>"
-    return shown
+    table = "<table" in shown and column_widths(site_pages.cells_of(shown), UPRIGHT)[1] < SHORT
+    return f"<div>{shown}</div>" if "<img" in shown or table else shown
 
 
 def _output(output, entries: dict[str, dict], markdown) -> str:
     data = output.get("data", {})
     entry = site_pages.entry_of(data, entries)
     if entry and "image/png" in data:
-        alt = html.escape(entry["alt"])
-        return f'<p><img src="{FIGURES / entry["id"]}.svg" alt="{alt}" width="{SHOWN}"></p>'
+        alt = html.escape(entry["alt"])  # 72 % of a line: at its own size
+        return f'<p><img src="{FIGURES / entry["id"]}.svg" alt="{alt}" width="72%"></p>'
     if "<script" in data.get("text/html", ""):
         return "<p><em>Here the pages have an interactive explorer.</em></p>"
     if "text/html" in data:
         title = f"<h4>{html.escape(entry['title'])}</h4>" if entry else ""
         return title + _plain_table(data["text/html"])
     if "text/markdown" in data:
-        words = re.sub(r" ?\[Data\]\([^)]*\)", "", data["text/markdown"])
-        return markdown.render(words)
+        return markdown.render(re.sub(r" ?\[Data\]\([^)]*\)", "", data["text/markdown"]))
     if "text/plain" in data or "text" in output:
         return f"<pre>{html.escape(data.get('text/plain') or output['text'])}</pre>"
     return ""
@@ -147,7 +139,7 @@ def is_wide(cells: np.ndarray) -> bool:
     """Whether a table is much easier to read across the long side of a page."""
     widths, upright = column_widths(cells, UPRIGHT)
     _, across = column_widths(cells, ACROSS)
-    long = upright > MOST_LINES * len(cells) and upright > SHORT
+    long = upright > 2.2 * len(cells) and upright > SHORT
     return widths.sum() > UPRIGHT or (long and across < 0.7 * upright)
 
 
@@ -201,8 +193,8 @@ def make(out: Path = OUT) -> None:
 def main() -> int:
     start = time.perf_counter()
     make()
-    size = OUT.stat().st_size / 1e6
-    print(f"{OUT.relative_to(ROOT)}, {size:.1f} MB, in {time.perf_counter() - start:.0f} s")
+    size, seconds = OUT.stat().st_size / 1e6, time.perf_counter() - start
+    print(f"{OUT.relative_to(ROOT)}, {size:.1f} MB, in {seconds:.0f} s")
     return 0
 
 

@@ -6,26 +6,23 @@ table of names is one link away, instead of a hundred marks.
 """
 
 import html
-import json
-from pathlib import Path
 
 import pandas as pd
 
 from helpers.paths import FIGURES
+from helpers.site import citation
 from helpers.sources import groups
 
 ID = "fig-02-four-ways"
 
 
-def picture(folder: Path = FIGURES) -> str:
+def picture() -> str:
     """The marks as HTML: a list a block, a group a row of marks, with counts in words."""
-    table = pd.read_csv(folder / f"{ID}.csv", keep_default_na=False)
-    entries = json.loads((folder / "index.json").read_text("utf-8"))
-    entry = next(e for e in entries if e["id"] == ID)
+    table = pd.read_csv(FIGURES / f"{ID}.csv", keep_default_na=False)
+    title = html.escape(citation.find(ID)["title"])
     blocks = [_block(name, part) for name, part in table.groupby("list", sort=False)]
     return (
-        f'<figure class="seats" aria-label="{html.escape(entry["title"])}">'
-        f"<figcaption>{html.escape(entry['title'])}</figcaption>"
+        f'<figure class="seats" aria-label="{title}"><figcaption>{title}</figcaption>'
         f'<div class="lists">{"".join(blocks)}</div></figure>'
     )
 
