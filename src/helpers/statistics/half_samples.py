@@ -24,8 +24,8 @@ def half_sample(
 ):
     """95 % intervals that allow for the gallery that all members share, from half-samples of it.
 
-    candidates: columns probe_id, gallery_id, score (four decimals), complete up to a score well
-    beyond the threshold: in a half gallery a member's second or third best counts.
+    candidates: columns probe_id, gallery_id, score (distance, four decimals), complete up to a
+    score well beyond the threshold: in a half gallery a member's second or third best counts.
     clusters: Series, gallery id -> identity cluster; None if every face is its own cluster.
     members: one row a person searched, with member_id (= probe id), of_colour (bool) and, if
     wanted, gender (for the ratio within sex) and group (for an FPIR of each).
