@@ -219,7 +219,7 @@ def convert_dlib(source: Path, target: Path) -> None:
     Raises ValueError for a file that does not hold the layers of this network.
     """
     nodes, arrays = dlib_network.graph(source.read_bytes())
-    shape = ["n", dlib_network.SIZE, dlib_network.SIZE, 3]
+    shape: list = ["n", dlib_network.SIZE, dlib_network.SIZE, 3]
     rgb = helper.make_tensor_value_info("rgb", TensorProto.UINT8, shape)
     _save(target, "dlib", nodes, [rgb], [("embedding", ["n", 128])], arrays)
 
