@@ -42,7 +42,7 @@ def near_limit(members: Collection, former: Collection) -> dict:
     """The distance within which two gallery faces are near-duplicates, in one pipeline.
 
     Half the distance that NEAR_SHARE of the pairs of a member and a former legislator reach, for a
-    cosine distance a quarter: it is half the squared distance of templates of length 1. Returns
+    cosine distance (half the squared distance of templates of length 1) a quarter. Returns
     pipeline, pairs, share, reached (that distance), near.
     """
     pairs = len(members.ids) * len(former.ids)
@@ -98,9 +98,8 @@ def identity_clusters(
     """Identity clusters of one gallery enrolled with several pipelines: gallery id -> cluster id.
 
     Faces are linked when at least `votes` of the pipelines put them within `near` (pipeline ->
-    distance; what ships if None); a cluster is a connected component, named by the smallest id in
-    it. Only faces that every pipeline enrolled can get all votes; a face that a pipeline failed on
-    is judged by the others.
+    distance; what ships if None); a cluster is a connected component. A face that a pipeline failed
+    on is judged by the others.
     """
     near = load_near() if near is None else near
     ids = np.array(sorted(set().union(*(c.ids for c in collections))))
@@ -113,8 +112,12 @@ def identity_clusters(
             a = a + rows.start
             pairs = (np.ones(len(a), dtype=np.int8), (position[a], position[b]))
             linked = linked + coo_array(pairs, shape=linked.shape).tocsr()
-    agreed = coo_array(linked >= min(votes, len(collections)))
-    _, label = connected_components(agreed, directed=False)
+    return components(ids, coo_array(linked >= min(votes, len(collections))))
+
+
+def components(ids: np.ndarray, linked: coo_array) -> pd.Series:
+    """Connected components of a graph of faces, each named by its smallest id: id -> cluster id."""
+    _, label = connected_components(linked, directed=False)
     first = pd.Series(ids).groupby(label).transform("min")
     return pd.Series(first.to_numpy(), index=ids, name="cluster")
 
@@ -125,7 +128,7 @@ def gaps(candidates: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     `candidates` as from `search` with `top=DEPTH`; a face without a cluster is its own. Returns one
     row a probe and k of 1 to MOST: probe_id, k, cluster (the k-th nearest), clusters (the k
     nearest, a sorted tuple), score (of the k-th), next_score (of the one after it; where the
-    candidates end before, the worst of them, which understates the gap), gap = next_score - score.
+    candidates end before, the worst of them), gap = next_score - score.
     """
     cluster = candidates["gallery_id"].map(clusters).fillna(candidates["gallery_id"])
     table = candidates.assign(cluster=cluster).sort_values(["probe_id", "rank"])

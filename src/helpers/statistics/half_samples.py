@@ -237,25 +237,17 @@ def _working(cells, scale):
 
 def _weighted_auc(best, weights, of_colour):
     """AUC of each draw: chance that a member of colour's best is smaller, ties one half."""
-    order = np.argsort(best, axis=1, kind="stable")
-    b = np.take_along_axis(best, order, 1)
-    w = np.take_along_axis(weights, order, 1)
-    colour = of_colour[order]
-    white = np.cumsum(np.where(colour, 0.0, w), axis=1)
-    n = b.shape[1]
-    new = np.column_stack([np.ones(len(b), bool), b[:, 1:] != b[:, :-1]])
-    first = np.maximum.accumulate(np.where(new, np.arange(n), 0), axis=1)
-    last_new = np.column_stack([new[:, 1:], np.ones(len(b), bool)])
-    last = np.where(last_new, np.arange(n), n - 1)[:, ::-1]
-    last = np.minimum.accumulate(last, axis=1)[:, ::-1]
-    up_to = np.take_along_axis(white, last, 1)
-    before = np.take_along_axis(np.column_stack([np.zeros(len(b)), white]), first, 1)
-    total = white[:, -1:]
-    above = (total - up_to) + (up_to - before) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (np.where(colour, w, 0.0) * above).sum(1) / (
-            np.where(colour, w, 0.0).sum(1) * total[:, 0]
+    found, order = [], np.argsort(best[:, ~of_colour], axis=1)
+    for b, w, at in zip(best, weights, order, strict=True):
+        white, own = b[~of_colour][at], w[of_colour]
+        up_to = np.concatenate([[0.0], np.cumsum(w[~of_colour][at])])
+        below, reached = (
+            up_to[np.searchsorted(white, b[of_colour], side)] for side in ("left", "right")
         )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            above = own @ (up_to[-1] - (below + reached) / 2)
+            found.append(above / (own.sum() * up_to[-1]))
+    return np.array(found)
 
 
 def _spread(draws):
