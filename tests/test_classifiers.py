@@ -230,27 +230,6 @@ def test_missing_weights_are_named(tmp_path, monkeypatch, name):
         gender_classifiers.load(name)
 
 
-def test_deepfaces_own_is_fed_as_deepface_feeds_it(monkeypatch):
-    """With a stand-in for its network, whose weights could not be had."""
-
-    class Client:
-        def predict(self, blob):
-            self.blob = blob
-            return np.array([0.25, 0.75], dtype=np.float32)
-
-    client = Client()
-    monkeypatch.setattr(pipelines, "build", lambda task, name: (client, ()))
-    crop = np.full((100, 50, 3), (0, 51, 255), dtype=np.uint8)
-    face = pipelines.Face((0, 0, 50, 100), None, None, 1.0, crop)
-    guess = gender_classifiers.load(gender_classifiers.UNTESTED)(
-        np.zeros((9, 9, 3), np.uint8), face
-    )
-    assert guess == (0.25, None)
-    assert client.blob.shape == (1, 224, 224, 3)
-    assert client.blob[0, 112, 112] == pytest.approx([0, 0.2, 1])  # black bars left and right of it
-    assert not client.blob[0, 112, 10].any()
-
-
 # ---- portraits
 
 

@@ -48,17 +48,6 @@ def test_a_rate_of_zero_makes_ratios_infinite_and_all_zero_makes_them_unknown():
         assert np.isnan(measure([0, 0, 0]))
 
 
-def test_garbe_weighs_false_positives_by_alpha():
-    fpir, fnir = [0.1, 0.3], [0.3, 0.1]
-    assert d.garbe(fpir, fnir) == pytest.approx(0.5)
-    assert d.garbe([0.1, 0.3], [0.2, 0.2], alpha=0.25) == pytest.approx(0.125)
-    assert d.garbe(fpir, [0.2, 0.2], alpha=1) == pytest.approx(d.gini(fpir))
-    with pytest.raises(ValueError, match="do not fit"):
-        d.garbe([0.1, 0.3], [0.1])
-    with pytest.raises(ValueError, match="alpha"):
-        d.garbe(fpir, fnir, alpha=2)
-
-
 @pytest.mark.parametrize("rates", [[0.1], [0.1, 1.2], [0.1, np.nan], [-0.1, 0.2]])
 def test_what_are_no_rates_of_groups_is_refused(rates):
     for measure in d.MEASURES.values():

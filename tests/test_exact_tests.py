@@ -11,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.statistics import exact_tests
-from helpers.statistics.auc import auc_best_scores
 
 sys.path.insert(0, str(Path(__file__).parent))
-from synthetic import auc_by_loop
 
 # a busy machine must not fail a test, nor chance
 quick = settings(max_examples=50, deadline=None, derandomize=True)
@@ -70,36 +68,3 @@ def test_holm_is_monotone_and_never_below_the_raw_p(p):
 def test_holm_refuses_a_missing_p():
     with pytest.raises(ValueError, match="none missing"):
         exact_tests.holm([0.1, np.nan])
-
-
-def test_permutation_test_size_power_and_strata():
-    rng = np.random.default_rng(5)
-    sex = np.repeat([0, 1], [60, 140])
-    labelled = rng.random(200) < np.where(sex == 0, 0.5, 0.15)
-    pvalues, crude, power = [], [], []
-    for r in range(300):
-        best = rng.normal(size=200) - 1.5 * (sex == 0)  # women nearer, the group has more women
-        pvalues.append(exact_tests.rank_permutation_test(best, labelled, sex, 199, seed=r).p)
-        if r < 60:
-            crude.append(auc_best_scores(best[labelled], best[~labelled]).p)
-            power.append(exact_tests.rank_permutation_test(best - labelled, labelled, sex, 199).p)
-    size = np.mean(np.array(pvalues) <= 0.05)
-    assert size <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 300), size
-    assert size > 0.01
-    assert np.mean(np.array(crude) <= 0.05) > 0.5  # without strata sex would pass for ethnicity
-    assert np.mean(np.array(power) <= 0.05) > 0.9
-
-
-def test_permutation_p_against_every_permutation():
-    best = np.array([0.1, 0.2, 0.2, 0.4, 0.5, 0.6])
-    labelled = np.array([True, True, False, False, False, False])
-    found = exact_tests.rank_permutation_test(best, labelled, np.zeros(6), 20_000, seed=1)
-    every = [auc_by_loop(best[[i, j]], np.delete(best, [i, j])) for i in range(6) for j in range(i)]
-    observed = auc_by_loop(best[:2], best[2:])
-    exact = np.mean(np.abs(np.array(every) - 0.5) >= abs(observed - 0.5) - 1e-12)
-    assert found.auc == pytest.approx(observed)
-    assert found.p == pytest.approx(exact, abs=0.01)
-    again = exact_tests.rank_permutation_test(best, labelled, np.zeros(6), 20_000, seed=1)
-    assert again == found
-    with pytest.raises(ValueError, match="nothing to permute"):
-        exact_tests.rank_permutation_test(best, labelled, labelled, 99)

@@ -221,8 +221,6 @@ def test_genuine_pairs_are_different_photographs():
         pairs = error_rates.genuine(model)
         assert set(pairs["probe_id"]) == kept and not kept & same
         assert np.isfinite(pairs["score"]).sum() == 262
-    # three are as near as two prints (H001052, S001192, U000039): by eye, other photographs
-    assert (error_rates.nearest_genuine()["votes"] == 3).all()
 
 
 @pytest.mark.parametrize("model", PRIMARY_MODELS)

@@ -1,13 +1,9 @@
 """Turns weights of other libraries into ONNX files, so that one engine runs every network.
 
-The results are not the official files: they have hashes of their own in the weights manifest.
-Nothing that a weights file holds is executed; only its arrays and its JSON are read. dlib's own
-file is read by `dlib_network`.
+The results have hashes of their own in the weights manifest. Nothing that a weights file holds is
+executed; only its arrays and its JSON are read.
 
-    python -m helpers.faces.conversion sface IN.onnx OUT.onnx
-    python -m helpers.faces.conversion facenet IN.h5 OUT.onnx
-    python -m helpers.faces.conversion faceres IN.json OUT.onnx
-    python -m helpers.faces.conversion dlib IN.dat OUT.onnx
+python -m helpers.faces.conversion sface|facenet|faceres|dlib IN OUT.onnx
 """
 
 import base64
@@ -25,6 +21,7 @@ from helpers.faces import dlib_network
 
 IR_VERSION = 8
 OPSET = 13
+PADDING = {"same": "SAME_UPPER", "valid": "VALID"}  # Keras's names
 
 
 def convert_sface(source: Path, target: Path) -> None:
@@ -38,38 +35,23 @@ def convert_sface(source: Path, target: Path) -> None:
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     kept = []
     for node in graph.node:
-        if node.op_type in ("DequantizeLinear", "Reshape") and set(node.input) <= set(constants):
-            inputs = {name: constants[name] for name in node.input}
-            single = helper.make_model(
-                helper.make_graph(
-                    [node],
-                    "fold",
-                    [
-                        helper.make_tensor_value_info(
-                            name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape
-                        )
-                        for name, a in inputs.items()
-                    ],
-                    [helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)],
-                ),
-                opset_imports=model.opset_import,
-            )
-            found = ReferenceEvaluator(single).run(None, inputs)
-            constants[node.output[0]] = found[0]  # type: ignore[index]
-        else:
+        if node.op_type not in ("DequantizeLinear", "Reshape") or set(node.input) - set(constants):
             kept.append(node)
+            continue
+        inputs = {name: constants[name] for name in node.input}
+        infos = [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(a.dtype), a.shape)
+            for name, a in inputs.items()
+        ]
+        out = helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, None)
+        single = helper.make_graph([node], "fold", infos, [out])
+        run = ReferenceEvaluator(helper.make_model(single, opset_imports=model.opset_import)).run
+        constants[node.output[0]] = run(None, inputs)[0]  # type: ignore[index]
     used = {name for node in kept for name in node.input}
-    folded = helper.make_graph(
-        kept,
-        "sface",
-        [i for i in graph.input if i.name == "data"],
-        list(graph.output),
-        [numpy_helper.from_array(constants[n], n) for n in sorted(used & set(constants))],
-    )
-    converted = helper.make_model(
-        folded, opset_imports=model.opset_import, ir_version=max(model.ir_version, IR_VERSION)
-    )
-    _save(converted, target)
+    arrays = {name: constants[name] for name in sorted(used & set(constants))}
+    data = [i for i in graph.input if i.name == "data"]
+    how = {"opsets": model.opset_import, "ir": model.ir_version}
+    _save(target, "sface", kept, data, list(graph.output), arrays, **how)
 
 
 def convert_facenet(source: Path, target: Path) -> None:
@@ -88,10 +70,13 @@ def convert_facenet(source: Path, target: Path) -> None:
 
         file["model_weights"].visititems(keep)
 
-    nodes, initialisers, output_of = [], [], {}
+    nodes, constants, output_of = [], {}, {}
+
+    def add(kind, inputs, output, **how):
+        nodes.append(helper.make_node(kind, inputs, [output], **how))
 
     def constant(name, array):
-        initialisers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        constants[name] = array
         return name
 
     for layer in layers:
@@ -100,17 +85,13 @@ def convert_facenet(source: Path, target: Path) -> None:
         inputs = [output_of[i[0]] for i in inbound]
         output = name
         if kind == "InputLayer":
-            nodes.append(helper.make_node("Transpose", ["input"], [name], perm=[0, 3, 1, 2]))
+            add("Transpose", ["input"], name, perm=[0, 3, 1, 2])
         elif kind == "Conv2D":
             weights = [constant(f"{name}/kernel", arrays[name, "kernel"].transpose(3, 2, 0, 1))]
             if config["use_bias"]:
                 weights.append(constant(f"{name}/bias", arrays[name, "bias"]))
-            padding = "SAME_UPPER" if config["padding"] == "same" else "VALID"
-            nodes.append(
-                helper.make_node(
-                    "Conv", inputs + weights, [output], auto_pad=padding, strides=config["strides"]
-                )
-            )
+            how = {"auto_pad": PADDING[config["padding"]], "strides": config["strides"]}
+            add("Conv", inputs + weights, output, **how)
         elif kind == "BatchNormalization":
             mean = arrays[name, "moving_mean"]
             gamma = arrays[name, "gamma"] if config["scale"] else np.ones_like(mean)
@@ -121,55 +102,33 @@ def convert_facenet(source: Path, target: Path) -> None:
                 "variance": arrays[name, "moving_variance"],
             }
             names = [constant(f"{name}/{k}", v) for k, v in parameters.items()]
-            nodes.append(
-                helper.make_node(
-                    "BatchNormalization", inputs + names, [output], epsilon=config["epsilon"]
-                )
-            )
+            add("BatchNormalization", inputs + names, output, epsilon=config["epsilon"])
         elif kind == "Activation" and config["activation"] == "relu":
-            nodes.append(helper.make_node("Relu", inputs, [output]))
+            add("Relu", inputs, output)
         elif kind == "Dropout" or (kind == "Activation" and config["activation"] == "linear"):
             output = inputs[0]
         elif kind == "Lambda":
             scale = constant(f"{name}/scale", np.float32(config["arguments"]["scale"]))
-            nodes.append(helper.make_node("Mul", [*inputs, scale], [output]))
+            add("Mul", [*inputs, scale], output)
         elif kind == "Add":
-            nodes.append(helper.make_node("Add", inputs, [output]))
+            add("Add", inputs, output)
         elif kind == "Concatenate":
-            nodes.append(helper.make_node("Concat", inputs, [output], axis=1))
+            add("Concat", inputs, output, axis=1)
         elif kind == "MaxPooling2D":
-            padding = "SAME_UPPER" if config["padding"] == "same" else "VALID"
-            nodes.append(
-                helper.make_node(
-                    "MaxPool",
-                    inputs,
-                    [output],
-                    auto_pad=padding,
-                    kernel_shape=config["pool_size"],
-                    strides=config["strides"],
-                )
-            )
+            how = {"auto_pad": PADDING[config["padding"]], "strides": config["strides"]}
+            add("MaxPool", inputs, output, kernel_shape=config["pool_size"], **how)
         elif kind == "GlobalAveragePooling2D":
-            nodes.append(helper.make_node("GlobalAveragePool", inputs, [f"{name}/4d"]))
-            nodes.append(helper.make_node("Flatten", [f"{name}/4d"], [output]))
+            add("GlobalAveragePool", inputs, f"{name}/4d")
+            add("Flatten", [f"{name}/4d"], output)
         elif kind == "Dense" and not config["use_bias"]:
             kernel = constant(f"{name}/kernel", arrays[name, "kernel"])
-            nodes.append(helper.make_node("MatMul", [*inputs, kernel], [output]))
+            add("MatMul", [*inputs, kernel], output)
         else:
             raise ValueError(f"layer {name!r} of kind {kind!r} has no conversion")
         output_of[name] = output
     final = output_of[layers[-1]["name"]]
-    graph = helper.make_graph(
-        nodes,
-        "facenet",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 160, 160, 3])],
-        [helper.make_tensor_value_info(final, TensorProto.FLOAT, ["n", 128])],
-        initialisers,
-    )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-    )
-    _save(model, target)
+    side = [("input", ["n", 160, 160, 3])]
+    _save(target, "facenet", nodes, side, [(final, ["n", 128])], constants)
 
 
 def convert_faceres(source: Path, target: Path) -> None:
@@ -182,10 +141,13 @@ def convert_faceres(source: Path, target: Path) -> None:
     model = json.loads(source.read_text())
     constants = _tfjs_weights(model["weightsManifest"], source.parent)
     outputs = {"gender_pred/Sigmoid": "male", "age_pred/Softmax": "age"}
-    nodes, initialisers = [], {}
+    nodes, arrays = [], {}
+
+    def add(kind, inputs, output, **how):
+        nodes.append(helper.make_node(kind, inputs, [output], **how))
 
     def constant(name, array):
-        initialisers[name] = numpy_helper.from_array(np.ascontiguousarray(array), name)
+        arrays[name] = array
         return name
 
     for node in model["modelTopology"]["node"]:
@@ -194,61 +156,43 @@ def convert_faceres(source: Path, target: Path) -> None:
         if kind == "Const":
             continue
         if kind == "Placeholder":
-            nodes.append(helper.make_node("Transpose", ["images"], [name], perm=[0, 3, 1, 2]))
+            add("Transpose", ["images"], name, perm=[0, 3, 1, 2])
         elif kind in ("Conv2D", "DepthwiseConv2dNative"):
             kernel = constants[inputs[1]]
             # TensorFlow's (height, width, in, out), depthwise (height, width, in, 1)
             order = (3, 2, 0, 1) if kind == "Conv2D" else (2, 3, 0, 1)
             padding = base64.b64decode(attributes["padding"]["s"]).decode()
-            nodes.append(
-                helper.make_node(
-                    "Conv",
-                    [inputs[0], constant(inputs[1], kernel.transpose(order))],
-                    [output],
-                    auto_pad={"SAME": "SAME_UPPER"}.get(padding, padding),
-                    strides=[int(i) for i in attributes["strides"]["list"]["i"][1:3]],
-                    group=1 if kind == "Conv2D" else kernel.shape[2],
-                )
+            add(
+                "Conv",
+                [inputs[0], constant(inputs[1], kernel.transpose(order))],
+                output,
+                auto_pad={"SAME": "SAME_UPPER"}.get(padding, padding),
+                strides=[int(i) for i in attributes["strides"]["list"]["i"][1:3]],
+                group=1 if kind == "Conv2D" else kernel.shape[2],
             )
         elif kind in ("Add", "Mul", "Minimum", "Maximum"):
             value = constants[inputs[1]]
             operand = constant(inputs[1], value.reshape(-1, 1, 1) if value.ndim else value)
-            name = {"Minimum": "Min", "Maximum": "Max"}.get(kind, kind)
-            nodes.append(helper.make_node(name, [inputs[0], operand], [output]))
-        elif kind == "Relu":
-            nodes.append(helper.make_node("Relu", inputs, [output]))
+            kind = {"Minimum": "Min", "Maximum": "Max"}.get(kind, kind)
+            add(kind, [inputs[0], operand], output)
+        elif kind in ("Relu", "Sigmoid", "Softmax"):
+            add(kind, inputs, output)
         elif kind == "Mean":
-            nodes.append(helper.make_node("GlobalAveragePool", inputs[:1], [f"{name}/4d"]))
-            nodes.append(helper.make_node("Flatten", [f"{name}/4d"], [output]))
+            add("GlobalAveragePool", inputs[:1], f"{name}/4d")
+            add("Flatten", [f"{name}/4d"], output)
         elif kind == "_FusedMatMul":
             fused = [base64.b64decode(i).decode() for i in attributes["fused_ops"]["list"]["s"]]
             if fused not in (["BiasAdd"], ["BiasAdd", "Relu"]):
                 raise ValueError(f"node {name!r} fuses {fused}, which has no conversion")
             weights = [constant(i, constants[i]) for i in inputs[1:]]
             linear = f"{output}/linear" if "Relu" in fused else output
-            nodes.append(helper.make_node("Gemm", [inputs[0], *weights], [linear]))
+            add("Gemm", [inputs[0], *weights], linear)
             if "Relu" in fused:
-                nodes.append(helper.make_node("Relu", [linear], [output]))
-        elif kind in ("Sigmoid", "Softmax"):
-            nodes.append(helper.make_node(kind, inputs, [output]))
+                add("Relu", [linear], output)
         else:
             raise ValueError(f"node {name!r} of kind {kind!r} has no conversion")
-    graph = helper.make_graph(
-        nodes,
-        "faceres",
-        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 224, 224, 3])],
-        [
-            helper.make_tensor_value_info("male", TensorProto.FLOAT, ["n", 1]),
-            helper.make_tensor_value_info("age", TensorProto.FLOAT, ["n", 100]),
-        ],
-        list(initialisers.values()),
-    )
-    _save(
-        helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-        ),
-        target,
-    )
+    found = [("male", ["n", 1]), ("age", ["n", 100])]
+    _save(target, "faceres", nodes, [("images", ["n", 224, 224, 3])], found, arrays)
 
 
 def _tfjs_weights(manifest: list[dict], folder: Path) -> dict[str, np.ndarray]:
@@ -275,21 +219,24 @@ def convert_dlib(source: Path, target: Path) -> None:
     Raises ValueError for a file that does not hold the layers of this network.
     """
     nodes, arrays = dlib_network.graph(source.read_bytes())
-    size = dlib_network.SIZE
-    graph = helper.make_graph(
-        nodes,
-        "dlib",
-        [helper.make_tensor_value_info("rgb", TensorProto.UINT8, ["n", size, size, 3])],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 128])],
-        [numpy_helper.from_array(np.ascontiguousarray(a), name) for name, a in arrays.items()],
-    )
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
-    )
-    _save(model, target)
+    shape: list = ["n", dlib_network.SIZE, dlib_network.SIZE, 3]
+    rgb = helper.make_tensor_value_info("rgb", TensorProto.UINT8, shape)
+    _save(target, "dlib", nodes, [rgb], [("embedding", ["n", 128])], arrays)
 
 
-def _save(model: onnx.ModelProto, target: Path) -> None:
+def _save(target: Path, name: str, nodes, inputs, outputs, arrays: dict, opsets=None, ir=0) -> None:
+    """Write a graph; inputs, outputs: of (name, shape) in float32, or as ONNX has them."""
+
+    def info(value):
+        return helper.make_tensor_value_info(value[0], TensorProto.FLOAT, value[1])
+
+    inputs, outputs = (
+        [info(v) if isinstance(v, tuple) else v for v in x] for x in (inputs, outputs)
+    )
+    constants = [numpy_helper.from_array(np.ascontiguousarray(a), n) for n, a in arrays.items()]
+    graph = helper.make_graph(nodes, name, inputs, outputs, constants)
+    opsets = opsets or [helper.make_opsetid("", OPSET)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=max(ir, IR_VERSION))
     model.producer_name = "congress-test"
     onnx.checker.check_model(model)
     target.write_bytes(model.SerializeToString(deterministic=True))

@@ -1,11 +1,10 @@
 """Reads dlib's face recognition network from dlib's own file format, into nodes of ONNX.
 
-The file is `dlib_face_recognition_resnet_model_v1.dat`. Layers stand in it from the input on, each
-behind a name with its length in front; what stands between them (sizes of gradients, flags) is
-passed over. The format is that of `serialize` in dlib/serialize.h and dlib/dnn/: an integer is one
-byte (low nibble: how many bytes follow, high bit: sign) and its value, little-endian; a real number
-is an integer mantissa and an integer exponent of two; a tensor is a version (2), four dimensions
-and float32.
+Layers stand in `dlib_face_recognition_resnet_model_v1.dat` from the input on, each behind a name
+with its length in front. The format is that of `serialize` in dlib/serialize.h and dlib/dnn/: an
+integer is one byte (low nibble: how many bytes follow, high bit: sign) and its value,
+little-endian; a real number is an integer mantissa and an integer exponent of two; a tensor is a
+version (2), four dimensions and float32.
 """
 
 import re
@@ -124,14 +123,14 @@ def graph(data: bytes) -> tuple[list[NodeProto], dict[str, np.ndarray]]:
             node, shape = _pool(layer, now, shape, out)
         nodes.append(node)
         now = out
-        ends_block = found[i - 1].name == "add_prev_" or layer.name == "max_pool_2"
-        if ends_block:
+        if found[i - 1].name == "add_prev_" or layer.name == "max_pool_2":  # a block ends
             start = shortcut = (now, shape)
     raise ValueError("the last layer is missing")
 
 
 def _convolution(layer, affine, now, shape, out, arrays):
-    filters, rows, columns, down, right, above, beside = layer.numbers
+    filters, *window = layer.numbers
+    rows, columns = window[:2]
     count = filters * shape[0] * rows * columns
     if affine.name != "affine_" or len(layer.parameters) != count + filters:
         raise ValueError(f"{out}: not a convolution of this network")
@@ -139,28 +138,19 @@ def _convolution(layer, affine, now, shape, out, arrays):
     kernel = layer.parameters[:count].reshape(filters, shape[0], rows, columns)
     arrays[f"{out}/kernel"] = np.float32(kernel * scale[:, None, None, None])
     arrays[f"{out}/bias"] = np.float32(layer.parameters[count:] * scale + shift)
-    node = helper.make_node(
-        "Conv",
-        [now, f"{out}/kernel", f"{out}/bias"],
-        [out],
-        strides=[down, right],
-        pads=[above, beside, above, beside],
-    )
-    height = (shape[1] + 2 * above - rows) // down + 1
-    width = (shape[2] + 2 * beside - columns) // right + 1
-    return node, (filters, height, width)
+    inputs = [now, f"{out}/kernel", f"{out}/bias"]
+    return _windows("Conv", inputs, (filters, *shape[1:]), out, *window)
 
 
 def _pool(layer, now, shape, out):
-    rows, columns, down, right, above, beside = layer.numbers
-    node = helper.make_node(
-        "MaxPool" if layer.name == "max_pool_2" else "AveragePool",
-        [now],
-        [out],
-        kernel_shape=[rows, columns],
-        strides=[down, right],
-        pads=[above, beside, above, beside],
-    )
+    kind = "MaxPool" if layer.name == "max_pool_2" else "AveragePool"
+    return _windows(kind, [now], shape, out, *layer.numbers, kernel_shape=layer.numbers[:2])
+
+
+def _windows(kind, inputs, shape, out, rows, columns, down, right, above, beside, **how):
+    """A node that slides a window, and the shape of what it gives."""
+    pads = [above, beside, above, beside]
+    node = helper.make_node(kind, inputs, [out], strides=[down, right], pads=pads, **how)
     height = (shape[1] + 2 * above - rows) // down + 1
     width = (shape[2] + 2 * beside - columns) // right + 1
     return node, (shape[0], height, width)

@@ -1,12 +1,9 @@
 """The score of two faces, and all pairs that are near enough: float32 screens, float64 decides.
 
-The score of two faces is what `pair_scores` makes of them, whatever else is searched, in whatever
-blocks, by whatever BLAS. A matrix product is faster, and decides wherever its error cannot matter.
-
-That error: a sum of d products of numbers rounded to a unit u is wrong, in any order, by at most
-gamma = d u / (1 - d u) times the sum of their absolute values (Higham, Accuracy and Stability of
-Numerical Algorithms, 2nd ed., section 3.1), which is at most the product of the two lengths
-(Cauchy-Schwarz).
+The score of two faces is what `pair_scores` makes of them, whatever else is searched; a matrix
+product is faster, and decides wherever its error cannot matter. A sum of d products of numbers
+rounded to a unit u is wrong by at most d u / (1 - d u) times the product of the two lengths
+(Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1; Cauchy-Schwarz).
 """
 
 import math
@@ -83,7 +80,7 @@ def _meaning(a: np.ndarray, longest: float, metric: str, precision) -> _Meaning:
     """Of rough scores of probes a (n, d), normalised, whose product has the given precision.
 
     Those are minus the product (cosine), or half of |b|^2 less the product. longest: the largest
-    |b|. What sums in float64 may be off, those of `pair_scores` among them, is in the error.
+    |b|.
     """
     unit, unit64 = (float(np.finfo(each).eps) / 2 for each in (precision, np.float64))
     terms = a.shape[1] + 8  # the sum, and roundings of what goes in and of what is done after
@@ -115,15 +112,10 @@ def squared_lengths(embeddings: np.ndarray) -> np.ndarray:
 
 
 def pair_scores(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:
-    """Scores (n,), rounded, of normalised embeddings a (n, d) and b (n, d), row by row.
-
-    numpy adds the numbers of a row in an order of its own, the same whatever the other rows are.
-    """
+    """Scores (n,), rounded, of normalised embeddings a (n, d) and b (n, d), row by row."""
     if metric == "cosine":
         return _rounded(1 - (a * b).sum(axis=1))
-    difference = a - b
-    difference *= difference
-    return _rounded(np.sqrt(difference.sum(axis=1)))
+    return _rounded(np.sqrt(((a - b) ** 2).sum(axis=1)))
 
 
 def _rounded(scores: np.ndarray) -> np.ndarray:
@@ -133,8 +125,7 @@ def _rounded(scores: np.ndarray) -> np.ndarray:
 def _decided(rough: np.ndarray, meaning: _Meaning, pairs) -> np.ndarray:
     """Scores, rounded, of rough scores: of a table, or of pairs in a row.
 
-    pairs: of some of them, by their place in the flattened array -> a, b as `pair_scores` has them,
-    and the metric.
+    pairs: places in the flattened array -> a, b, metric as `pair_scores` has them.
     """
     score, error = meaning.read(rough)
     score *= STEPS
@@ -200,7 +191,12 @@ def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
         at = np.flatnonzero(np.logical_not(far, out=far))
         probe, face = np.divmod(at, rough.shape[1])
         face += start
-        score = _exact(rough.ravel()[at], meaning, probe, face, a, gallery)
+
+        def pairs(some, probe=probe, face=face):
+            b = normalised(gallery.embeddings[face[some]], gallery.metric)
+            return a[probe[some]], b, gallery.metric
+
+        score = _decided(rough.ravel()[at].astype(np.float64), meaning.of(probe), pairs)
         keep = (score <= reached[probe, 0]) & np.isfinite(score) & (face != own[probe])
         kept.append((probe[keep], face[keep], score[keep]))
         count += len(kept[-1][0])
@@ -226,16 +222,6 @@ def _rough(minus: np.ndarray, gallery: Prepared, span: slice, memory: np.ndarray
     else:
         rough += np.where(squared < LENGTHS[1] ** 2, squared / 2, np.nan).astype(np.float32)
     return rough
-
-
-def _exact(rough, meaning, probe, face, a, gallery) -> np.ndarray:
-    """Scores of pairs, of their rough scores."""
-
-    def pairs(at):
-        b = normalised(gallery.embeddings[face[at]], gallery.metric)
-        return a[probe[at]], b, gallery.metric
-
-    return _decided(rough.astype(np.float64), meaning.of(probe), pairs)
 
 
 def _best(kept, place: np.ndarray, top):

@@ -1,14 +1,13 @@
 """How each network is fed: image and detected face -> the crop of its publisher, or deepface's.
 
-A feed decides what a network can do: the same weights tell people apart or do not (notebook 01).
-The native ones follow their publishers:
+The native feeds follow their publishers:
 
 - dlib: five landmarks of dlib's own predictor and its aligned chip (face_recognition.py of dlib).
 - SFace: the similarity transform of YuNet's five landmarks onto a template of 112 x 112, as
   `cv2.FaceRecognizerSF.alignCrop` (OpenCV, modules/objdetect/src/face_recognize.cpp).
 - Facenet: the detector's box with a margin of 10 pixels, stretched to 160 x 160, each crop
-  standardised by itself, embeddings of length 1, as the example of the weights' publisher
-  (github.com/nyoki-mtl/keras-facenet, notebook/demo-images.ipynb).
+  standardised by itself, embeddings of length 1 (github.com/nyoki-mtl/keras-facenet,
+  notebook/demo-images.ipynb).
 """
 
 from collections.abc import Callable
@@ -21,14 +20,8 @@ CHIP_SIZE, CHIP_PADDING = networks.SIDES["Dlib"], 0.25  # dlib's own, ibid.
 FACENET_MARGIN = 10  # pixels, of the example
 # where the landmarks of `yunet.find` go in SFace's crop, ibid.
 SFACE_TEMPLATE = np.array(
-    [
-        [38.2946, 51.6963],
-        [73.5318, 51.5014],
-        [56.0252, 71.7366],
-        [41.5493, 92.3655],
-        [70.7299, 92.2041],
-    ]
-)
+    [[38.2946, 73.5318, 56.0252, 41.5493, 70.7299], [51.6963, 51.5014, 71.7366, 92.3655, 92.2041]]
+).T
 
 
 def native(network: str) -> Callable:
@@ -40,14 +33,14 @@ def native(network: str) -> Callable:
     if network == "Dlib":
         find = dlib_landmarks()
         return lambda image, face: run(crop(*find(image, face)))
-    if network == "Facenet":
+    if network == "SFace":
+        return lambda image, face: run(crop(image, face))
 
-        def normalised(image, face):
-            embedding = run(crop(image, face))
-            return embedding / np.linalg.norm(embedding)
+    def normalised(image, face):
+        embedding = run(crop(image, face))
+        return embedding / np.linalg.norm(embedding)
 
-        return normalised
-    return lambda image, face: run(crop(image, face))
+    return normalised
 
 
 def deepface(network: str) -> Callable:

@@ -1,8 +1,7 @@
 """Open gender classifiers: two networks of different origin that guess a label from a face.
 
-They guess one of two words from how a face looks in a photograph. That is no one's gender, and it
-is not face matching. `notebooks/12-what-gender-does-it-see` measures how often the guess differs
-from what was recorded.
+They guess one of two words from how a face looks in a photograph; that is no one's gender. Notebook
+12 measures how often the guess differs from what was recorded.
 """
 
 from collections.abc import Callable
@@ -14,8 +13,6 @@ from helpers.errors import UserError
 from helpers.faces import feeds, networks, pipelines, weights
 
 CLASSIFIERS = ("gender-v1", "faceres")
-# deepface's own, for whoever can get its weights; they could not be had here, so it was never run
-UNTESTED = "deepface"
 
 # https://github.com/davisking/dlib-models, as its example programs feed the two networks
 CYDRAL_MEAN = np.array([122.782, 117.001, 104.298], dtype=np.float32)  # RGB
@@ -41,14 +38,11 @@ def load(name: str) -> Callable[[np.ndarray, pipelines.Face], Guess]:
     `image` is (height, width, 3) uint8 BGR, `face` one that a detector found in it. Both
     classifiers are read as their publishers do: "gender-v1" on dlib's chip of five landmarks, its
     age from its sister network age-v1 as the expected value; "faceres" on the box with a margin,
-    its age from the two likeliest years. "deepface" is read as deepface reads it, from the face's
-    aligned crop and without an age; it was never run here on real weights. Raises UserError for an
-    unknown name and missing weights.
+    its age from the two likeliest years. Raises UserError for an unknown name and missing weights.
     """
-    loaders = dict(zip((*CLASSIFIERS, UNTESTED), (_gender_v1, _faceres, _deepface), strict=True))
-    if name not in loaders:
+    if name not in CLASSIFIERS:
         raise UserError(f"unknown gender classifier {name!r}; known are {', '.join(CLASSIFIERS)}")
-    return loaders[name]()
+    return _gender_v1() if name == "gender-v1" else _faceres()
 
 
 def _gender_v1():
@@ -76,18 +70,6 @@ def _faceres():
     def guess(image, face):
         male, ages = session.run(["male", "age"], {"images": hse_input(image, face.box)})
         return Guess(1 - float(male[0, 0]), hse_age(ages[0]))
-
-    return guess
-
-
-def _deepface():
-    client, _ = pipelines.build("facial_attribute", "Gender")
-    pipelines.one_thread(client)
-    from deepface.modules.preprocessing import resize_image
-
-    def guess(_, face):
-        woman, _man = client.predict(resize_image(face.crop / 255, (HSE_SIZE, HSE_SIZE)))
-        return Guess(float(woman), None)
 
     return guess
 

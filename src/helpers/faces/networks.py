@@ -1,8 +1,6 @@
 """The recognition networks, each a function from a crop of its own size to an embedding.
 
-All run on onnxruntime, one thread a process: faster with a process a core, and repeatable. dlib's
-network is converted from its author's file, SFace's and Facenet's from copies that packages carry
-(see `helpers.faces.conversion` and the weights manifest).
+All run on onnxruntime, one thread a process: faster with a process a core, and repeatable.
 """
 
 from collections.abc import Callable
@@ -73,18 +71,12 @@ def without_prelu(path: Path | str) -> bytes:
         x, out, down = node.input[0], node.output[0], -slope.reshape(-1, 1, 1, 1)
         for name, factor in ((f"{out}_minus", np.full_like(down, -1)), (f"{out}_slope", down)):
             model.graph.initializer.append(numpy_helper.from_array(factor, name))
-        products = [
-            helper.make_node("Conv", [a, factor], [b], group=len(down), kernel_shape=[1, 1])
-            for a, factor, b in (
-                (x, f"{out}_minus", f"{out}_negated"),
-                (f"{out}_below", f"{out}_slope", f"{out}_kept"),
-            )
-        ]
+        conv: dict = {"group": len(down), "kernel_shape": [1, 1]}
         nodes += [
             helper.make_node("Relu", [x], [f"{out}_above"]),
-            products[0],
+            helper.make_node("Conv", [x, f"{out}_minus"], [f"{out}_negated"], **conv),
             helper.make_node("Relu", [f"{out}_negated"], [f"{out}_below"]),
-            products[1],
+            helper.make_node("Conv", [f"{out}_below", f"{out}_slope"], [f"{out}_kept"], **conv),
             helper.make_node("Add", [f"{out}_kept", f"{out}_above"], [out]),
         ]
     del model.graph.node[:]

@@ -1,8 +1,8 @@
 """The registry of pipelines, and a pipeline's name -> functions on images, with verified weights.
 
 A pipeline is detector + crop + normalisation + network + metric. Each of three networks stands here
-twice: `…-native` as its publisher feeds it, and under deepface's own name as deepface feeds it.
-Every other name of deepface's works as deepface's does.
+twice: `…-native` as its publisher feeds it, and under deepface's own name as deepface feeds it, as
+every other name of deepface's.
 """
 
 import functools
@@ -27,9 +27,8 @@ NATIVE, DEEPFACE = "native", "deepface"  # feeds
 class Pipeline(NamedTuple):
     """A row of the registry: a network, how it is fed and compared, and how it is drawn.
 
-    `feed`: "native" (the publisher's) or "deepface". `crop`, `normalisation`: what that is, in
-    words. `metric`, `default_threshold` and its source as in `Configuration`. `line`: matplotlib's
-    line style.
+    `feed`: NATIVE or DEEPFACE. `crop`, `normalisation`: what that is, in words. `metric`,
+    `default_threshold` and its source as in `Configuration`. `line`: matplotlib's line style.
     """
 
     label: str
@@ -170,15 +169,13 @@ def _configuration(model: str, row: Pipeline, detector: str) -> Configuration:
 
 
 def weight_hashes(config: Configuration) -> dict[str, str]:
-    """Make the weights of a configuration available; return {file name: SHA-256}.
+    """Make the weights of a configuration available, see `weights.find`; return {file name:
+    SHA-256}.
 
-    Looked for, in this order: the project's cache, deepface's own folder, an installed package,
-    a package that carries the file, the official address. A file whose hash the manifest does not
-    accept is passed over. Models outside the manifest name their own files: they are loaded to
-    learn which, and any copy of such a file counts, under the hash it has.
+    Models outside the manifest name their own files: they are loaded to learn which, and any copy
+    of such a file counts, under the hash it has.
     """
-    names = {"face_detector": config.detector}
-    files = set()
+    names, files = {"face_detector": config.detector}, set()
     if config.model in PIPELINES:
         files.add(networks.FILES[config.recogniser])
     else:
@@ -202,21 +199,25 @@ def load(config: Configuration) -> tuple[Callable, Callable]:
     import cv2
 
     cv2.setNumThreads(1)
-    row = PIPELINES.get(config.model)
-    native = row is not None and row.feed == NATIVE
+    native = config.model in PRIMARY_MODELS
     if config.detector == "yunet":
         detect = _yunet_native() if native else _yunet()
     else:
         detect = _detector(config.detector)
-    if row is None:
+    if config.model not in PIPELINES:
         return detect, _client(config.recogniser)
-    return detect, (feeds.native if native else feeds.deepface)(row.recogniser)
+    return detect, (feeds.native if native else feeds.deepface)(config.recogniser)
 
 
 def _client(name: str) -> Callable:
-    """`embed` of a recogniser that only deepface knows, run by deepface's own client."""
+    """`embed` of a recogniser that only deepface knows, run by its own client on one thread."""
+    import onnxruntime
+
     recogniser, _ = build("facial_recognition", name)
-    one_thread(recogniser)
+    session = getattr(recogniser, "model", None)
+    # a session without a path was made here, by an earlier `load`
+    if isinstance(session, onnxruntime.InferenceSession) and session._model_path:
+        recogniser.model = networks.session(networks.without_prelu(session._model_path))
     height, width = recogniser.input_shape
 
     def embed(image, face):
@@ -278,10 +279,10 @@ def _yunet_native():
     none = np.empty(0, dtype=np.uint8)
 
     def detect(image):
-        faces = []
-        for box, points, score in yunet.find(session, image):
-            faces.append(Face(box, _point(points[1]), _point(points[0]), score, none, points))
-        return faces
+        return [
+            Face(box, _point(points[1]), _point(points[0]), score, none, points)
+            for box, points, score in yunet.find(session, image)
+        ]
 
     return detect
 
@@ -289,35 +290,20 @@ def _yunet_native():
 def _detector(name: str):
     from deepface.modules.detection import detect_faces
 
+    def face(found):
+        area = found.facial_area
+        box = int(area.x), int(area.y), int(area.w), int(area.h)
+        score = float(area.confidence or 0)
+        return Face(box, _point(area.left_eye), _point(area.right_eye), score, found.img)
+
     def detect(image):
-        return [_face(f) for f in detect_faces(name, image, align=True) if f.img.size]
+        return [face(f) for f in detect_faces(name, image, align=True) if f.img.size]
 
     return detect
 
 
-def _face(found) -> Face:
-    area = found.facial_area
-    return Face(
-        box=(int(area.x), int(area.y), int(area.w), int(area.h)),
-        left_eye=_point(area.left_eye),
-        right_eye=_point(area.right_eye),
-        score=float(area.confidence or 0),
-        crop=found.img,
-    )
-
-
 def _point(point) -> tuple[int, int] | None:
     return None if point is None else (int(point[0]), int(point[1]))
-
-
-def one_thread(client) -> None:
-    """Give the onnxruntime session of a client of deepface one thread."""
-    import onnxruntime
-
-    session = getattr(client, "model", None)
-    # a session without a path was made here, by an earlier `load`
-    if isinstance(session, onnxruntime.InferenceSession) and session._model_path:
-        client.model = networks.session(networks.without_prelu(session._model_path))
 
 
 def _quiet_deepface() -> None:

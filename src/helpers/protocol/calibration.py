@@ -1,10 +1,8 @@
 """Thresholds calibrated to a stated FMR, on people who take no part in the test.
 
-Impostor pairs: former legislators x one face of each identity of the adults of `utkface`. Never
-`utkface` x `utkface`, whose identities are unknown. Legislators who are probably in `utkface`
-themselves are left out by the same-person rule. The former legislators are mostly white men, often
-on old photographs: `data/calibration/by-group.csv` shows how the FMR differs by the gallery face's
-published labels.
+Impostor pairs: former legislators (mostly white men, often on old photographs) x one face of each
+identity of the adults of `utkface`, whose identities are unknown. Legislators who are probably in
+`utkface` themselves are left out by the same-person rule. `by-group.csv` shows how the FMR differs.
 """
 
 import numpy as np
@@ -71,12 +69,9 @@ def calibrate(
     near = collection.search(legislators, gallery, top=same_person.DEPTH)
     same = same_person.same_person_alone(near, clusters, margin)
     left_out = set(same["probe_id"])
-    people = sorted(set(legislators.ids) - left_out)
-    # one face an identity: the first by id
+    legislators = collection.subset(legislators, set(legislators.ids) - left_out)
     of_face = clusters.reindex(gallery.ids)
-    one_each = of_face[~of_face.duplicated()].index
-    legislators = collection.subset(legislators, people)
-    gallery = collection.subset(gallery, one_each)
+    gallery = collection.subset(gallery, of_face[~of_face.duplicated()].index)  # one an identity
     n = len(legislators.ids) * len(gallery.ids)
     pairs = collection.search(legislators, gallery, threshold=_limit(legislators, gallery))
     rows, groups = [], []
@@ -91,20 +86,10 @@ def calibrate(
             at["probe_id"], at["gallery_id"], len(legislators.ids), len(gallery.ids), n
         )
         head = {"model": config["model"], "detector": config["detector"], "target_fmr": target}
-        rows.append(
-            head
-            | {
-                "threshold": found.threshold,
-                "errors": found.errors,
-                "comparisons": n,
-                "fmr": rate,
-                "low": low,
-                "high": high,
-                "legislators": len(legislators.ids),
-                "gallery_identities": len(gallery.ids),
-                "left_out_as_same_person": len(left_out),
-            }
-        )
+        counts = {"threshold": found.threshold, "errors": found.errors, "comparisons": n}
+        sides = {"legislators": len(legislators.ids), "gallery_identities": len(gallery.ids)}
+        sides["left_out_as_same_person"] = len(left_out)
+        rows.append(head | counts | {"fmr": rate, "low": low, "high": high} | sides)
         errors = labels.reindex(at["gallery_id"]).groupby(["gender", "race"]).size()
         for (gender, race), size in sizes.items():
             k, m = int(errors.get((gender, race), 0)), int(size) * len(legislators.ids)

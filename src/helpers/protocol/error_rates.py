@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers.faces import enrolment, same_person
-from helpers.faces.pipelines import PRIMARY_MODELS, Configuration
+from helpers.faces import enrolment
+from helpers.faces.pipelines import Configuration
 from helpers.paths import DATA
 from helpers.protocol import scores as score_store
 from helpers.protocol import shipped, shipping
@@ -15,14 +15,8 @@ from helpers.protocol.policy import resolve
 from helpers.statistics import rates
 
 RESULTS = DATA / "results"
-
-
 CURVE, IMPOSTORS = "thresholds-fmr.parquet", "thresholds-impostors.csv"
-
-
 MIN_ERRORS = 30  # the rule of 30: an FMR on fewer errors is not offered
-
-
 STEP = 10.0**-rates.DECIMALS
 
 
@@ -85,46 +79,16 @@ def genuine(model: str) -> pd.DataFrame:
     """Members with a second portrait (another photograph): probe_id, score, best_impostor.
 
     score: distance between the two, inf where one of them failed to enrol; best_impostor: of the
-    first portrait among the strangers. Portraits that are the same photograph were dropped before.
+    first portrait among the strangers.
     """
     first, second = (shipping.load_dataset(d, model) for d in ("probes", "second-portraits"))
     score = score_store.genuine_scores(first, second).set_index("probe_id")["score"]
     failed = enrolment.read_failures(shipping.faces_path("second-portraits", model))["id"]
-    people = sorted({*second.ids, *failed})
     best = shipped.scores("utkface", model).best.query("portrait == 'first'")
-    best = best.set_index("probe_id")["rule"]
-    return pd.DataFrame(
-        {
-            "probe_id": people,
-            "score": score.reindex(people).fillna(np.inf).to_numpy(),
-            "best_impostor": best.reindex(people).fillna(np.inf).to_numpy(),
-        }
-    )
-
-
-def nearest_genuine() -> pd.DataFrame:
-    """Are the two portraits ever as near as two prints of one photograph? A row a primary model.
-
-    Columns model, pairs, nearest (smallest distance of a genuine pair), same_photograph (the
-    distance below which two faces count as near-duplicates), below (pairs below it), and `votes`:
-    how many pairs are below it in at least two models (the rule needs two).
-    """
-    rows, below, limits = [], [], same_person.load_near()
-    for model in PRIMARY_MODELS:
-        score = genuine(model).set_index("probe_id")["score"]
-        near = score <= limits[model]
-        below.append(near)
-        rows.append(
-            {
-                "model": model,
-                "pairs": int(np.isfinite(score).sum()),
-                "nearest": score.min(),
-                "same_photograph": limits[model],
-                "below": int(near.sum()),
-            }
-        )
-    votes = int((sum(n.astype(int) for n in below) >= same_person.NEAR_VOTES).sum())
-    return pd.DataFrame(rows).assign(votes=votes)
+    table = pd.DataFrame({"probe_id": sorted({*second.ids, *failed})})
+    for name, values in (("score", score), ("best_impostor", best.set_index("probe_id")["rule"])):
+        table[name] = values.reindex(table["probe_id"]).fillna(np.inf).to_numpy()
+    return table
 
 
 def errors_at(model: str, threshold: float) -> dict:
@@ -138,14 +102,13 @@ def errors_at(model: str, threshold: float) -> dict:
     """
     pairs = genuine(model)
     both = pairs["score"].to_numpy()
-    enrolled = both[np.isfinite(both)]
     first = np.where(pairs["score"] <= pairs["best_impostor"], 1, 2)
     fpir = rates.fpir(rates.at_or_below(best_impostor(model), threshold))
-    fnmr = rates.fnmr(enrolled, threshold)
+    fnmr = rates.fnmr(both[np.isfinite(both)], threshold)
     fnir = rates.fnir(both, threshold)
     rank_1 = rates.fnir(both, threshold, first, 1)
     near = score_store.pairs_at(shipped.scores("utkface", model), threshold)
-    searches, comparisons = _searches(model)
+    summary = shipped.result("utkface", model).summary
     row = {"model": model, "threshold": threshold}
     for counts, rate, found in (
         (("flagged", "searched"), "fpir", fpir),
@@ -156,16 +119,10 @@ def errors_at(model: str, threshold: float) -> dict:
         row |= dict(zip(counts, (found.numerator, found.denominator), strict=True))
         row |= {rate: found.rate, f"{rate}_low": found.low, f"{rate}_high": found.high}
     return row | {
-        "candidates": near / searches,
+        "candidates": near / (summary["searched"] - summary["failures_to_enrol"]),
         "pairs_at_threshold": near,
-        "implied_fmr": near / comparisons,
+        "implied_fmr": near / summary["comparisons"],
     }
-
-
-def _searches(model: str) -> tuple[int, int]:
-    """Searches of enrolled members, and the comparisons they made."""
-    summary = shipped.result("utkface", model).summary
-    return summary["searched"] - summary["failures_to_enrol"], summary["comparisons"]
 
 
 @cache

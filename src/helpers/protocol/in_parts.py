@@ -7,7 +7,6 @@ that the same-person rule looks at, and as far as they reach.
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from helpers.errors import UserError
 from helpers.faces import parts, same_person
@@ -104,9 +103,7 @@ def clusters_of(ids, address: str, like: Collection, pool=None) -> pd.Series:
         np.searchsorted(names, every[c].to_numpy(dtype=str)) for c in ("probe_id", "gallery_id")
     )
     graph = coo_array((np.ones(len(a), dtype=np.int8), (a, b)), shape=(len(names),) * 2)
-    _, label = connected_components(graph, directed=False)
-    first = pd.Series(names).groupby(label).transform("min")
-    return pd.Series(first.to_numpy(), index=names, name="cluster")
+    return same_person.components(names, graph)
 
 
 def _together(some: list[Collection]) -> Collection:

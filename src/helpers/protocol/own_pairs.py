@@ -100,27 +100,15 @@ def compare(faces: Collection, pairs: pd.DataFrame) -> pd.DataFrame:
 
 def rank_1(faces: Collection, pairs: pd.DataFrame) -> dict:
     """Each file a, searched among all files b: is its own person first? Without `same` only."""
-    person = people(pairs)
-    probes = collection.subset(faces, pairs["a"])
-    gallery = collection.subset(faces, pairs["b"])
-    hits = searched = 0
-    own_of = person[gallery.ids].to_numpy()
-    for rows, scores in collection.score_blocks(probes, gallery):
-        own = person[probes.ids[rows]].to_numpy()[:, None] == own_of[None, :]
-        itself = probes.ids[rows][:, None] == gallery.ids[None, :]
-        mine = np.where(own & ~itself, scores, np.inf).min(axis=1)
-        others = np.where(own, np.inf, scores).min(axis=1)
-        hits += int((mine < others).sum())
-        searched += int(np.isfinite(mine).sum())
-    return validity.rank_1_of(hits, searched, len(gallery.ids))
+    probes, gallery = (collection.subset(faces, pairs[c]) for c in COLUMNS)
+    return validity.rank_1(probes, gallery, people(pairs))
 
 
 def enrolled(
     path: Path, images: Path, model: str, workers: int | None = None, progress: bool = True
 ) -> tuple[pd.DataFrame, Collection]:
-    """Pairs from a CSV, and their faces, enrolled into the cache once.
-
-    Raises UserError, see `read` and `people`.
+    """Pairs from a CSV, and their faces, enrolled into the cache once; UserError as `read`,
+    `people`.
     """
     pairs = read(path, images)
     people(pairs)  # contradictions are told before the images are enrolled

@@ -83,9 +83,8 @@ def resolve(policy, best, config: Configuration) -> tuple[float, str]:
     """A policy -> the threshold (a distance, small is alike) and where it comes from, in words.
 
     best: the best impostor score of each person searched, float, +inf for none; only "count" asks
-    for it. Raises UserError for what is not on offer: a distance beyond the metric's, an FMR that
-    was not calibrated for this configuration (see `calibration`), or more people than have a
-    candidate.
+    for it. Raises UserError for a distance beyond the metric's, an FMR that was not calibrated for
+    this configuration, or more people than have a candidate.
     """
     policy = parse(policy)
     if policy.kind == "default":

@@ -1,9 +1,7 @@
 """A registration: what a run will do, frozen before anybody is enrolled.
 
-`register` says who is searched, in which gallery, by which pipeline, at which threshold, as
-digests and numbers; committing the file makes it a registration. `require` refuses a run that is
-anything else. What is predicted, and what would count as confirmed, the person who registers types
-into `hypotheses`.
+It names who is searched, in which gallery, by which pipeline, at which threshold. What is predicted
+the person who registers types into `hypotheses`.
 """
 
 import json

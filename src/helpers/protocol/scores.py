@@ -1,8 +1,7 @@
 """Scores of a set of probes against a gallery, reduced to what the analyses need and may ship.
 
-From a private gallery only the following leaves the machine: the best impostor score of each
-probe, a histogram of all scores, counts by stratum, and the candidates up to the loosest threshold
-that needs identities (at most 16 a gallery face, neutral ids). See the datasheet in data/README.md.
+From a private gallery only what `Scores` holds leaves the machine, and counts by stratum; see the
+datasheet in data/README.md.
 """
 
 import json
@@ -20,7 +19,6 @@ from helpers.statistics.rates import at_or_below
 
 VARIANTS = ("any", "rule", "strict", "p90")  # the columns of best scores
 PER_FACE = 16  # candidates that ship for one gallery face and model, at most
-GENUINE_PERCENTILE = 90
 NOBODY_LEFT = (
     "every gallery face was left out as probably one of the people searched: "
     "are probes and gallery the same people?"
@@ -33,15 +31,13 @@ class Scores(NamedTuple):
     best: one row an enrolled probe image: probe_id, portrait ("first", or "second" for the other
     portrait of the same person), and the best impostor score with no gallery face left out (`any`),
     without probable same persons (`rule`), without contested identities either (`strict`), and
-    among scores above the 90th percentile of the genuine scores (`p90`); +inf where nothing is
-    left.
-    candidates: probe_id, gallery_id, cluster, contested (bool: is the identity contested, for
-    whomever), score, rank, without probable same persons, complete up to `upto` but for the cap on
-    one gallery face.
-    histogram: score (4 decimals), pairs: the comparisons of first portraits, without probable same
-    persons. faces: gallery faces without probable same persons; removed: those left out.
-    same_person: the rule's decisions (`same_person.DECISIONS`). description: configuration,
-    weights, genuine percentile.
+    among scores above the 90th percentile of the genuine scores (`p90`); inf where nothing is left.
+
+    candidates, without probable same persons: probe_id, gallery_id, cluster, contested (bool: is
+    the identity contested, for whomever), score, rank, complete up to `upto` but for the cap on one
+    gallery face. histogram, of first portraits, likewise: score (4 decimals), pairs. faces: gallery
+    faces without probable same persons; removed: those left out. same_person: the rule's decisions.
+    description: configuration, weights, genuine percentile.
     """
 
     best: pd.DataFrame
@@ -65,10 +61,9 @@ def compute(
 ) -> Scores:
     """Compare every probe with every gallery face, block by block, and keep what `Scores` holds.
 
-    second: the probes' second portraits, where there are any; they are searched too, and give the
-    genuine scores. decisions: of the same-person rule. keep_probes: the candidates are complete up
-    to the score at which so many probes have one. per_face: the cap on candidates of one gallery
-    face, best first (None: no cap).
+    second: the probes' second portraits, where there are any, searched too. decisions: of the
+    same-person rule. keep_probes: the candidates are complete up to the score at which so many
+    probes have one. per_face: the cap on candidates of one gallery face, best first (None: no cap).
     """
     cluster = pd.Series(gallery.ids).map(clusters).fillna(pd.Series(gallery.ids)).to_numpy()
     kept, sure = left_in(cluster, decisions)
@@ -78,7 +73,7 @@ def compute(
     first, histogram = best_and_histogram(probes, gallery, kept, sure, p90)
     best = [first.assign(portrait="first")]
     if second:
-        again, _ = best_and_histogram(second, gallery, kept, sure, p90)
+        again = best_and_histogram(second, gallery, kept, sure, p90)[0]
         best.append(again.assign(portrait="second"))
     upto = float(np.sort(first["rule"])[min(keep_probes, len(first)) - 1])
     candidates = search(probes, subset(gallery, gallery.ids[kept]), threshold=upto)
@@ -101,10 +96,9 @@ def compute(
 
 
 def left_in(cluster: np.ndarray, decisions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Which gallery faces the same-person rule leaves in, whose clusters are given (both bool).
+    """Which gallery faces, of these clusters, the same-person rule leaves in for everybody (bool).
 
-    First without probable same persons, second without contested identities either. An identity is
-    left out for everybody, not only for the member whom it may show.
+    First without probable same persons, second without contested identities either.
     """
     kept, sure = (
         ~np.isin(cluster, decisions.loc[decisions["decision"].isin(which), "cluster"].to_list())
@@ -114,10 +108,10 @@ def left_in(cluster: np.ndarray, decisions: pd.DataFrame) -> tuple[np.ndarray, n
 
 
 def withheld(scores: Scores, members, threshold: float) -> set[str]:
-    """Members whose match at a threshold rests on contested identities alone: no name is published.
+    """Those of members (ids) whose match at a threshold rests on contested identities alone.
 
-    members: ids of the people searched. They are flagged under the rule, and no longer without the
-    contested identities.
+    They are flagged under the rule, and no longer without the contested identities: no name is
+    published.
     """
     first = scores.best[scores.best["portrait"] == "first"].set_index("probe_id")
     flagged, strict = (at_or_below(first[v], threshold) for v in ("rule", "strict"))
@@ -201,21 +195,20 @@ def genuine_p90(genuine: pd.DataFrame) -> float:
     >>> genuine_p90(pd.DataFrame({"score": np.arange(11) / 10}))
     0.9
     """
-    return float(np.round(np.percentile(genuine["score"], GENUINE_PERCENTILE), DECIMALS))
+    return float(np.round(np.percentile(genuine["score"], 90), DECIMALS))
 
 
 def genuine_scores(probes: Collection, second: Collection) -> pd.DataFrame:
     """Scores of each probe against its own second portrait: probe_id, score."""
-    both = sorted(set(probes.ids) & set(second.ids))
-    if not both:
-        raise UserError("no probe has a second portrait")
-    position = {i: k for k, i in enumerate(second.ids)}
-    rows = []
+    tables = []
     for span, scores in score_blocks(probes, second):
-        for offset, probe in enumerate(probes.ids[span]):
-            if probe in position:
-                rows.append((str(probe), scores[offset, position[probe]]))
-    return pd.DataFrame(rows, columns=["probe_id", "score"])
+        probe, mate = np.nonzero(probes.ids[span][:, None] == second.ids)
+        ids = probes.ids[span][probe].astype(str)
+        tables.append(pd.DataFrame({"probe_id": ids, "score": scores[probe, mate]}))
+    table = pd.concat(tables, ignore_index=True)
+    if table.empty:
+        raise UserError("no probe has a second portrait")
+    return table
 
 
 def save_scores(scores: Scores, folder: Path) -> None:
@@ -224,12 +217,7 @@ def save_scores(scores: Scores, folder: Path) -> None:
     scores.best.to_csv(folder / "best.csv", index=False, float_format="%.4f")
     scores.histogram.to_parquet(folder / "histogram.parquet", index=False, compression="zstd")
     scores.candidates.to_parquet(folder / "candidates.parquet", index=False, compression="zstd")
-    summary = {
-        "faces": scores.faces,
-        "removed": scores.removed,
-        "upto": scores.upto,
-        "description": scores.description,
-    }
+    summary = {k: getattr(scores, k) for k in ("faces", "removed", "upto", "description")}
     (folder / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
 
 

@@ -29,8 +29,7 @@ SCORE_TOLERANCE = 0.002
 
 def faces_path(dataset: str, model: str, detector: str = DETECTOR) -> Path:
     """Where the face metadata of a dataset lie: in data/ if they ship, else in the cache."""
-    ships = dataset in PUBLIC and model in pipelines.MODELS and detector == DETECTOR
-    if ships:
+    if dataset in PUBLIC and model in pipelines.MODELS and detector == DETECTOR:
         return DATA / "faces" / f"{dataset}-{model}.parquet"
     return cache_dir() / "faces" / f"{dataset}-{model}-{detector}.parquet"
 
@@ -61,10 +60,9 @@ def load_dataset(dataset: str, model: str, path=faces_path) -> collection.Collec
 def ship(model_names=pipelines.MODELS, out: Path = DATA, path=faces_path) -> None:
     """Make what ships of `utkface`: scores of the members, strata, and calibrated thresholds.
 
-    Needs the face metadata of all named datasets (`enrol_dataset`), found at `path(dataset,
-    model)`; writes scores/ and calibration/ in `out`. Deterministic.
+    Needs the face metadata of all named datasets, found at `path(dataset, model)`; writes scores/
+    and calibration/ in `out`.
     """
-
     # here: the service and most commands only ask where files lie
     from helpers.protocol import calibration
     from helpers.sources import galleries
@@ -89,8 +87,7 @@ def ship(model_names=pipelines.MODELS, out: Path = DATA, path=faces_path) -> Non
     strangers = {
         m: _evidence(c, pd.Series(c.ids, c.ids), limits[m], load) for m, c in former.items()
     }
-    wrong = same_person.errors(strangers)
-    wrong.to_csv(place / "same-person-errors.csv", index=False)
+    same_person.errors(strangers).to_csv(place / "same-person-errors.csv", index=False)
     # two bands only: in finer ones some strata are so small that counts would speak of single faces
     band = np.where(labels["age"].fillna(0) < 35, "18-34", "35-75")
     strata = labels["gender"] + ", " + labels["race"] + ", " + band
@@ -132,7 +129,7 @@ def enrolment_by_stratum(labels: pd.DataFrame, faces: pd.DataFrame) -> pd.DataFr
 
     Columns gender, race, age_band (empty where the set has no label or two that disagree), images,
     failures, face_size (pixels), sharpness, brightness (medians; empty for fewer than SMALLEST
-    faces). Detection is shared by all models, so one table serves them all.
+    faces).
     """
     measured = faces.set_index("id")[["face_size", "sharpness", "brightness"]]
     table = labels[["gender", "race", "age_band"]].fillna("").join(measured)
@@ -147,18 +144,17 @@ def enrolment_by_stratum(labels: pd.DataFrame, faces: pd.DataFrame) -> pd.DataFr
 def same_person_distances(model_names, load, place: Path) -> tuple[dict, pd.DataFrame]:
     """Measure the distances of the same-person rule on members and former legislators.
 
-    Writes them to `place` and returns them: near-duplicate distance by pipeline, and the margins
+    Writes them to `place` and returns near-duplicate distance by pipeline, and the margins
     (pipeline, percentile, k, margin, searches).
     """
-    near, margins = [], []
+    near, margins = [], {}
     for model in model_names:
         members, former = load("probes", model), load("legislators", model)
         near.append(same_person.near_limit(members, former))
         found = collection.search(members, former, top=same_person.DEPTH)
-        table = same_person.margins(found)
-        table.insert(0, "pipeline", model)
-        margins.append(table)
-    limits, every = pd.DataFrame(near), pd.concat(margins, ignore_index=True)
+        margins[model] = same_person.margins(found)
+    limits = pd.DataFrame(near)
+    every = pd.concat(margins, names=["pipeline"]).reset_index("pipeline").reset_index(drop=True)
     limits.to_csv(place / same_person.NEAR, index=False)
     every.to_csv(place / same_person.MARGINS, index=False)
     return limits.set_index("pipeline")["near"].to_dict(), every
@@ -175,10 +171,8 @@ def _evidence(gallery, clusters, margin, load) -> pd.DataFrame:
 
 
 def _same_person(private: dict, clusters: pd.Series, margins: dict, load) -> pd.DataFrame:
-    """The rule's decisions on the members and `utkface`; a person's overruling is kept.
-
-    They ship as data/scores/same-person.csv. Whoever changes a `decision` there by hand writes
-    their name into `decided_by`, and the row stays as it is.
+    """The rule's decisions on the members and `utkface`; rows whose `decided_by` is a person's
+    stay.
     """
     seen = {m: _evidence(gallery, clusters, margins[m], load) for m, gallery in private.items()}
     table = same_person.decide(seen).assign(decided_by="rule")

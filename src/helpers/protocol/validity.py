@@ -1,9 +1,8 @@
 """The validity gate: can a pipeline tell people apart at all, before anything is said of groups?
 
-Genuine pairs are two portraits of one person, impostor pairs two portraits of different people,
-across two sets of portraits and within each. Scores are distances: small is alike. TAR (true
-accept rate) is the share of genuine pairs at or below the threshold of a stated FMR. The rule: a
-pipeline whose TAR at an FMR of 1 in 1,000 is below 0.90 carries no conclusion about people.
+Pairs are genuine (two portraits of one person) or impostors; TAR (true accept rate) is the share of
+genuine ones at or below the threshold of an FMR. A pipeline whose TAR at an FMR of 1 in 1,000 is
+below 0.90 carries no conclusion about people.
 """
 
 import numpy as np
@@ -44,7 +43,8 @@ def measure(first: Collection, second: Collection, failed: int = 0) -> dict:
     a portrait failed to enrol, as counted by the caller.
     """
     result = rates_of(compare(first, second))
-    return result | _rank_1(first, second) | {"failed": failed}
+    own = collection.subset(first, second.ids)
+    return result | rank_1(own, second) | {"failed": failed}
 
 
 def compare(first: Collection, second: Collection) -> pd.DataFrame:
@@ -89,11 +89,10 @@ def rates_of(pairs: pd.DataFrame, resamples: int = RESAMPLES) -> dict:
     result |= _with_interval("auc", float(auc.delong(genuine, impostor)[0]), draws["auc"])
     result |= _with_interval("eer", _eer(genuine, impostor), draws["eer"], len(genuine))
     for target in TARGETS:
-        threshold = tar = np.nan
-        if offered(len(impostor), target):
-            threshold, tar = _tar(genuine, impostor, target)
-        result[f"threshold_{target:g}"] = threshold
+        few = not offered(len(impostor), target)
+        threshold, tar = (np.nan, np.nan) if few else _tar(genuine, impostor, target)
         name = f"tar_{target:g}"
+        result[f"threshold_{target:g}"] = threshold
         result |= _with_interval(name, tar, draws[name], len(genuine))
     return result
 
@@ -137,8 +136,7 @@ def resampled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = SEED)
     """AUC, EER and TAR (columns auc, eer, tar_<FMR>) of resamples of the people, a row each.
 
     People are drawn with replacement. A genuine pair counts as often as its person was drawn, an
-    impostor pair as often as both together: the product. The threshold of an FMR is found again in
-    each resample.
+    impostor pair as often as the product of both; the threshold of an FMR is found again each time.
     """
     rng = np.random.default_rng(seed)
     codes, names = pd.factorize(pairs[["a", "b"]].to_numpy().ravel())
@@ -175,24 +173,22 @@ def resampled(pairs: pd.DataFrame, resamples: int = RESAMPLES, seed: int = SEED)
     return pd.DataFrame(rows)
 
 
-def _rank_1(first: Collection, second: Collection) -> dict:
-    both = collection.subset(first, second.ids)
-    hits = 0
-    for rows, scores in collection.score_blocks(both, second):
-        own = both.ids[rows][:, None] == second.ids[None, :]
-        mine = np.where(own, scores, np.inf).min(axis=1)
+def rank_1(probes: Collection, gallery: Collection, person: pd.Series | None = None) -> dict:
+    """How many probes find their own person first: counts, and the rate with Wilson's interval.
+
+    person: id -> person, and a photograph does not find itself; without it the ids are people.
+    """
+    own_of = [c.ids if person is None else person[c.ids].to_numpy() for c in (probes, gallery)]
+    hits = searched = 0
+    for rows, scores in collection.score_blocks(probes, gallery):
+        own = own_of[0][rows][:, None] == own_of[1]
+        itself = probes.ids[rows][:, None] == gallery.ids if person is not None else False
+        mine = np.where(own & ~np.asarray(itself), scores, np.inf).min(axis=1)
         hits += int((mine < np.where(own, np.inf, scores).min(axis=1)).sum())
-    return rank_1_of(hits, len(both.ids), len(second.ids))
-
-
-def rank_1_of(hits: int, searched: int, gallery: int) -> dict:
-    """The columns of a rank-1 rate from its counts, with Wilson's interval."""
+        searched += int(np.isfinite(mine).sum())
     low, high = intervals.wilson(hits, searched)
-    counts = {"rank_1": hits, "searched": searched, "gallery": gallery}
+    counts = {"rank_1": hits, "searched": searched, "gallery": len(gallery.ids)}
     return counts | {"rank_1_rate": hits / searched, "rank_1_low": low, "rank_1_high": high}
-
-
-# ---------------------------------------------------------------- the portraits of members
 
 
 def members(model: str, dataset: str) -> tuple[Collection, Collection, int]:

@@ -1,6 +1,6 @@
 """The chance that a score of one group is nearer than one of another (AUC), after DeLong.
 
-Best scores are distances: small is alike, inf where there was no candidate; ties count one half.
+Best scores are distances, inf where there was no candidate; ties count one half.
 """
 
 from typing import NamedTuple
@@ -25,8 +25,7 @@ class Auc(NamedTuple):
 def nearer(a, b):
     """How many of b lie below each of a, and how many of a below each of b; a tie is one half.
 
-    a, b: scores, shape (m,) and (n,), inf allowed. Returns two float64 arrays of these shapes,
-    from mid-ranks (Sun and Xu 2014) and exact.
+    Two float64 arrays of the shapes of a and b, from mid-ranks (Sun and Xu 2014) and exact.
 
     >>> nearer([0.1, 0.3], [0.2, 0.3, 0.4])
     (array([0. , 1.5]), array([1. , 1.5, 2. ]))
@@ -58,32 +57,25 @@ def delong(a, b):
     return shares_a.mean(), delong_variance(shares_a, shares_b)
 
 
-def auc_best_scores(best_a, best_b, confidence=0.95):
+def auc_best_scores(best_a, best_b):
     """Chance that the best impostor score of a member of group a is smaller than one of group b.
 
     Above 0.5: group a (members of colour, as a rule) lies nearer to the strangers, so it is worse
-    off at every threshold on average. Ties count one half; inf (no candidate) ties with inf.
-    Mann-Whitney AUC, DeLong interval on the logit scale (NaN at 0 or 1), p of scipy's
-    `mannwhitneyu`. Members are taken as independent: for the shared gallery see `half_sample`.
+    off at every threshold on average. inf (no candidate) ties with inf. DeLong's 95 % interval on
+    the logit scale (NaN at 0 or 1), p of scipy's `mannwhitneyu`. Members are taken as independent:
+    for the shared gallery see `half_sample`.
 
-    >>> auc_best_scores([0.1, 0.2], [0.3, 0.4, np.inf]).auc
-    1.0
     >>> auc_best_scores([0.1, 0.3], [0.2, 0.3]).auc
     0.625
     """
-    a, b = best_of_each(best_a, "best_a"), best_of_each(best_b, "best_b")
+    a, b = (np.asarray(best, dtype=np.float64) for best in (best_a, best_b))
+    for name, values in (("best_a", a), ("best_b", b)):
+        if values.ndim != 1 or np.isnan(values).any():
+            raise ValueError(f"{name}: one best score each, inf for no candidate, never NaN")
     if not len(a) or not len(b):
         raise ValueError("an AUC needs members in both groups")
     auc, variance = delong(a, b)
-    low, high = logit_interval(auc, variance, confidence)
+    low, high = logit_interval(auc, variance)
     ranks = stats.rankdata(np.concatenate([a, b]))  # inf becomes a rank
     p = stats.mannwhitneyu(ranks[: len(a)], ranks[len(a) :]).pvalue
     return Auc(float(auc), low, high, float(p), len(a), len(b))
-
-
-def best_of_each(values, what):
-    """Best scores as a float64 array of shape (n,); `what` names them in the ValueError for NaN."""
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or np.isnan(values).any():
-        raise ValueError(f"{what}: one best score each, inf for no candidate, never NaN")
-    return values

@@ -1,13 +1,8 @@
 """How far the error rates of groups lie apart, in the measures that evaluators report.
 
-The largest rate over the smallest (the inequity rate that NIST proposed), the largest over the
-geometric mean (the leading candidate of the draft NIST IR 8429, Grother 2022), the Gini coefficient
-and GARBE (Howard, Laird, Sirotin, Rubin, Tipton, Vemury, "Evaluating Proposed Fairness Models for
-Face Recognition Algorithms", arXiv 2203.05051, 2022). ISO/IEC 19795-10:2024 asks for such
-differences and their uncertainty; its text is not free, and no clause of it is claimed to be met.
-
-All of them compare the extremes of a few estimates, so groups without any true difference do not
-give 1 (Gini: 0). `differentials` therefore puts beside each value what chance gives.
+The largest rate over the smallest (NIST's inequity rate), the largest over the geometric mean
+(draft NIST IR 8429, Grother 2022) and the Gini coefficient (Howard and others, arXiv 2203.05051,
+2022). ISO/IEC 19795-10:2024 asks for such differences; no clause of it is claimed to be met.
 """
 
 import numpy as np
@@ -20,9 +15,7 @@ DRAWS = 10_000
 
 
 def max_over_min(rates):
-    """The largest rate over the smallest, along the last axis: inf where the smallest is 0.
-
-    NaN where all are 0.
+    """The largest rate over the smallest, inf where that is 0, NaN where all are.
 
     >>> float(max_over_min([0.02, 0.01, 0.08])), float(max_over_min([0.02, 0.0]))
     (8.0, inf)
@@ -33,9 +26,7 @@ def max_over_min(rates):
 
 
 def max_over_geometric_mean(rates):
-    """The largest rate over the geometric mean of all, along the last axis.
-
-    inf where a rate is 0, as the mean is 0 then; NaN where all are 0.
+    """The largest rate over the geometric mean, inf where a rate is 0, NaN where all are.
 
     >>> float(max_over_geometric_mean([0.02, 0.01, 0.08]).round(3))  # 0.08 / 0.0252
     3.175
@@ -49,7 +40,7 @@ def gini(rates):
     """Gini coefficient of n rates, times n / (n - 1) so that one rate alone above 0 gives 1.
 
     Along the last axis; each group counts once, whatever its size. 0: all equal; NaN where all are
-    0. A rate of 0 is no difficulty. The correction for n is that of Howard and others (2022).
+    0. The correction for n is that of Howard and others (2022).
 
     >>> float(gini([0.0, 0.0, 0.3])), float(gini([0.25, 0.75]))
     (1.0, 0.5)
@@ -59,22 +50,6 @@ def gini(rates):
     order = 2 * np.arange(1, n + 1) - n - 1
     with np.errstate(invalid="ignore"):
         return (rates * order).sum(axis=-1) / ((n - 1) * rates.sum(axis=-1))
-
-
-def garbe(fpir, fnir, alpha: float = 0.5) -> float:
-    """Gini Aggregation Rate for Biometric Equitability: alpha Gini(FPIR) + (1 - alpha) Gini(FNIR).
-
-    fpir, fnir: rates of the same groups at one threshold. alpha: the weight of false positives;
-    Howard and others (2022) use one half. With alpha 1 it is `gini` of the FPIR.
-
-    >>> garbe([0.0, 0.3], [0.02, 0.02])
-    0.5
-    """
-    if np.shape(fpir) != np.shape(fnir):
-        raise ValueError(f"{np.size(fpir)} FPIRs do not fit {np.size(fnir)} FNIRs")
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha is a weight between 0 and 1, not {alpha}")
-    return float(alpha * gini(fpir) + (1 - alpha) * gini(fnir))
 
 
 MEASURES = {
@@ -102,8 +77,8 @@ def differentials(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     groups (the choice), measure, value, chance (median) and chance_high (95 % point) if all those
     flagged were dealt out at random among the people of these groups (DRAWS draws), n_groups,
     smallest (people in the smallest), fewest (flagged in the group with fewest), zeros (groups with
-    nobody flagged: both ratios are inf), enough (False if any group is not `enough`). Values are
-    NaN for fewer than two groups, or with nobody flagged.
+    nobody flagged: both ratios are inf), enough (are all groups `enough`). Values are NaN for fewer
+    than two groups, or with nobody flagged.
 
     >>> table = pd.DataFrame({"searched": [100, 200, 9], "flagged": [8, 4, 0]})
     >>> differentials(table).query("measure == 'max / min'")["value"].tolist()
@@ -116,6 +91,9 @@ def differentials(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     rows = []
     for choice, part in ((ALL, table), (LARGER, table[table["searched"] >= PEOPLE])):
         n, k = part["searched"].to_numpy(), part["flagged"].to_numpy()
+        sizes = [0, 0, 0, 0, False]
+        if len(part):
+            sizes = [len(part), n.min(), k.min(), (k == 0).sum(), enough(part).all()]
         known = len(part) > 1 and k.sum() > 0
         drawn = rng.multivariate_hypergeometric(n, k.sum(), size=DRAWS) / n if known else None
         for name, measure in MEASURES.items():
@@ -124,18 +102,10 @@ def differentials(table: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
                 # a quantile that is one of the draws: between two infinite ones is nothing
                 chance = np.quantile(measure(drawn), [0.5, 0.95], method="inverted_cdf")
                 numbers = [float(measure(k / n)), *map(float, chance)]
-            rows.append([choice, name, *numbers, *_sizes(part)])
+            rows.append([choice, name, *numbers, *sizes])
     columns = ["groups", "measure", "value", "chance", "chance_high"]
     columns += ["n_groups", "smallest", "fewest", "zeros", "enough"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _sizes(part):
-    if part.empty:
-        return [0, 0, 0, 0, False]
-    flagged = part["flagged"]
-    sizes = [len(part), int(part["searched"].min()), int(flagged.min()), int((flagged == 0).sum())]
-    return [*sizes, bool(enough(part).all())]
 
 
 def _checked(rates):

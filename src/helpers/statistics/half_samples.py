@@ -1,7 +1,4 @@
-"""Intervals for members who all share one gallery, from half-samples of it.
-
-Best scores are distances: small is alike. Everything random takes a seed.
-"""
+"""Intervals for members who all share one gallery, from half-samples of it."""
 
 import numpy as np
 import pandas as pd
@@ -24,69 +21,59 @@ def half_sample(
     n_clusters=None,
     draws=1000,
     seed=0,
-    confidence=0.95,
 ):
-    """Intervals that allow for the gallery that all members share, from half-samples of it.
+    """95 % intervals that allow for the gallery that all members share, from half-samples of it.
 
     candidates: columns probe_id, gallery_id, score (distance, four decimals), complete up to a
     score well beyond the threshold: in a half gallery a member's second or third best counts.
     clusters: Series, gallery id -> identity cluster; None if every face is its own cluster.
     members: one row a person searched, with member_id (= probe id), of_colour (bool) and, if
     wanted, gender (for the ratio within sex) and group (for an FPIR of each).
-    count: members flagged, at a threshold re-derived in every draw; or threshold: a fixed one
-    (a distance). Exactly one of the two.
-    n_clusters: clusters in the whole gallery, of which exactly half are drawn; without it each
-    cluster is in with chance 1/2.
+    count: members flagged, at a threshold re-derived in every draw; or threshold: a fixed distance.
+    n_clusters: clusters in the whole gallery, of which exactly half are drawn; without it each is
+    in with chance 1/2.
 
     Returns one row a statistic ("fpir", "fpir of colour", "fpir white", "fpir <group>", "false
     match share", "risk ratio", "risk ratio within sex", "auc") with numerator, denominator,
     estimate, low, high, design_effect (variance over that of independent searches) and
-    sd_members, sd_gallery, sd_both: the spread about the mean of the draws when only members,
-    only the gallery, or both are redrawn, on the working scale. With a count the overall
-    FPIR is fixed and has no interval. auc is left out where a half gallery leaves more than 1 % of
-    the members without a kept candidate.
+    sd_members, sd_gallery, sd_both: the spread on the working scale when only members, only the
+    gallery, or both are redrawn. With a count the overall FPIR has no interval. auc is left out
+    where a half gallery leaves more than 1 % of the members without a kept candidate.
 
     Scale. Half of M clusters, drawn without replacement, gives a mean the variance
-    (1 - 1/2) S^2 / (M/2) = S^2 / M about its mean, that of the whole gallery's mean: the spread
-    needs no factor. But a half gallery has about half the matches. So an FPIR is followed as the
-    hazard -log(1 - FPIR), which is proportional to the gallery, its spread relative to its mean;
-    the ratio on the scale of the share; and a count k flags n (1 - sqrt(1 - k/n)), about k/2,
-    in a half gallery: the same threshold on average. (With k there, the gallery's part of the
-    variance would come out at half its size where false matches are separate pairs.)
+    (1 - 1/2) S^2 / (M/2) = S^2 / M, that of the whole gallery's: the spread needs no factor. But a
+    half gallery has about half the matches. So an FPIR is followed as the hazard -log(1 - FPIR),
+    which is proportional to the gallery, its spread relative to its mean; the ratio on the scale of
+    the share; and a count k flags n (1 - sqrt(1 - k/n)) in a half gallery, at the same threshold.
 
-    Members and gallery together. A false match is an event of a pair of faces. With effects of
-    members (A), of gallery faces (B) and of pairs (E), redrawing members sees V_m = A + E, the
-    gallery V_g = B + E, and both at once V_b = A + B + 3E (Owen, Ann. Appl. Stat. 1 (2007),
-    386-411). The variance of the estimate is A + B + E = 2 (V_m + V_g) - V_b; it is never taken
-    below V_m, V_g or that of independent searches, and the gallery's part is widened by Student's
-    t where few different faces make the matches. The spread with both redrawn, used alone, gives
-    intervals that are far too wide (measured: 99 to 100 % coverage).
+    Members and gallery together. With effects of members (A), of gallery faces (B) and of pairs
+    (E), redrawing members sees V_m = A + E, the gallery V_g = B + E, both V_b = A + B + 3E (Owen,
+    Ann. Appl. Stat. 1 (2007), 386-411). The variance of the estimate is A + B + E =
+    2 (V_m + V_g) - V_b, never below V_m, V_g or that of independent searches; the gallery's part is
+    widened by Student's t where few different faces make the matches.
 
     Intervals are Wilson's with counts divided by the design effect, so that zero cells keep a
     bound: for an FPIR directly; for the share given the sizes of both groups; for the ratio from
     the share, ratio = odds of the share x n0 / n1. The ratio within sex takes the design effect of
-    the crude one. The AUC's is on the logit scale. Coverage as measured: see `simulate_coverage`.
+    the crude one. The AUC's is on the logit scale. Coverage: see `simulate_coverage`.
 
     >>> from helpers.statistics.made_up_searches import simulate_search
     >>> search = simulate_search(np.random.default_rng(0))
     >>> table = half_sample(*search, count=28, draws=100)
     >>> int(table.at["fpir of colour", "numerator"] + table.at["fpir white", "numerator"])
     28
-    >>> bool(table.at["risk ratio", "low"] < table.at["risk ratio", "high"])
-    True
     """
     data = _half_data(candidates, clusters, members)
-    kind, value = _flagging(count, threshold, data["n"])
+    n = data["n"]
+    kind, value = _flagging(count, threshold, n)
     if draws < 50:
         raise ValueError(f"{draws} draws give no usable spread: take at least 50")
     rng = np.random.default_rng(seed)
-    n = data["n"]
     full = data["best"][None, :]
     halves = _half_best(data, n_clusters, draws, rng)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=draws).astype(np.float64)
     once = np.ones((draws, n))
-    lost = np.isinf(halves).mean() - np.isinf(full).mean()
-    with_auc = bool(lost <= 0.01)
+    with_auc = np.isinf(halves).mean() - np.isinf(full).mean() <= 0.01
 
     half_value = n * (1 - np.sqrt(1 - value / n)) if kind == "count" else value
     flags = _flags(full, once[:1], kind, value)
@@ -99,12 +86,11 @@ def half_sample(
         ("gallery", halves, once, half_value),
         ("both", halves, weights, half_value),
     ):
-        cells = _cells(_flags(best, w, kind, at), w, data)
-        drawn[name] = _working(cells, scale)
+        drawn[name] = _working(_cells(_flags(best, w, kind, at), w, data), scale)
         if with_auc:
             drawn[name]["auc"] = _weighted_auc(best, w, data["of_colour"])
     sds = pd.DataFrame({name: _spread(pd.DataFrame(d)) for name, d in drawn.items()})
-    return _half_table(data, counts, sds, kind, confidence)
+    return _half_table(data, counts, sds, kind)
 
 
 def _flagging(count, threshold, n):
@@ -251,32 +237,21 @@ def _working(cells, scale):
 
 def _weighted_auc(best, weights, of_colour):
     """AUC of each draw: chance that a member of colour's best is smaller, ties one half."""
-    order = np.argsort(best, axis=1, kind="stable")
-    b = np.take_along_axis(best, order, 1)
-    w = np.take_along_axis(weights, order, 1)
-    colour = of_colour[order]
-    white = np.cumsum(np.where(colour, 0.0, w), axis=1)
-    n = b.shape[1]
-    new = np.column_stack([np.ones(len(b), bool), b[:, 1:] != b[:, :-1]])
-    first = np.maximum.accumulate(np.where(new, np.arange(n), 0), axis=1)
-    last_new = np.column_stack([new[:, 1:], np.ones(len(b), bool)])
-    last = np.where(last_new, np.arange(n), n - 1)[:, ::-1]
-    last = np.minimum.accumulate(last, axis=1)[:, ::-1]
-    up_to = np.take_along_axis(white, last, 1)
-    before = np.take_along_axis(np.column_stack([np.zeros(len(b)), white]), first, 1)
-    total = white[:, -1:]
-    above = (total - up_to) + (up_to - before) / 2
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (np.where(colour, w, 0.0) * above).sum(1) / (
-            np.where(colour, w, 0.0).sum(1) * total[:, 0]
+    found, order = [], np.argsort(best[:, ~of_colour], axis=1)
+    for b, w, at in zip(best, weights, order, strict=True):
+        white, own = b[~of_colour][at], w[of_colour]
+        up_to = np.concatenate([[0.0], np.cumsum(w[~of_colour][at])])
+        below, reached = (
+            up_to[np.searchsorted(white, b[of_colour], side)] for side in ("left", "right")
         )
+        with np.errstate(invalid="ignore", divide="ignore"):
+            above = own @ (up_to[-1] - (below + reached) / 2)
+            found.append(above / (own.sum() * up_to[-1]))
+    return np.array(found)
 
 
 def _spread(draws):
-    """Standard deviation of each column about its mean; relative to the mean for a hazard.
-
-    NaN draws (an empty group, nobody flagged) are left out; NaN for a hazard that is always 0.
-    """
+    """Standard deviation of each column, NaN draws left out; relative to the mean for a hazard."""
     sd = draws.std(ddof=1)
     hazards = sd.index.str.startswith("fpir")
     with np.errstate(invalid="ignore"):
@@ -287,8 +262,8 @@ def _spread(draws):
 def _total_variance(sds, floor, faces):
     """A + B + E, the gallery's part widened by Student's t where it rests on few faces.
 
-    faces: cluster of the best candidate of each flagged member. Their effective number is
-    (sum c)^2 / sum c^2 for c members a cluster; one less are the degrees of freedom, 2 at least.
+    faces: cluster of the best candidate of each flagged member, whose effective number
+    (sum c)^2 / sum c^2, less one, gives the degrees of freedom.
     """
     m, g, b = (sds[c] ** 2 for c in ("members", "gallery", "both"))
     total = np.nanmax([2 * (m + g) - b, m, g, floor])
@@ -299,24 +274,19 @@ def _total_variance(sds, floor, faces):
     return float(total + gallery * (widened - 1))
 
 
-def _half_table(data, counts, sds, kind, confidence):
+def _half_table(data, counts, sds, kind):
     k, n = counts[0][0], counts[1][0]
-    rows = {}
-
-    def add(name, numerator, denominator, estimate, low, high, effect, spread):
-        rows[name] = [numerator, denominator, estimate, low, high, effect, *spread]
-
-    nan = float("nan")
+    rows, nan = {}, float("nan")
     faces = data["nearest"][data["flags"]]
     for j, cell in enumerate(data["names"]):
         sd = sds.loc[f"fpir {j}"]
         p = k[j] / n[j] if 0 < k[j] < n[j] else (k[j] + 0.5) / (n[j] + 1)
         floor = p / (1 - p) / np.log1p(-p) ** 2 / n[j]  # of the log hazard
         effect = _total_variance(sd, floor, faces) / floor
-        low, high = wilson(k[j] / effect, n[j] / effect, confidence)
+        low, high = wilson(k[j] / effect, n[j] / effect)
         if j == 0 and kind == "count":
             low = high = effect = nan
-        add(f"fpir{cell}", k[j], n[j], k[j] / n[j], low, high, effect, sd)
+        rows[f"fpir{cell}"] = [k[j], n[j], k[j] / n[j], low, high, effect, *sd]
 
     (k1, k0), (n1, n0) = k[1:3], n[1:3]
     total = k1 + k0
@@ -333,33 +303,30 @@ def _half_table(data, counts, sds, kind, confidence):
             """Wilson's interval of the share that the ratio implies, and of the ratio."""
             share = 1.0 if np.isinf(ratio) else ratio * n1 / (ratio * n1 + n0)
             size = 1 / (p * (1 - p) * variance)
-            ends = np.array(wilson(share * size, size, confidence))
+            ends = np.array(wilson(share * size, size))
             with np.errstate(divide="ignore"):
                 return ends, ends / (1 - ends) * n0 / n1
 
         ratio = (k1 / n1) / (k0 / n0) if k0 else np.inf
-        (low, high), (ratio_low, ratio_high) = through_share(ratio, variance)
-        add("false match share", k1, total, k1 / total, low, high, effect, sd)
-        add("risk ratio", k1, total, ratio, ratio_low, ratio_high, effect, sd)
+        of_share, of_ratio = through_share(ratio, variance)
+        rows["false match share"] = [k1, total, k1 / total, *of_share, effect, *sd]
+        rows["risk ratio"] = [k1, total, ratio, *of_ratio, effect, *sd]
         if data["gender"] is not None:
-            table = _strata(data)
-            mh = mantel_haenszel_risk_ratio(table)
+            mh = mantel_haenszel_risk_ratio(_strata(data))
+            plain = floor
             if np.isfinite(mh.low):
                 z = stats.norm.ppf(0.975)
                 plain = ((np.log(mh.high) - np.log(mh.low)) / (2 * z)) ** 2
-            else:
-                plain = floor
-            low, high = (nan, nan)
+            ends = (nan, nan)
             if not np.isnan(mh.ratio):
-                low, high = through_share(mh.ratio, plain * effect)[1]
-            add("risk ratio within sex", k1, total, mh.ratio, low, high, effect, sd)
+                ends = through_share(mh.ratio, plain * effect)[1]
+            rows["risk ratio within sex"] = [k1, total, mh.ratio, *ends, effect, *sd]
 
     if "auc" in sds.index:
         auc, plain = delong(data["best"][data["of_colour"]], data["best"][~data["of_colour"]])
         sd = sds.loc["auc"]
         variance = _total_variance(sd, plain, data["nearest"][data["who"]])
-        low, high = logit_interval(auc, variance, confidence)
-        add("auc", nan, nan, auc, low, high, variance / plain, sd)
+        rows["auc"] = [nan, nan, auc, *logit_interval(auc, variance), variance / plain, *sd]
 
     columns = ["numerator", "denominator", "estimate", "low", "high", "design_effect"]
     columns += ["sd_members", "sd_gallery", "sd_both"]
@@ -372,11 +339,5 @@ def _strata(data):
     frame = pd.DataFrame({"gender": data["gender"], "colour": data["of_colour"]})
     frame["flagged"] = data["flags"]
     by = frame.groupby(["gender", "colour"])["flagged"].agg(["sum", "size"]).unstack(fill_value=0)
-    return pd.DataFrame(
-        {
-            "k1": by["sum"][True],
-            "n1": by["size"][True],
-            "k0": by["sum"][False],
-            "n0": by["size"][False],
-        }
-    )
+    cells = {"k1": ("sum", True), "n1": ("size", True), "k0": ("sum", False), "n0": ("size", False)}
+    return pd.DataFrame({name: by[cell] for name, cell in cells.items()})

@@ -1,8 +1,6 @@
-"""Intervals of rates and of ratios of two rates, from counts of false matches.
+"""Intervals of rates and of ratios of two rates, of group 1 over group 0, from counts k of n.
 
-k1, n1 are the flagged and the searched of the group in question (members of colour, as a rule),
-k0, n0 those of the comparison group. A ratio is group 1 over group 0. Congress is a census: an
-interval speaks of other members, photos and galleries of this kind.
+Congress is a census: an interval speaks of other members, photos and galleries of this kind.
 """
 
 from typing import NamedTuple
@@ -28,6 +26,10 @@ class RiskRatio(NamedTuple):
     note: str
 
 
+MANTEL_HAENSZEL = "Mantel-Haenszel, Greenland-Robins"
+Z = stats.norm.ppf(0.5 + 0.95 / 2)
+
+
 def check_counts(*pairs):
     """Raises ValueError unless each pair (k, n) is a whole number out of a whole number."""
     for k, n in pairs:
@@ -35,11 +37,11 @@ def check_counts(*pairs):
             raise ValueError(f"{k} of {n} is not a count out of a total")
 
 
-def wilson(k, n, confidence=0.95):
-    """Wilson score interval of k out of n, from statsmodels.
+def wilson(k, n):
+    """Wilson score interval (95 %) of k out of n, from statsmodels.
 
-    k, n: numbers or arrays; n = 0 gives the interval 0 to 1 (nothing is known). Fractions are
-    accepted, for counts divided by a design effect. Returns (low, high) of the shape given.
+    k, n: numbers or arrays, fractions too (counts divided by a design effect); n = 0 gives 0 to 1.
+    Returns (low, high) of the shape given.
 
     >>> [round(end, 4) for end in wilson(81, 263)]  # Newcombe (1998), table I
     [0.2553, 0.3662]
@@ -50,19 +52,18 @@ def wilson(k, n, confidence=0.95):
     if not ((k >= 0) & (k <= n)).all():
         raise ValueError("k must lie between 0 and n: it counts some of the n searched")
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = proportion_confint(k, n, alpha=1 - confidence, method="wilson")
+        low, high = proportion_confint(k, n, alpha=1 - 0.95, method="wilson")
     # rounding leaves 1e-18 where the bound is exactly 0 or 1
     low, high = np.where(k == 0, 0.0, low), np.where(k == n, 1.0, high)
     return (float(low), float(high)) if low.ndim == 0 else (low, high)
 
 
-def risk_ratio(k1, n1, k0, n0, confidence=0.95):
-    """Ratio of two FPIRs with the score interval of Miettinen and Nurminen (1985).
+def risk_ratio(k1, n1, k0, n0):
+    """Ratio of two FPIRs with the score interval (95 %) of Miettinen and Nurminen (1985).
 
-    A zero cell still gives one bound: no flagged in group 1 -> ratio 0 and an upper bound; none in
-    group 0 -> ratio inf and a lower bound; none in either -> NaN, with the reason in `note`. (Where
-    everyone in a group is flagged, statsmodels' `confint_proportions_2indep` gives wrong bounds;
-    elsewhere the two agree, which a test checks.)
+    A zero cell still gives one bound: none flagged in group 1 gives 0 and an upper bound, none in
+    group 0 inf and a lower bound, none in either NaN, with the reason in `note`. (Where everyone in
+    a group is flagged, statsmodels' `confint_proportions_2indep` gives wrong bounds.)
 
     >>> found = risk_ratio(11, 106, 17, 423)
     >>> [round(x, 2) for x in found[:3]]
@@ -73,22 +74,23 @@ def risk_ratio(k1, n1, k0, n0, confidence=0.95):
     check_counts((k1, n1), (k0, n0))
     if n1 == 0 or n0 == 0:
         raise ValueError("a risk ratio needs people searched in both groups")
-    method = "Miettinen-Nurminen score"
     counts = (int(k1), int(n1), int(k0), int(n0))
+    ratio, note = np.inf, ""
+    if k0:
+        ratio = (k1 / n1) / (k0 / n0)
+    if not (k1 and k0):
+        empty = "either group" if k1 == k0 else "group 0" if k1 else "group 1"
+        note = f"nobody flagged in {empty}"
     if k1 == k0 == 0:
-        nan = float("nan")
-        return RiskRatio(nan, nan, nan, *counts, method, "nobody flagged in either group")
-    low, high = _score_bounds(*counts, confidence)
-    if k1 == 0:
-        return RiskRatio(0.0, low, high, *counts, method, "nobody flagged in group 1")
-    if k0 == 0:
-        return RiskRatio(float("inf"), low, high, *counts, method, "nobody flagged in group 0")
-    return RiskRatio((k1 / n1) / (k0 / n0), low, high, *counts, method, "")
+        ratio = low = high = float("nan")
+    else:
+        low, high = _score_bounds(*counts)
+    return RiskRatio(ratio, low, high, *counts, "Miettinen-Nurminen score", note)
 
 
-def _score_bounds(k1, n1, k0, n0, confidence):
+def _score_bounds(k1, n1, k0, n0):
     """The two ratios at which the score statistic is the quantile of chi-squared."""
-    limit = stats.chi2.ppf(confidence, 1)
+    limit = stats.chi2.ppf(0.95, 1)
     total = n1 + n0
 
     def excess(log_ratio):
@@ -111,12 +113,12 @@ def _score_bounds(k1, n1, k0, n0, confidence):
     return float(low), float(high)
 
 
-def mantel_haenszel_risk_ratio(table, confidence=0.95):
+def mantel_haenszel_risk_ratio(table):
     """Risk ratio standardised over strata (sex), Mantel-Haenszel, Greenland-Robins interval.
 
     table: one row a stratum, columns k1, n1, k0, n0 (counts). A stratum with one group only adds
-    nothing. Variance of the log: Greenland and Robins, Biometrics 41 (1985), 55-68. With no
-    flagged in one whole group the ratio is 0 or inf and the interval is NaN, said in `note`.
+    nothing. Interval (95 %): Biometrics 41 (1985), 55-68. With no flagged in one whole group
+    the ratio is 0 or inf and the interval is NaN, said in `note`.
 
     >>> strata = {"k1": [2, 9], "n1": [37, 69], "k0": [1, 16], "n0": [70, 353]}
     >>> round(mantel_haenszel_risk_ratio(pd.DataFrame(strata)).ratio, 2)
@@ -130,32 +132,26 @@ def mantel_haenszel_risk_ratio(table, confidence=0.95):
         check_counts((k1, n1), (k0, n0))
     counts = dict(zip(("k1", "n1", "k0", "n0"), map(int, rows.sum(axis=0)), strict=True))
     rows = rows[(rows[:, 1] > 0) & (rows[:, 3] > 0)]
-    method, nan = "Mantel-Haenszel, Greenland-Robins", float("nan")
+    nan = float("nan")
+
+    def found(ratio, low, high, note=""):
+        return RiskRatio(ratio, low, high, **counts, method=MANTEL_HAENSZEL, note=note)
+
     if not len(rows):
         raise ValueError("no stratum holds members of both groups: nothing can be compared")
     k1, n1, k0, n0 = rows.T
     n = n1 + n0
     r, s = (k1 * n0 / n).sum(), (k0 * n1 / n).sum()
     if r == 0 and s == 0:
-        note = "nobody flagged in a shared stratum"
-        return RiskRatio(nan, nan, nan, **counts, method=method, note=note)
+        return found(nan, nan, nan, "nobody flagged in a shared stratum")
     if r == 0 or s == 0:
-        which = 1 if r == 0 else 0
-        ratio = 0.0 if r == 0 else float("inf")
+        which, ratio = (1, 0.0) if r == 0 else (0, float("inf"))
         note = f"nobody flagged in group {which}; use the crude score interval"
-        return RiskRatio(ratio, nan, nan, **counts, method=method, note=note)
+        return found(ratio, nan, nan, note)
     tables = [[[a, b - a], [c, d - c]] for a, b, c, d in rows]
     ratio = float(StratifiedTable([np.array(t) for t in tables]).riskratio_pooled)
     se = np.sqrt(((n1 * n0 * (k1 + k0) - k1 * k0 * n) / n**2).sum() / (r * s))
-    z = stats.norm.ppf(0.5 + confidence / 2)
-    return RiskRatio(
-        ratio,
-        float(ratio * np.exp(-z * se)),
-        float(ratio * np.exp(z * se)),
-        **counts,
-        method=method,
-        note="",
-    )
+    return found(ratio, float(ratio * np.exp(-Z * se)), float(ratio * np.exp(Z * se)))
 
 
 def fmr_interval(probe_identity, gallery_identity, n_probes, n_gallery, n_comparisons):
@@ -164,8 +160,7 @@ def fmr_interval(probe_identity, gallery_identity, n_probes, n_gallery, n_compar
     probe_identity, gallery_identity: the two identities of every false match at the threshold
     (equal length). n_probes, n_gallery: identities on each side, which must be disjoint sets.
     The relative variance is that of a count clustered both ways, sum r_i^2 + sum c_g^2 -
-    sum x_ig^2 about their means, over S^2: the limit of a bootstrap over identities of either
-    side, without its double count of the single comparison. At least as wide as Poisson.
+    sum x_ig^2 about their means, over S^2, and at least Poisson's.
     Returns (rate, low, high); raises ValueError without a single error.
 
     >>> found = fmr_interval(["a", "a", "b"], ["x", "y", "x"], 100, 1000, 100_000)
@@ -182,14 +177,14 @@ def fmr_interval(probe_identity, gallery_identity, n_probes, n_gallery, n_compar
     columns = (pairs["g"].value_counts() ** 2).sum() - s**2 / n_gallery
     cells = (pairs.value_counts() ** 2).sum()
     se = np.sqrt(max(rows + columns - cells, s) / s**2)
-    rate, z = s / n_comparisons, stats.norm.ppf(0.975)
+    rate, z = s / n_comparisons, Z
     return rate, float(rate * np.exp(-z * se)), float(min(1.0, rate * np.exp(z * se)))
 
 
-def logit_interval(p, variance, confidence=0.95):
-    """Interval of a share p of known variance on the logit scale; NaN where p is 0 or 1."""
+def logit_interval(p, variance):
+    """95 % interval of a share p of known variance on the logit scale; NaN where p is 0 or 1."""
     if not 0 < p < 1 or not np.isfinite(variance):
         return float("nan"), float("nan")
-    half = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt(variance) / (p * (1 - p))
+    half = Z * np.sqrt(variance) / (p * (1 - p))
     centre = np.log(p / (1 - p))
     return float(1 / (1 + np.exp(half - centre))), float(1 / (1 + np.exp(-half - centre)))

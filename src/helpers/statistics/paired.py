@@ -1,14 +1,15 @@
-"""Statistics of the same people asked twice: paired shares, gaps between groups.
+"""Statistics of the same people asked twice: paired shares, gaps between groups; 95 % intervals.
 
-Intervals are of 95 % and take members as independent; the gallery they share is taken as it is,
-before and after alike.
+Members count as independent; the gallery they share is taken as it is, before and after alike.
 """
 
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, stats
+
+from helpers.statistics.stratified_exact import log_choose
 
 
 class PairedChange(NamedTuple):
@@ -31,8 +32,7 @@ def paired_change(before, after) -> PairedChange:
     before, after: bool arrays over the same people. Tango, Statistics in Medicine 17 (1998),
     891-908. Raises ValueError for nobody, or unequal lengths.
 
-    >>> before, after = [True, False, False, False], [True, True, True, False]
-    >>> found = paired_change(before, after)
+    >>> found = paired_change([True, False, False, False], [True, True, True, False])
     >>> found.gained, found.lost, found.change, found.p
     (2, 0, 0.5, 0.5)
     """
@@ -41,18 +41,8 @@ def paired_change(before, after) -> PairedChange:
         raise ValueError("a paired change needs the same people twice, and at least one")
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
     n = before.size
-    low, high = tango(gained, lost, n)
-    return PairedChange(
-        n,
-        int(before.sum()),
-        int(after.sum()),
-        gained,
-        lost,
-        (gained - lost) / n,
-        low,
-        high,
-        mcnemar(gained, lost),
-    )
+    shares = int(before.sum()), int(after.sum()), gained, lost, (gained - lost) / n
+    return PairedChange(n, *shares, *tango(gained, lost, n), mcnemar(gained, lost))
 
 
 @cache
@@ -66,13 +56,13 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 @cache
-def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Tango's score interval of (gained - lost) / n, the difference of two paired shares.
+def tango(gained: int, lost: int, n: int) -> tuple[float, float]:
+    """Tango's score interval (95 %) of (gained - lost) / n, the difference of two paired shares.
 
     >>> [round(end, 3) for end in tango(12, 2, 50)]
     [0.061, 0.345]
     """
-    z = stats.norm.ppf(0.5 + confidence / 2)
+    z = stats.norm.ppf(0.975)
 
     def statistic(delta):
         # score of H0: difference = delta; q is the maximum likelihood of the share lost under it
@@ -83,15 +73,11 @@ def tango(gained: int, lost: int, n: int, confidence: float = 0.95) -> tuple[flo
         return (gained - lost - n * delta) / np.sqrt(max(variance, 1e-300))
 
     estimate, edge = (gained - lost) / n, 1 - 1e-12
-    low = high = estimate
-    if estimate > -edge:
-        low = -1.0
-        if statistic(-edge) > z:
-            low = optimize.brentq(lambda d: statistic(d) - z, -edge, estimate)
-    if estimate < edge:
-        high = 1.0
-        if statistic(edge) < -z:
-            high = optimize.brentq(lambda d: statistic(d) + z, estimate, edge)
+    low, high = -1.0, 1.0
+    if estimate > -edge and statistic(-edge) > z:
+        low = optimize.brentq(lambda d: statistic(d) - z, -edge, estimate)
+    if estimate < edge and statistic(edge) < -z:
+        high = optimize.brentq(lambda d: statistic(d) + z, estimate, edge)
     return float(low), float(high)
 
 
@@ -121,11 +107,8 @@ def gap_change(before, after, of_colour, strata=None) -> GapChange:
     before, after = np.asarray(before, dtype=int), np.asarray(after, dtype=int)
     of_colour = np.asarray(of_colour, dtype=bool)
     strata = np.zeros(len(before)) if strata is None else np.asarray(strata)
-    parts = []
-    for stratum in np.unique(strata):
-        here = strata == stratum
-        if of_colour[here].any() and not of_colour[here].all():
-            parts.append(here)
+    every = (strata == stratum for stratum in np.unique(strata))
+    parts = [here for here in every if 0 < of_colour[here].sum() < here.sum()]
     if not parts:
         raise ValueError("no stratum holds members of both groups: nothing can be compared")
     total = sum(here.sum() for here in parts)
@@ -152,19 +135,13 @@ def gap_change(before, after, of_colour, strata=None) -> GapChange:
 def _sums(lost: int, gained: int, n: int, drawn: int) -> tuple[np.ndarray, np.ndarray]:
     """Gained minus lost among `drawn` of n people, and how likely each value is by chance."""
 
-    def choose(total, some):
-        return (
-            special.gammaln(total + 1)
-            - special.gammaln(some + 1)
-            - special.gammaln(total - some + 1)
-        )
-
     minus = np.arange(min(lost, drawn) + 1)[:, None]
     plus = np.arange(min(gained, drawn) + 1)[None, :]
     rest, same = drawn - minus - plus, n - lost - gained
     fits = (rest >= 0) & (rest <= same)
-    log = choose(lost, minus) + choose(gained, plus) + choose(same, np.clip(rest, 0, same))
-    likely = np.where(fits, np.exp(log - choose(n, drawn)), 0)
+    log = log_choose(lost, minus) + log_choose(gained, plus)
+    log += log_choose(same, np.clip(rest, 0, same))
+    likely = np.where(fits, np.exp(log - log_choose(n, drawn)), 0)
     sums = plus - minus
     offset = sums.min()
     found = np.bincount((sums - offset).ravel(), weights=likely.ravel())

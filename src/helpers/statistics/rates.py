@@ -1,12 +1,8 @@
 """Error rates of a 1:N search: FPIR, FMR, FNMR, FNIR, by group, and the thresholds they need.
 
-Scores are distances: small is alike, and a candidate at or below the threshold is a match.
-Stored scores carry four decimals, so every comparison here is made on scores rounded to four
-decimals: a score kept as a 32-bit float and a threshold typed as 0.07 then agree.
-
-Names follow ISO/IEC 19795-1:2021 and ISO/IEC 2382-37:2022. Every rate comes with its numerator,
-its denominator and a Wilson interval. An interval treats the counted searches (or comparisons) as
-independent; members who share one gallery are not, see `half_samples.half_sample`.
+Scores are distances rounded to four decimals; at or below the threshold is a match. Names follow
+ISO/IEC 19795-1:2021 and 2382-37:2022. Wilson intervals take searches as independent; members who
+share one gallery are not, see `half_samples.half_sample`.
 """
 
 from typing import NamedTuple
@@ -59,10 +55,9 @@ class FmrThreshold(NamedTuple):
 
 
 def reach(threshold):
-    """The largest score that still counts as at the threshold: for sorted scores and limits.
+    """The largest score still at a threshold: for `np.searchsorted` and scores that may be NaN.
 
-    threshold: a number or an array. To compare scores ask `at_or_below`; only where it cannot be
-    asked (`np.searchsorted`, scores that may be NaN) compare rounded scores with `reach`.
+    To compare other scores ask `at_or_below`.
 
     >>> scores = [0.05, 0.0699, 0.07, 0.07, 0.0701]
     >>> int(np.searchsorted(scores, reach(0.07), side="right"))
@@ -72,9 +67,7 @@ def reach(threshold):
 
 
 def at_or_above(confidences, threshold):
-    """Which confidences, of four decimals, reach a threshold; NaN (no answer) reaches none.
-
-    confidences, threshold: arrays of one shape, or a number as the threshold. Returns bools.
+    """Which confidences, of four decimals, reach a threshold (one, or one each); NaN never does.
 
     >>> at_or_above([0.9, 0.8999, np.nan], 0.9).tolist()
     [True, False, False]
@@ -83,9 +76,9 @@ def at_or_above(confidences, threshold):
 
 
 def at_or_below(scores, threshold):
-    """Which scores are matches: rounded to four decimals, at or below the threshold.
+    """Which scores are matches: rounded to four decimals, at or below the threshold; bools.
 
-    scores: any shape, float; inf where there was no candidate. Returns a bool array of that shape.
+    scores: any shape, float; inf where there was no candidate.
 
     >>> at_or_below([0.0699, 0.07, np.float32(0.07), 0.0701, np.inf], 0.07).tolist()
     [True, True, True, False, False]
@@ -97,36 +90,6 @@ def at_or_below(scores, threshold):
     if np.isnan(scores).any():
         raise ValueError("a score is NaN; drop failed comparisons, or give inf for no candidate")
     return np.round(scores, DECIMALS) <= reach(threshold)
-
-
-def best_scores(candidates, probes):
-    """Best (smallest) score of each probe, inf where the search returned no candidate.
-
-    candidates: columns probe_id, score (one row a candidate, any order). probes: ids of everyone
-    searched, failures to enrol included; candidates of other probes are left out.
-    Returns a float64 Series indexed by probe id in the order of `probes`.
-
-    >>> candidates = pd.DataFrame({"probe_id": ["a", "a"], "score": [0.3, 0.2]})
-    >>> best_scores(candidates, ["a", "b"]).to_dict()
-    {'a': 0.2, 'b': inf}
-    """
-    probes = pd.Index(probes, name="probe_id")
-    if probes.has_duplicates:
-        raise ValueError(f"a probe is listed twice: {probes[probes.duplicated()][0]!r}")
-    missing = {"probe_id", "score"} - set(candidates.columns)
-    if missing:
-        raise ValueError(f"the candidates have no column {sorted(missing)}")
-    scores = candidates["score"].astype(np.float64).round(DECIMALS)
-    if scores.isna().any():
-        raise ValueError("a candidate has no score; drop failed comparisons before the rates")
-    best = scores.groupby(candidates["probe_id"].to_numpy()).min()
-    return best.reindex(probes, fill_value=np.inf).astype(np.float64).rename("score")
-
-
-def flagged(candidates, probes, threshold):
-    """Which probes have at least one candidate at or below the threshold: bool Series by probe."""
-    best = best_scores(candidates, probes)
-    return pd.Series(at_or_below(best, threshold), index=best.index, name="flagged")
 
 
 def _rate(numerator, denominator):
@@ -144,7 +107,7 @@ def _booleans(values, what):
 
 
 def fpir(flagged):
-    """Share of searches that returned a false match, one entry for each person searched.
+    """Share of searches that returned a false match.
 
     flagged: bool array over searches of people who are not in the gallery; a failure to enrol is
     False. FPIR(N, T) depends on the gallery size N and the threshold T: name both beside it.
@@ -157,15 +120,6 @@ def fpir(flagged):
     if flagged.size == 0:
         raise ValueError("nobody was searched: an FPIR needs at least one search")
     return _rate(int(flagged.sum()), flagged.size)
-
-
-def _comparisons(scores, n_comparisons):
-    if n_comparisons != int(n_comparisons) or n_comparisons < max(1, scores.size):
-        raise ValueError(
-            f"{n_comparisons} comparisons cannot have given {scores.size} scores: "
-            "n_comparisons counts every comparison made, kept or not"
-        )
-    return int(n_comparisons)
 
 
 def fnmr(genuine_scores, threshold):
@@ -206,9 +160,8 @@ def fnir(genuine_scores, threshold, ranks=None, max_rank=None):
 def threshold_for_count(best, k):
     """The threshold at which the k probes with the best impostor scores are flagged.
 
-    best: best impostor score a probe (inf for none). T is the k-th smallest. Where the k-th and
-    the (k+1)-th are equal at four decimals no threshold flags exactly k; T then flags every tied
-    probe and `attained` says how many that is.
+    best: best impostor score a probe (inf for none). Where the k-th and the (k+1)-th smallest are
+    equal at four decimals every tied probe is flagged; `attained` says how many that is.
 
     >>> threshold_for_count([0.1, 0.2, 0.2, 0.5], 2)
     CountThreshold(threshold=0.2, attained=3, wanted=2)
@@ -230,13 +183,11 @@ def threshold_for_count(best, k):
 
 
 def threshold_for_fmr(impostor_scores, n_comparisons, target, min_errors=30):
-    """The loosest threshold whose FMR does not exceed the target.
+    """The loosest threshold, a stored score of four decimals, whose FMR does not exceed the target.
 
-    impostor_scores: all impostor scores, or their low tail (complete up to its largest score), in
-    any order. n_comparisons: how many comparisons were made in all. The threshold is a stored
-    score (four decimals).
-    Raises ValueError when fewer than `min_errors` errors lie at the threshold (the rule of 30), or
-    when the tail ends before the target is reached: that FMR is then not offered.
+    impostor_scores: all of them, or their low tail (complete up to its largest), in any order;
+    n_comparisons: how many were made in all. Raises ValueError when fewer than `min_errors` errors
+    lie at the threshold (the rule of 30), or when the tail ends before the target is reached.
 
     >>> scores = np.arange(1, 101) / 1000
     >>> found = threshold_for_fmr(scores, 1_000_000, 5e-5)
@@ -246,7 +197,11 @@ def threshold_for_fmr(impostor_scores, n_comparisons, target, min_errors=30):
     if not 0 < target < 1:
         raise ValueError(f"a target FMR lies between 0 and 1, not {target}")
     scores = np.asarray(impostor_scores, dtype=np.float64)
-    n_comparisons = _comparisons(scores, n_comparisons)
+    if n_comparisons != int(n_comparisons) or n_comparisons < max(1, scores.size):
+        raise ValueError(
+            f"{n_comparisons} comparisons cannot have given {scores.size} scores: "
+            "n_comparisons counts every comparison made, kept or not"
+        )
     if np.isnan(scores).any():
         raise ValueError("an impostor score is NaN; drop failed comparisons")
     values, counts = np.unique(np.round(scores[np.isfinite(scores)], DECIMALS), return_counts=True)
@@ -270,34 +225,22 @@ def threshold_for_fmr(impostor_scores, n_comparisons, target, min_errors=30):
     )
 
 
-def by_group(members, group_col, order=None, flag_col="flagged"):
-    """FPIR of each group: one row a group with searched, flagged, fpir, low, high.
+def by_group(members, group_col, order=None):
+    """FPIR of each group: one row a group with searched, flagged, fpir, low, high (95 %, Wilson).
 
-    members: one row a person searched, with a bool column `flag_col`. order: the groups in the
-    order wanted; a group nobody belongs to gets a row of 0 searched and NaN, one that is not
-    listed is an error, so that nobody drops out of a table. low, high: 95 % Wilson interval.
+    members: one row a person searched, with a bool column flagged. order: the groups as wanted; one
+    that nobody belongs to gets a row of 0 searched and NaN, one that is not listed is an error.
 
     >>> members = pd.DataFrame({"group": ["x", "x", "y"], "flagged": [True, False, False]})
     >>> by_group(members, "group")["fpir"].to_dict()
     {'x': 0.5, 'y': 0.0}
     """
-    groups = _groups(members, group_col, order)
-    flags = _booleans(members[flag_col], flag_col)
-    counts = pd.DataFrame({"group": groups, "flagged": flags}).groupby("group", observed=False)
-    return _table(counts["flagged"].agg(["size", "sum"]).rename_axis(group_col))
+    return _table(members, {group_col: order})
 
 
-def within_sex(members, group_col="group", sex_col="gender", order=None, flag_col="flagged"):
-    """FPIR of each group within each recorded gender; columns as in `by_group`.
-
-    Returns a table indexed by (gender, group), every combination listed.
-    """
-    sexes = _groups(members, sex_col, None)
-    groups = _groups(members, group_col, order)
-    flags = _booleans(members[flag_col], flag_col)
-    frame = pd.DataFrame({"sex": sexes, "group": groups, "flagged": flags})
-    counts = frame.groupby(["sex", "group"], observed=False)["flagged"].agg(["size", "sum"])
-    return _table(counts.rename_axis([sex_col, group_col]))
+def within_sex(members, order=None):
+    """FPIR of each group within each recorded gender: `by_group`, indexed by (gender, group)."""
+    return _table(members, {"gender": None, "group": order})
 
 
 def _groups(members, column, order):
@@ -311,25 +254,25 @@ def _groups(members, column, order):
     return pd.Categorical(values, categories=order, ordered=True)
 
 
-def _table(counts):
-    searched = counts["size"].astype(np.int64)
-    hits = counts["sum"].astype(np.int64)
-    some = searched.to_numpy() > 0
+def _table(members, columns):
+    flags = _booleans(members["flagged"], "flagged")
+    frame = pd.DataFrame({c: _groups(members, c, order) for c, order in columns.items()})
+    counts = frame.assign(flag=flags).groupby(list(columns), observed=False)["flag"]
+    counts = counts.agg(["size", "sum"]).astype(np.int64)
+    some = counts["size"].to_numpy() > 0
     fpirs, low, high = np.full((3, len(counts)), np.nan)
-    fpirs[some] = hits[some] / searched[some]
-    low[some], high[some] = wilson(hits[some].to_numpy(), searched[some].to_numpy())
-    return pd.DataFrame(
-        {"searched": searched, "flagged": hits, "fpir": fpirs, "low": low, "high": high},
-        index=counts.index,
-    )
+    hits, searched = counts["sum"].to_numpy()[some], counts["size"].to_numpy()[some]
+    fpirs[some] = hits / searched
+    low[some], high[some] = wilson(hits, searched)
+    counts = counts.set_axis(["searched", "flagged"], axis=1)
+    return counts.assign(fpir=fpirs, low=low, high=high)
 
 
 def false_match_share(flagged, of_colour):
     """What part of the falsely matched belongs to a group: a share, never an error rate.
 
-    flagged, of_colour: bool arrays, one entry a person searched. The share depends on how many of
-    the group were searched: set it beside the group's part of those searched. NaN if nobody is
-    flagged.
+    flagged, of_colour: bool arrays, one entry a person searched: set beside the share the group's
+    part of those searched. NaN if nobody is flagged.
 
     >>> false_match_share([True, True, False], [True, False, False])[:3]
     (1, 2, 0.5)
@@ -351,9 +294,6 @@ def expected_fpir_hypergeometric(k_by_stratum, N_by_stratum, n_by_stratum):
     N_by_stratum, n_by_stratum: int, shape (strata,). Returns float64 of shape (probes,) or a
     single float; its mean over probes is the expected FPIR.
 
-    C(N-k, n) / C(N, n) = prod_{j<k} (1 - n / (N - j)), summed as logarithms: exact to rounding for
-    any N, where a difference of log-gammas loses the small chances.
-
     >>> expected_fpir_hypergeometric([1], [10], [5])  # one face of ten matches, five are drawn
     0.5
     """
@@ -370,6 +310,7 @@ def expected_fpir_hypergeometric(k_by_stratum, N_by_stratum, n_by_stratum):
         raise ValueError("a probe matches more faces than its stratum holds")
     if (n > N).any():
         raise ValueError("more faces are to be drawn than a stratum holds; draw at most N_s")
+    # C(N-k, n) / C(N, n) = prod_{j<k} (1 - n / (N - j)), exact where log-gammas lose small chances
     log_none = np.zeros(len(k))
     for s in range(N.size):
         j = np.arange(k[:, s].max(initial=0))

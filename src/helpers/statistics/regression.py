@@ -5,13 +5,13 @@ import pandas as pd
 from scipy import optimize, stats
 
 
-def firth_logistic(X, y, confidence=0.95):
+def firth_logistic(X, y):
     """Logistic regression with Firth's penalty, for few events and for separated groups.
 
     X: numeric dataframe, one column a term, without a constant (it is added); y: bool, flagged.
     Maximises log L + log|I| / 2 (Firth, Biometrika 80 (1993), 27-38). Returns one row a term:
     coefficient (log odds), odds_ratio, low, high (profile penalised likelihood, of the odds
-    ratio), p (penalised likelihood ratio test). Use at most one term for every ten events.
+    ratio, 95 %), p (penalised likelihood ratio test). Use at most one term for every ten events.
 
     >>> X, y = pd.DataFrame({"of_colour": [0] * 10 + [1] * 10}), [0] * 9 + [1] * 11
     >>> float(firth_logistic(X, y).at["of_colour", "odds_ratio"].round(1))  # 10.5 x 9.5 / 0.5 / 1.5
@@ -26,9 +26,8 @@ def firth_logistic(X, y, confidence=0.95):
         raise ValueError("the terms are collinear, or one is constant: leave one out")
     free = np.arange(x.shape[1])
     beta, best = _firth_fit(x, y, np.zeros(x.shape[1]), free)
-    limit = stats.chi2.ppf(confidence, 1) / 2
-    information = _firth_information(x, beta)[1]
-    se = np.sqrt(np.diag(np.linalg.inv(information)))
+    limit = stats.chi2.ppf(0.95, 1) / 2
+    se = np.sqrt(np.diag(np.linalg.inv(_firth_information(x, beta)[1])))
     rows = []
     for j in free:
         others = np.delete(free, j)

@@ -1,8 +1,4 @@
-"""Exact inference on one odds ratio from several two-by-two tables, few counts in each.
-
-Counts are named as in `helpers.statistics.intervals`: k1 of n1 are flagged in the group in
-question, k0 of n0 in the comparison group, a row a stratum (recorded gender).
-"""
+"""Exact inference on one odds ratio from several two-by-two tables; counts as in `intervals`."""
 
 from typing import NamedTuple
 
@@ -29,8 +25,8 @@ class Conditional(NamedTuple):
     p_lower: float
 
 
-def conditional_odds_ratio(table, confidence: float = 0.95) -> Conditional:
-    """Exact conditional test and interval of a common odds ratio over strata.
+def conditional_odds_ratio(table) -> Conditional:
+    """Exact conditional test and 95 % interval of a common odds ratio over strata.
 
     table: one row a stratum, columns k1, n1, k0, n0. Given how many are flagged in each stratum,
     the number flagged in group 1 is a sum of noncentral hypergeometric variables. The estimate is
@@ -62,13 +58,12 @@ def conditional_odds_ratio(table, confidence: float = 0.95) -> Conditional:
     def lower(log_ratio):
         return masses(log_ratio)[values <= observed].sum()
 
-    tail = (1 - confidence) / 2
+    tail = (1 - 0.95) / 2
     smallest, largest = observed == values[0], observed == values[-1]
     low = 0.0 if smallest else np.exp(_root(lambda x: higher(x) - tail))
     high = np.inf if largest else np.exp(_root(lambda x: tail - lower(x)))
-    if smallest or largest:
-        ratio = 0.0 if smallest else np.inf
-    else:
+    ratio = 0.0 if smallest else np.inf
+    if not (smallest or largest):
         ratio = np.exp(_root(lambda x: masses(x) @ values - observed))
     p_higher, p_lower = min(1.0, float(higher(0.0))), min(1.0, float(lower(0.0)))
     return Conditional(float(ratio), float(low), float(high), p_higher, p_lower)
@@ -80,17 +75,17 @@ def _root(increasing) -> float:
 
 def _distribution(rows):
     """The smallest sum of k1 given the margins, and the log weights of it and those above."""
-    lowest, weight = 0, np.ones(1)
-    log_scale = 0.0
+    lowest, weight, log_scale = 0, np.ones(1), 0.0
     for k1, n1, k0, n0 in rows:
         flagged = k1 + k0
         k = np.arange(max(0, flagged - n0), min(n1, flagged) + 1)
-        log_ways = _log_choose(n1, k) + _log_choose(n0, flagged - k)
+        log_ways = log_choose(n1, k) + log_choose(n0, flagged - k)
         weight = np.convolve(weight, np.exp(log_ways - log_ways.max()))
         log_scale += log_ways.max()
         lowest += int(k[0])
     return lowest, np.log(weight) + log_scale
 
 
-def _log_choose(n, k):
+def log_choose(n, k):
+    """The logarithm of n choose k, of numbers or arrays."""
     return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
