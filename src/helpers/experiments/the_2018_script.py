@@ -119,19 +119,18 @@ def counts(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
             rate = rates.fpir(flagged(found, percent))
             distance = round(float(similarity.to_distance(model, percent)), similarity.DECIMALS)
             errors = error_rates.errors_at(model, distance)
-            rows.append(
-                {
-                    "model": model,
-                    "similarity": percent,
-                    "flagged": rate.numerator,
-                    "searched": rate.denominator,
-                    "fpir": rate.rate,
-                    "fpir_low": rate.low,
-                    "fpir_high": rate.high,
-                    "per_million": 1e6 * pairs_at(scores, distance) / comparisons,
-                    **{k: errors[k] for k in ("missed", "pairs", "fnmr", "fnmr_low", "fnmr_high")},
-                }
-            )
+            cells = {
+                "model": model,
+                "similarity": percent,
+                "flagged": rate.numerator,
+                "searched": rate.denominator,
+                "fpir": rate.rate,
+                "fpir_low": rate.low,
+                "fpir_high": rate.high,
+                "per_million": 1e6 * pairs_at(scores, distance) / comparisons,
+                **{k: errors[k] for k in ("missed", "pairs", "fnmr", "fnmr_low", "fnmr_high")},
+            }
+            rows.append(cells)
     return pd.DataFrame(rows)
 
 
@@ -159,15 +158,14 @@ def agreement(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
         expected = from_scores(model).set_index("member_id")["similarity"]
         got = found.set_index("member_id")["similarity"]
         matched, by_score = got.notna(), expected.notna()
-        rows.append(
-            {
-                "Program": MODEL_LABELS[model],
-                "Matched through the service": int(matched.sum()),
-                "Matched by the scores alone": int(by_score.sum()),
-                "Members matched by only one": int((matched != by_score).sum()),
-                "Largest difference in similarity": f"{(got - expected).abs().max():.4f}",
-            }
-        )
+        cells = {
+            "Program": MODEL_LABELS[model],
+            "Matched through the service": int(matched.sum()),
+            "Matched by the scores alone": int(by_score.sum()),
+            "Members matched by only one": int((matched != by_score).sum()),
+            "Largest difference in similarity": f"{(got - expected).abs().max():.4f}",
+        }
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 
@@ -175,13 +173,12 @@ def from_scores(model: str) -> pd.DataFrame:
     """What the service must answer at 80 %, from the scores that ship: see `answers`."""
     found = shipped.result(GALLERY, model, "default", "any").members
     percent = similarity.from_distance(model, found["score"].to_numpy())
-    return pd.DataFrame(
-        {
-            "member_id": found["member_id"],
-            "enrolled": found["enrolled"],
-            "similarity": np.where(percent >= SETTINGS[0], percent, np.nan),
-        }
-    )
+    shown = {
+        "member_id": found["member_id"],
+        "enrolled": found["enrolled"],
+        "similarity": np.where(percent >= SETTINGS[0], percent, np.nan),
+    }
+    return pd.DataFrame(shown)
 
 
 # ---------------------------------------------------------------- as notebook 11 shows it
@@ -190,15 +187,14 @@ def from_scores(model: str) -> pd.DataFrame:
 def show_counts(results: dict) -> pd.DataFrame:
     """`counts` with names and rates written out."""
     table = counts(results)
-    return pd.DataFrame(
-        {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Setting": table["similarity"].map("at {}".format),
-            "Members falsely matched": table.apply(fpir_of, axis=1),
-            "False matches in a million comparisons": table["per_million"].map("{:,.0f}".format),
-            "Second portraits missed": table.apply(fnmr_of, axis=1),
-        }
-    )
+    shown = {
+        "Program": table["model"].map(MODEL_LABELS),
+        "Setting": table["similarity"].map("at {}".format),
+        "Members falsely matched": table.apply(fpir_of, axis=1),
+        "False matches in a million comparisons": table["per_million"].map("{:,.0f}".format),
+        "Second portraits missed": table.apply(fnmr_of, axis=1),
+    }
+    return pd.DataFrame(shown)
 
 
 @style.styled()

@@ -88,16 +88,15 @@ def by_colour() -> pd.DataFrame:
         k, n = row.colour_flagged, row.colour_searched
         white, others = row.flagged - k, row.searched - n
         about = "" if row.exact else "about "
-        rows.append(
-            {
-                "Coding": "As reported" if not row.exact else "By the roster",
-                "Of colour, of the matched": numbers.rate(k, row.flagged),
-                "Of colour, of Congress": f"{about}{percent(n / row.searched, 0)}",
-                "Matched, of members of colour": f"{about}{percent(k / n, 0)}",
-                "Matched, of white members": f"{about}{percent(white / others, 0)}",
-                "95 % interval of the share": numbers.interval(*wilson(k, row.flagged)),
-            }
-        )
+        cells = {
+            "Coding": "As reported" if not row.exact else "By the roster",
+            "Of colour, of the matched": numbers.rate(k, row.flagged),
+            "Of colour, of Congress": f"{about}{percent(n / row.searched, 0)}",
+            "Matched, of members of colour": f"{about}{percent(k / n, 0)}",
+            "Matched, of white members": f"{about}{percent(white / others, 0)}",
+            "95 % interval of the share": numbers.interval(*wilson(k, row.flagged)),
+        }
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 

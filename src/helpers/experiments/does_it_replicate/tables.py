@@ -130,19 +130,18 @@ def verdict_table() -> pd.DataFrame:
     """Each registered hypothesis with its counts, odds ratio, ratio of rates, p and verdict."""
     found = hypotheses()
     rows = list(found.itertuples())
-    shown = pd.DataFrame(
-        {
-            "Program": found["program"],
-            "Hypothesis": found["who"] + " against white newcomers",
-            "Flagged, these": [f"{r.flagged} of {r.searched}" for r in rows],
-            "Flagged, white": [f"{r.white_flagged} of {r.white_searched}" for r in rows],
-            "Odds ratio in the 115th": found["ratio_115"].map("{:.1f}".format),
-            "Odds ratio of newcomers": [numbers.ratio(r.odds_ratio, r.low, r.high) for r in rows],
-            "Ratio of rates": [numbers.ratio(r.rate_ratio, r.rate_low, r.rate_high) for r in rows],
-            "p, Holm": found["p_holm"].map(numbers.p_text),
-            "Verdict": found["verdict"],
-        }
-    )
+    shown = {
+        "Program": found["program"],
+        "Hypothesis": found["who"] + " against white newcomers",
+        "Flagged, these": [f"{r.flagged} of {r.searched}" for r in rows],
+        "Flagged, white": [f"{r.white_flagged} of {r.white_searched}" for r in rows],
+        "Odds ratio in the 115th": found["ratio_115"].map("{:.1f}".format),
+        "Odds ratio of newcomers": [numbers.ratio(r.odds_ratio, r.low, r.high) for r in rows],
+        "Ratio of rates": [numbers.ratio(r.rate_ratio, r.rate_low, r.rate_high) for r in rows],
+        "p, Holm": found["p_holm"].map(numbers.p_text),
+        "Verdict": found["verdict"],
+    }
+    shown = pd.DataFrame(shown)
     none = found["part"].eq("")
     shown.loc[none, shown.columns[1:-1]] = ["None", *[""] * 6]
     return shown
@@ -220,19 +219,18 @@ def pipeline_table() -> pd.DataFrame:
     name = f"tar_{validity.VALID_FMR:g}"
     table = gate().rename(columns={name: "tar", f"{name}_low": "low", f"{name}_high": "high"})
     at_default = flagged(default=True).query("group == @EVERYBODY").set_index("model")["said"]
-    return pd.DataFrame(
-        {
-            "Pipeline": table["model"].map(MODEL_LABELS),
-            "Genuine pairs": table["genuine"],
-            "TAR at an FMR of 1 in 1,000": [
-                f"{numbers.percent(r.tar)} ({numbers.interval(r.low, r.high)})"
-                for r in table.itertuples()
-            ],
-            "Own portrait first": [f"{r.rank_1} of {r.searched}" for r in table.itertuples()],
-            "Passes": np.where(table["tar"] >= validity.VALID_TAR, "yes", "no"),
-            "Flagged at the default": table["model"].map(at_default),
-        }
-    )
+    shown = {
+        "Pipeline": table["model"].map(MODEL_LABELS),
+        "Genuine pairs": table["genuine"],
+        "TAR at an FMR of 1 in 1,000": [
+            f"{numbers.percent(r.tar)} ({numbers.interval(r.low, r.high)})"
+            for r in table.itertuples()
+        ],
+        "Own portrait first": [f"{r.rank_1} of {r.searched}" for r in table.itertuples()],
+        "Passes": np.where(table["tar"] >= validity.VALID_TAR, "yes", "no"),
+        "Flagged at the default": table["model"].map(at_default),
+    }
+    return pd.DataFrame(shown)
 
 
 def update() -> pd.DataFrame:

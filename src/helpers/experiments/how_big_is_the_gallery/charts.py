@@ -5,14 +5,7 @@ import pandas as pd
 
 from helpers.experiments.how_big_is_the_gallery.tables import FIXED, POLICIES, SIZES
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
-from helpers.show.plots import (
-    lines,
-    log_axis,
-    name_rows,
-    new_figure,
-    note,
-    row_positions,
-)
+from helpers.show.plots import lines, log_axis, name_rows, new_figure, note, row_positions
 from helpers.show.style import INK, styled
 
 POLICY_STYLE: dict[str, dict] = {

@@ -129,14 +129,13 @@ def percent(share):
 def marks() -> pd.DataFrame:
     """Members flagged at the threshold of the 28, by gallery size, beside the usual formula."""
     table = curves().query("policy == @FIXED")
-    return pd.DataFrame(
-        {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Faces": table["faces"],
-            "Flagged": table["flagged"].round(1),
-            "Formula": (table["searched"] * table["naive"]).round(1),
-        }
-    ).reset_index(drop=True)
+    shown = {
+        "Program": table["model"].map(MODEL_LABELS),
+        "Faces": table["faces"],
+        "Flagged": table["flagged"].round(1),
+        "Formula": (table["searched"] * table["naive"]).round(1),
+    }
+    return pd.DataFrame(shown).reset_index(drop=True)
 
 
 def growth() -> pd.DataFrame:
@@ -144,39 +143,37 @@ def growth() -> pd.DataFrame:
     table = curves().query("policy == @FIXED").set_index("model")
     first, last = table[table["faces"] == SIZES[0]], table[table["faces"] == faces()]
     ends = percent(first[["spread_low", "spread_high"]]).astype(str)
-    return pd.DataFrame(
-        {
-            "Program": first.index.map(MODEL_LABELS),
-            "Faces, small": SIZES[0],
-            "Flagged, small": first["flagged"].round(1),
-            "Per cent, drawn small galleries": ends["spread_low"] + "–" + ends["spread_high"],
-            "Faces, whole": faces(),
-            "Flagged, whole": last["flagged"].round().astype(int),
-            "Growth of faces": round(faces() / SIZES[0], 1),
-            "Growth of flagged": (last["flagged"] / first["flagged"]).round(1),
-            "Formula expects": (last["searched"] * last["naive"]).round(1),
-            "Formula over exact": (last["naive"] / last["fpir"]).round(2),
-        }
-    ).reset_index(drop=True)
+    shown = {
+        "Program": first.index.map(MODEL_LABELS),
+        "Faces, small": SIZES[0],
+        "Flagged, small": first["flagged"].round(1),
+        "Per cent, drawn small galleries": ends["spread_low"] + "–" + ends["spread_high"],
+        "Faces, whole": faces(),
+        "Flagged, whole": last["flagged"].round().astype(int),
+        "Growth of faces": round(faces() / SIZES[0], 1),
+        "Growth of flagged": (last["flagged"] / first["flagged"]).round(1),
+        "Formula expects": (last["searched"] * last["naive"]).round(1),
+        "Formula over exact": (last["naive"] / last["fpir"]).round(2),
+    }
+    return pd.DataFrame(shown).reset_index(drop=True)
 
 
 def by_size() -> pd.DataFrame:
     """FPIR by program, threshold and gallery size: exact, its intervals, and the formula."""
     table = curves().query("faces not in [2000, 5000]")
-    return pd.DataFrame(
-        {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Threshold": table["policy"].map(POLICIES),
-            "Faces": table["faces"],
-            "Flagged, expected": table["flagged"].round(1),
-            "FPIR, %": percent(table["fpir"]),
-            "Low": percent(table["low"]),
-            "High": percent(table["high"]),
-            "Drawn galleries, low": percent(table["spread_low"]),
-            "Drawn galleries, high": percent(table["spread_high"]),
-            "Formula, %": percent(table["naive"]),
-        }
-    ).reset_index(drop=True)
+    shown = {
+        "Program": table["model"].map(MODEL_LABELS),
+        "Threshold": table["policy"].map(POLICIES),
+        "Faces": table["faces"],
+        "Flagged, expected": table["flagged"].round(1),
+        "FPIR, %": percent(table["fpir"]),
+        "Low": percent(table["low"]),
+        "High": percent(table["high"]),
+        "Drawn galleries, low": percent(table["spread_low"]),
+        "Drawn galleries, high": percent(table["spread_high"]),
+        "Formula, %": percent(table["naive"]),
+    }
+    return pd.DataFrame(shown).reset_index(drop=True)
 
 
 def concentration() -> pd.DataFrame:

@@ -254,18 +254,17 @@ def _points(change, low, high) -> str:
 def show_gaps() -> pd.DataFrame:
     """How the gap within recorded gender changes, a row a condition and program, degraded ones."""
     table = gaps()[gaps()["holm_p"].notna()]
-    return pd.DataFrame(
-        {
-            "Program": table["Program"],
-            "Photo": table["Photo"],
-            "Of colour": [f"{k} of {n}" for k, n in table[["k1", "n1"]].to_numpy()],
-            "White": [f"{k} of {n}" for k, n in table[["k0", "n0"]].to_numpy()],
-            "Change of the gap, points (95 % interval)": [
-                _points(*row) for row in table[["change", "low", "high"]].to_numpy()
-            ],
-            "Holm p": table["holm_p"].map(p_text),
-        }
-    )
+    shown = {
+        "Program": table["Program"],
+        "Photo": table["Photo"],
+        "Of colour": [f"{k} of {n}" for k, n in table[["k1", "n1"]].to_numpy()],
+        "White": [f"{k} of {n}" for k, n in table[["k0", "n0"]].to_numpy()],
+        "Change of the gap, points (95 % interval)": [
+            _points(*row) for row in table[["change", "low", "high"]].to_numpy()
+        ],
+        "Holm p": table["holm_p"].map(p_text),
+    }
+    return pd.DataFrame(shown)
 
 
 def no_face(group: str) -> pd.DataFrame:

@@ -108,20 +108,19 @@ def bounds() -> pd.DataFrame:
 def show_bounds() -> pd.DataFrame:
     """`bounds` rounded and with plain names."""
     table = bounds()
-    return pd.DataFrame(
-        {
-            "Program": table["program"],
-            "Treatment": table["treatment"],
-            "Of colour": table["colour_flagged"],
-            "White": table["white_flagged"],
-            "Ratio within recorded gender": table["ratio_within_sex"].round(2),
-            "Interval": _ends(table, "within"),
-            "Crude ratio": table["ratio"].round(2),
-            "Crude interval": _ends(table, "crude"),
-            "Fisher p": table["fisher_p"].map(numbers.p_text),
-            "Holm p": table["holm_p"].map(numbers.p_text),
-        }
-    )
+    shown = {
+        "Program": table["program"],
+        "Treatment": table["treatment"],
+        "Of colour": table["colour_flagged"],
+        "White": table["white_flagged"],
+        "Ratio within recorded gender": table["ratio_within_sex"].round(2),
+        "Interval": _ends(table, "within"),
+        "Crude ratio": table["ratio"].round(2),
+        "Crude interval": _ends(table, "crude"),
+        "Fisher p": table["fisher_p"].map(numbers.p_text),
+        "Holm p": table["holm_p"].map(numbers.p_text),
+    }
+    return pd.DataFrame(shown)
 
 
 def _ends(table: pd.DataFrame, name: str) -> list[str]:
@@ -271,18 +270,17 @@ def show_reversals() -> pd.DataFrame:
     """The ratio at 28 flagged, and the AUC over all thresholds, of every pipeline and gallery."""
     tables = [primary(g, models=MODELS).assign(gallery=g) for g in shipped.GALLERIES]
     table = pd.concat(tables, ignore_index=True)
-    return pd.DataFrame(
-        {
-            "Gallery": table["gallery"].map(GALLERY_LABELS).str.capitalize(),
-            "Program": table["model"].map(MODEL_LABELS),
-            "Of colour": table["colour_flagged"],
-            "White": table["white_flagged"],
-            "Ratio within recorded gender": table["ratio_within_sex"].round(2),
-            "Crude ratio": table["ratio"].round(2),
-            "AUC": table["auc"].round(2),
-            "AUC interval": _ends(table, "auc"),
-        }
-    )
+    shown = {
+        "Gallery": table["gallery"].map(GALLERY_LABELS).str.capitalize(),
+        "Program": table["model"].map(MODEL_LABELS),
+        "Of colour": table["colour_flagged"],
+        "White": table["white_flagged"],
+        "Ratio within recorded gender": table["ratio_within_sex"].round(2),
+        "Crude ratio": table["ratio"].round(2),
+        "AUC": table["auc"].round(2),
+        "AUC interval": _ends(table, "auc"),
+    }
+    return pd.DataFrame(shown)
 
 
 def every_list() -> pd.DataFrame:
@@ -308,17 +306,16 @@ def show_defaults() -> pd.DataFrame:
         for model in MODELS:
             s = shipped.result(gallery, model).summary
             rate = ("falsely_matched", "searched", "fpir_low", "fpir_high")
-            rows.append(
-                {
-                    "Gallery": GALLERY_LABELS[gallery],
-                    "Model": MODEL_LABELS[model],
-                    "Faces": f"{s['gallery_faces']:,}",
-                    "Threshold (distance)": f"{s['threshold']:g} {s['metric']}",
-                    "Falsely matched (FPIR)": numbers.rate(*(s[key] for key in rate)),
-                    "FTE": s["failures_to_enrol"],
-                    "Implied FMR": f"{s['implied_fmr']:.1e}",
-                }
-            )
+            cells = {
+                "Gallery": GALLERY_LABELS[gallery],
+                "Model": MODEL_LABELS[model],
+                "Faces": f"{s['gallery_faces']:,}",
+                "Threshold (distance)": f"{s['threshold']:g} {s['metric']}",
+                "Falsely matched (FPIR)": numbers.rate(*(s[key] for key in rate)),
+                "FTE": s["failures_to_enrol"],
+                "Implied FMR": f"{s['implied_fmr']:.1e}",
+            }
+            rows.append(cells)
     return pd.DataFrame(rows)
 
 
@@ -331,14 +328,13 @@ def show_rule() -> pd.DataFrame:
     decided = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person.sort_values("k")
     decided = decided.drop_duplicates(["probe_id", "decision"])
     members = pd.crosstab(decided["k"], decided["decision"]).reindex(errors.index, fill_value=0)
-    table = pd.DataFrame(
-        {
-            "Members: probably a member": members["same person"],
-            "Known strangers: probably a member": errors["same_person"],
-            "Members: contested": members["contested"],
-            "Known strangers: contested": errors["contested"],
-        }
-    )
+    table = {
+        "Members: probably a member": members["same person"],
+        "Known strangers: probably a member": errors["same_person"],
+        "Members: contested": members["contested"],
+        "Known strangers: contested": errors["contested"],
+    }
+    table = pd.DataFrame(table)
     table.loc["any"] = table.sum()
     table.insert(0, "Searched", errors["searches"].iloc[0])
     return table.rename_axis("k").reset_index().astype({"k": str})

@@ -114,16 +114,15 @@ def seats() -> pd.DataFrame:
     """Every seat that changed hands before 26 July 2018 and who held it on that day."""
     table = rosters.seat_changes().query("left_on <= @rosters.DAY").sort_values("left_on")
     vacant = table["seat"].isin(rosters.vacant_seats())
-    return pd.DataFrame(
-        {
-            "Seat": table["seat"],
-            "Left": table["left"],
-            "On": table["left_on"],
-            "Why": table["reason"],
-            "Held on 26 July 2018 by": table["successor"].mask(vacant, "nobody: vacant"),
-            "Sworn in": table["successor_sworn_in"].mask(vacant, ""),
-        }
-    )
+    shown = {
+        "Seat": table["seat"],
+        "Left": table["left"],
+        "On": table["left_on"],
+        "Why": table["reason"],
+        "Held on 26 July 2018 by": table["successor"].mask(vacant, "nobody: vacant"),
+        "Sworn in": table["successor_sworn_in"].mask(vacant, ""),
+    }
+    return pd.DataFrame(shown)
 
 
 # ---------------------------------------------------------------- the galleries

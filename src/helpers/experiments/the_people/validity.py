@@ -37,17 +37,16 @@ def table() -> pd.DataFrame:
     pairs are few.
     """
     gate = measured()
-    shown = pd.DataFrame(
-        {
-            "Pipeline": gate["model"].map(MODEL_LABELS),
-            "Portraits": gate["dataset"].map(SETS),
-            "Genuine pairs": gate["genuine"],
-            "Failed to enrol": gate["failed"],
-            "Impostor pairs": gate["impostors"].map("{:,}".format),
-            "AUC": gate["auc"].map("{:.4f}".format),
-            "EER": _with_interval(gate, "eer"),
-        }
-    )
+    shown = {
+        "Pipeline": gate["model"].map(MODEL_LABELS),
+        "Portraits": gate["dataset"].map(SETS),
+        "Genuine pairs": gate["genuine"],
+        "Failed to enrol": gate["failed"],
+        "Impostor pairs": gate["impostors"].map("{:,}".format),
+        "AUC": gate["auc"].map("{:.4f}".format),
+        "EER": _with_interval(gate, "eer"),
+    }
+    shown = pd.DataFrame(shown)
     for target in validity.TARGETS:
         shown[f"TAR at an FMR of {one_in(target)}"] = _with_interval(gate, f"tar_{target:g}")
     shown["Own portrait first"] = [
@@ -75,16 +74,15 @@ def stated() -> pd.DataFrame:
     lfw = sources.lfw()
     lfw = lfw[lfw["pipeline"].isin(MODELS)]
     lfw = lfw.sort_values("pipeline", key=lambda p: p.map(MODELS.index), kind="stable")
-    return pd.DataFrame(
-        {
-            "Pipeline": lfw["pipeline"].map(MODEL_LABELS),
-            "Network": lfw["network"],
-            "Right": lfw["accuracy"].map(lambda share: percent(share, 2)),
-            "Of what": lfw["what"],
-            "Read in": lfw["source_url"],
-            "Status": lfw["status"],
-        }
-    ).reset_index(drop=True)
+    shown = {
+        "Pipeline": lfw["pipeline"].map(MODEL_LABELS),
+        "Network": lfw["network"],
+        "Right": lfw["accuracy"].map(lambda share: percent(share, 2)),
+        "Of what": lfw["what"],
+        "Read in": lfw["source_url"],
+        "Status": lfw["status"],
+    }
+    return pd.DataFrame(shown).reset_index(drop=True)
 
 
 def distributions() -> pd.DataFrame:

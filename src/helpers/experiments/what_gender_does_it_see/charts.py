@@ -16,10 +16,7 @@ GENDER_STYLES: dict[str, dict] = {
     "female": {"color": "#A03F14", "marker": "o", "ls": "-"},
     "male": {"color": INK, "marker": "s", "ls": (0, (4, 1.5))},
 }
-MEASURES = {
-    "rate": ("low", "high", "errors"),
-    "share": ("share_low", "share_high", "undecided"),
-}
+MEASURES = {"rate": ("low", "high", "errors"), "share": ("share_low", "share_high", "undecided")}
 
 
 @styled()

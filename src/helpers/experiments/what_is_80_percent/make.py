@@ -34,15 +34,14 @@ def fmr_curve(pairs: pd.DataFrame, n_probes: int, n_gallery: int) -> pd.DataFram
     squares = {c: np.cumsum(2.0 * n.to_numpy() + 1) for c, n in before.items()}
     rows = squares["probe_id"] - s**2 / n_probes
     columns = squares["gallery_id"] - s**2 / n_gallery
-    table = pd.DataFrame(
-        {
-            "score": pairs["score"].to_numpy(),
-            "errors": s.astype(np.int64),
-            "log_se": np.round(np.sqrt(np.maximum(rows + columns - s, s)) / s, 4),
-            "probes": np.cumsum(before["probe_id"].to_numpy() == 0),
-            "effective_probes": np.round(s**2 / squares["probe_id"], 1),
-        }
-    )
+    table = {
+        "score": pairs["score"].to_numpy(),
+        "errors": s.astype(np.int64),
+        "log_se": np.round(np.sqrt(np.maximum(rows + columns - s, s)) / s, 4),
+        "probes": np.cumsum(before["probe_id"].to_numpy() == 0),
+        "effective_probes": np.round(s**2 / squares["probe_id"], 1),
+    }
+    table = pd.DataFrame(table)
     return table.drop_duplicates("score", keep="last", ignore_index=True)
 
 

@@ -197,17 +197,16 @@ def show_marked() -> pd.DataFrame:
     counts = table["flagged"].astype(str) + " of " + table["searched"].astype(str)
     fmr = [fmr_or_not(k, f) for k, f in table[["pairs_at_threshold", "implied_fmr"]].to_numpy()]
     flagged = table.apply(numbers.fpir_of, axis=1)
-    return pd.DataFrame(
-        {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Threshold": table["mark"].map(MARKS),
-            "Distance": table["threshold"].map("{:.4f}".format),
-            "FMR among members": fmr,
-            "Strangers a search": table["candidates"].map("{:.1f}".format),
-            "Members flagged": flagged.mask(table["mark"].isin([AT_28, NONE]), counts),
-            "Second portraits missed": table.apply(numbers.fnmr_of, axis=1),
-        }
-    )
+    shown = {
+        "Program": table["model"].map(MODEL_LABELS),
+        "Threshold": table["mark"].map(MARKS),
+        "Distance": table["threshold"].map("{:.4f}".format),
+        "FMR among members": fmr,
+        "Strangers a search": table["candidates"].map("{:.1f}".format),
+        "Members flagged": flagged.mask(table["mark"].isin([AT_28, NONE]), counts),
+        "Second portraits missed": table.apply(numbers.fnmr_of, axis=1),
+    }
+    return pd.DataFrame(shown)
 
 
 def show_uses() -> pd.DataFrame:
@@ -234,15 +233,14 @@ def show_confidence() -> pd.DataFrame:
     for wanted in CONFIDENCES:
         for model in DEEPFACE_MODELS:
             found = error_rates.errors_at(model, distance_for(model, wanted))
-            rows.append(
-                {
-                    "Program": MODEL_LABELS[model],
-                    "Confidence": f"at least {wanted:g}",
-                    "Distance": f"{found['threshold']:.4f}",
-                    "Members flagged": numbers.fpir_of(found),
-                    "Second portraits missed": numbers.fnmr_of(found),
-                }
-            )
+            cells = {
+                "Program": MODEL_LABELS[model],
+                "Confidence": f"at least {wanted:g}",
+                "Distance": f"{found['threshold']:.4f}",
+                "Members flagged": numbers.fpir_of(found),
+                "Second portraits missed": numbers.fnmr_of(found),
+            }
+            rows.append(cells)
     return pd.DataFrame(rows)
 
 

@@ -35,16 +35,15 @@ def use() -> pd.DataFrame:
     events = published.events().set_index(["actor", "value"]).loc[list(USE)]
     searches = events["denominator"].astype(float)
     value = np.array([float(value) for _, value in USE])
-    return pd.DataFrame(
-        {
-            "What became of the searches": list(USE.values()),
-            "Searches": searches.map(number).to_numpy(),
-            "Share": np.where(value < 1, value, value / searches),
-            "Status": events["status"].to_numpy(),
-            "Note": events["note"].to_numpy(),
-            "Address": events["source_url"].to_numpy(),
-        }
-    )
+    shown = {
+        "What became of the searches": list(USE.values()),
+        "Searches": searches.map(number).to_numpy(),
+        "Share": np.where(value < 1, value, value / searches),
+        "Status": events["status"].to_numpy(),
+        "Note": events["note"].to_numpy(),
+        "Address": events["source_url"].to_numpy(),
+    }
+    return pd.DataFrame(shown)
 
 
 def base_rate() -> float:

@@ -266,16 +266,15 @@ def show_thresholds() -> pd.DataFrame:
     found = errors().query("list_size == @LIST")
     listed = zip(*(found[c] for c in ("any", "searched", "fpir_low", "fpir_high")), strict=True)
     missed = zip(*(found[c] for c in ("missed", "enrolled", "fnir_low", "fnir_high")), strict=True)
-    return pd.DataFrame(
-        {
-            "Program": found["model"].map(MODEL_LABELS),
-            "Threshold": found["rule"].map(RULES),
-            "Distance": found["threshold"].map("{:.4f}".format).replace("nan", "none"),
-            "Searches that list a stranger": [numbers.rate(*row) for row in listed],
-            "Strangers listed per thousand": found["mean"].map(number),
-            "People in the gallery missed": [numbers.rate(*row) for row in missed],
-        }
-    )
+    shown = {
+        "Program": found["model"].map(MODEL_LABELS),
+        "Threshold": found["rule"].map(RULES),
+        "Distance": found["threshold"].map("{:.4f}".format).replace("nan", "none"),
+        "Searches that list a stranger": [numbers.rate(*row) for row in listed],
+        "Strangers listed per thousand": found["mean"].map(number),
+        "People in the gallery missed": [numbers.rate(*row) for row in missed],
+    }
+    return pd.DataFrame(shown)
 
 
 OUTCOMES = ("found", "missed", "strangers listed", "nobody listed")

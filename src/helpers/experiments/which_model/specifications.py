@@ -251,13 +251,12 @@ def pairs_apart(found: Curve, axis: str) -> pd.DataFrame:
     both = (found.flagged[a] & found.flagged[b]).sum(axis=1)
     either = (found.flagged[a].sum(axis=1) + found.flagged[b].sum(axis=1)) / 2
     at_28 = found.table["policy"].eq(shipped.PRIMARY).to_numpy()
-    return pd.DataFrame(
-        {
-            "factor": np.exp(np.abs(logs[a] - logs[b])),
-            "flips": logs[a] * logs[b] < 0,
-            "shared": np.where(at_28[a] & at_28[b], both / np.maximum(either, 1), np.nan),
-        }
-    )
+    shown = {
+        "factor": np.exp(np.abs(logs[a] - logs[b])),
+        "flips": logs[a] * logs[b] < 0,
+        "shared": np.where(at_28[a] & at_28[b], both / np.maximum(either, 1), np.nan),
+    }
+    return pd.DataFrame(shown)
 
 
 CHOICES = {

@@ -68,16 +68,15 @@ def at_28() -> pd.DataFrame:
 def dots() -> pd.DataFrame:
     """`at_28` for the picture: Gallery, Pipeline, Gate, Picked, Of colour, By chance."""
     table = at_28()
-    return pd.DataFrame(
-        {
-            "Gallery": table["gallery"].map(GALLERIES),
-            "Pipeline": table["model"].map(MODEL_LABELS),
-            "Gate": table["model"].map(_verdict),
-            "Picked": table["flagged"],
-            "Of colour": table["of_colour"],
-            "By chance": table["expected"].round(1),
-        }
-    )
+    shown = {
+        "Gallery": table["gallery"].map(GALLERIES),
+        "Pipeline": table["model"].map(MODEL_LABELS),
+        "Gate": table["model"].map(_verdict),
+        "Picked": table["flagged"],
+        "Of colour": table["of_colour"],
+        "By chance": table["expected"].round(1),
+    }
+    return pd.DataFrame(shown)
 
 
 @cache
@@ -109,18 +108,17 @@ def feeds() -> pd.DataFrame:
         one, pair = here.loc[model], measured.loc[model]
         accepted = percent(pair[f"tar_{validity.VALID_FMR:g}"])
         as_cut = framed[_network(model), PIPELINES[model].feed]
-        rows.append(
-            {
-                "Pipeline": MODEL_LABELS[model],
-                "Pairs accepted": f"{accepted}: {_verdict(model)}",
-                "Own portrait first": percent(pair["rank_1_rate"]),
-                "Of colour among those picked": f"{one['of_colour']} of {one['flagged']}",
-                "Ratio": f"{one['ratio']:.2f}",
-                "95 % interval": f"{one['low']:.2f}–{one['high']:.2f}",
-                "Ratio, photo cut as UTKFace": f"{as_cut:.2f}",
-                "Picked by the native feed, too": int(both.sum()),
-            }
-        )
+        cells = {
+            "Pipeline": MODEL_LABELS[model],
+            "Pairs accepted": f"{accepted}: {_verdict(model)}",
+            "Own portrait first": percent(pair["rank_1_rate"]),
+            "Of colour among those picked": f"{one['of_colour']} of {one['flagged']}",
+            "Ratio": f"{one['ratio']:.2f}",
+            "95 % interval": f"{one['low']:.2f}–{one['high']:.2f}",
+            "Ratio, photo cut as UTKFace": f"{as_cut:.2f}",
+            "Picked by the native feed, too": int(both.sum()),
+        }
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 

@@ -6,14 +6,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
 
 from helpers.faces.pipelines import MODEL_LABELS
-from helpers.show.plots import (
-    dots,
-    log_axis,
-    name_rows,
-    new_figure,
-    note,
-    row_positions,
-)
+from helpers.show.plots import dots, log_axis, name_rows, new_figure, note, row_positions
 from helpers.show.style import INK, MUTED, styled
 
 MARKS = ((-0.16, "#001A80"), (0.16, "#A03F14"))  # offset in the row and colour of the two series
