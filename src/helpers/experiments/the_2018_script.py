@@ -1,8 +1,7 @@
-"""The tables behind notebook 11: the test of 2018 as a client program, against open models.
+"""The test of 2018 as a client program, against open models: the tables of notebook 11.
 
-The program is notebooks/script_2018.py, as docs/face-search.md shows it. Here it is run against the
-local service. It asks once, at 80; the similarities that it gets say who would be matched at the
-settings named as Amazon's replies named theirs. `Similarity` is in percent, large is alike.
+notebooks/script_2018.py is run against the local service. It asks once, at 80; the similarities it
+gets (percent, large is alike) say who would be matched at the settings of Amazon's replies.
 """
 
 import contextlib

@@ -1,7 +1,6 @@
-"""The results of the newcomers: enrolled, searched in `utkface`, and judged as registered.
+"""The results of the newcomers: newcomers.csv (a row each and pipeline) and newcomers-gate.csv.
 
-`make` writes newcomers.csv (a row a newcomer and pipeline) and newcomers-gate.csv. It refuses to
-enrol anybody before the registration is committed, and with anything else than what it froze.
+Nobody is enrolled before the registration is committed, or with anything else than it froze.
 """
 
 from pathlib import Path

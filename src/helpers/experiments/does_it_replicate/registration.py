@@ -1,9 +1,7 @@
 """The registration of the replication: what is frozen before any newcomer is enrolled.
 
-data/registration/protocol.json was written from `current` and committed, with protocol.md, which
-says the same in words; it is written once, so the writer is in that commit and no longer here.
-`require` refuses to go on with anything else than what was frozen and committed. The digest of the
-registration is the SHA-256 of protocol.json; results carry it, and the commit it came with.
+data/registration/protocol.json was written once, from `current`, and committed with protocol.md,
+which says it in words. Results carry its SHA-256, the digest of the registration, and the commit.
 """
 
 import hashlib

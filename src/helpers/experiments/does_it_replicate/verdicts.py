@@ -1,8 +1,7 @@
 """What counts as replicated: counts of newcomers -> a verdict on each registered hypothesis.
 
-A hypothesis is a row: model, kind ("part" or "pooled"), part (a recorded group, or members of
-colour; "" where none was predicted), direction ("higher" or "lower" than white newcomers) and
-ratio_115, the odds ratio of the 115th that the newcomers' interval is compared with.
+A hypothesis is a row: model, kind ("part" or "pooled"), part (a recorded group, members of colour,
+or "" for none), direction ("higher" or "lower" than white newcomers), ratio_115 (odds ratio).
 """
 
 from functools import cache

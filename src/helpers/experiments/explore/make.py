@@ -1,8 +1,7 @@
 """The grid of the explorer: threshold, gallery and its size, model -> members falsely matched.
 
-Exact expectations, not simulations: for each member the number of gallery faces at or below a
-threshold is known, and with it the chance that a random part of the gallery holds at least one
-(`rates.expected_fpir_hypergeometric`). What ships are sums over recorded groups of members.
+Exact expectations over random parts of the gallery (`rates.expected_fpir_hypergeometric`). What
+ships are sums over recorded groups of members.
 """
 
 from pathlib import Path

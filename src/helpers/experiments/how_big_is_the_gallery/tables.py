@@ -1,14 +1,7 @@
-"""What the size of the gallery does to the FPIR: exact below the gallery at hand, modelled beyond.
+"""What the size of the gallery does to the FPIR at fixed thresholds; scores are distances.
 
-Below: a smaller gallery drawn at random from ours matches a probe with the hypergeometric chance,
-and draws without replacement show the spread. Beyond: two models of how unequal the probes' match
-rates are (gamma or log-normal), which must first predict the whole gallery from each of ten
-disjoint tenths of it. All at fixed thresholds.
-
-Scores are distances: small is alike. Members who failed to enrol count as searched, no match.
-
-`python -m helpers.rebuild.tables 06-how-big-is-the-gallery` makes data/results/gallery-size-*: it
-needs the face metadata of `utkface` (congress-test fetch, enrol).
+Below the gallery at hand: exact (hypergeometric), and draws without replacement for the spread.
+Beyond: two models of unequal match rates, which must first predict the whole from its tenths.
 """
 
 import itertools

@@ -1,13 +1,7 @@
 """How false matches, misses and failures to enrol change when the searched photo is worse.
 
-Each member's portrait is scaled to one face size, degraded as a camera or a file format would, then
-detected, embedded and searched like the original; the gallery stays as it is. The thresholds are
-those of the undegraded portraits.
-
-data/results/photo-quality.parquet is made by `python -m helpers.rebuild.tables
-08-how-good-is-the-photo`. It needs the portraits (`congress-test fetch`), the enrolled faces of
-`utkface` (`congress-test rebuild`) and about half an hour on one core; a killed run goes on where
-it stopped.
+Portraits are scaled to one face size, degraded, enrolled and searched at the thresholds of the
+originals. Needs portraits and enrolled `utkface`, half an hour; a killed run goes on.
 """
 
 import hashlib

@@ -1,8 +1,7 @@
 """The tables behind notebook 02: whom the searches take for someone else, beside the ACLU's list.
 
-The primary analysis is that of the design: gallery `utkface` (adults), the threshold at which 28
-members are flagged after the same-person rule, the three native pipelines, Holm over the three.
-Everything else is descriptive or exploratory.
+Primary: gallery `utkface` (adults), 28 members flagged after the same-person rule, the three native
+pipelines, Holm over the three. Everything else is descriptive or exploratory.
 """
 
 from functools import cache

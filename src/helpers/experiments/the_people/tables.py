@@ -1,9 +1,6 @@
 """Who is searched, who is searched against, and how good the photographs are: notebook 01.
 
-`python -m helpers.rebuild.tables 01-the-people` counts the labels and the photo quality of
-`utkface`, whose faces do not ship, into data/galleries/utkface-labels.csv and utkface-quality.csv;
-everything else is read from what ships. Faces are found alike for all pipelines of one feed, so the
-face metadata of one native pipeline serve.
+Faces are found alike for all pipelines of one feed, so one native pipeline's metadata serve.
 """
 
 from functools import cache

@@ -1,7 +1,6 @@
 """The validity gate in notebook 01: can each pipeline tell members' portraits apart at all?
 
-Computed from the face metadata that ship, in seconds. The distances of two pipelines cannot be
-compared, so each panel of the figure has an axis of its own.
+Distances of two pipelines cannot be compared, so each panel of the figure has its own axis.
 """
 
 from functools import cache

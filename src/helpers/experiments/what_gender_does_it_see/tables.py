@@ -1,12 +1,7 @@
-"""How often two open classifiers guess another gender than the one recorded: notebook 12.
+"""How often two open classifiers guess another gender than the recorded one: notebook 12.
 
-`python -m helpers.rebuild.tables 12-what-gender-does-it-see` makes data/results/gender-members.csv
-and gender-utkface.csv. It needs the portraits (`congress-test fetch`), the images of `utkface` and
-their enrolled faces (`congress-test rebuild`), and a quarter of an hour on one core. Detection is
-not repeated: boxes come from the face metadata.
-
-The words: a guess is wrong when it differs from the label somebody recorded. Errors are counted
-among faces that got a guess; where no face was found there is none.
+Wrong is a guess that differs from the label; errors are counted among faces that got a guess.
+`make` needs the images and enrolled faces of members and `utkface`, and a quarter of an hour.
 """
 
 import itertools

@@ -1,7 +1,6 @@
 """Thresholds set on half of the members and half of the strangers, judged on the other halves.
 
-Impostors like those of the test: members x one face of each identity of the adults of `utkface`,
-without probable same persons. Nobody on whom a threshold is judged took part in setting it.
+Members x one face of each adult identity of `utkface`, without probable same persons.
 """
 
 import numpy as np

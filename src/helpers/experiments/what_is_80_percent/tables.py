@@ -1,8 +1,7 @@
-"""What a threshold means: the tables of notebook 03.
+"""What a threshold, a distance, means: the tables of notebook 03.
 
-A threshold is a distance. Here it is laid beside other scales on which it can be read: the FMR
-among members and strangers, the members flagged, the misses among second portraits, and deepface's
-`confidence`.
+Beside it: the FMR among members and strangers, members flagged, misses among second portraits, and
+deepface's `confidence`.
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
 """A person looks at a candidate list: arithmetic from stated error rates, and what is published.
 
-Nothing here was observed in this project but the hit rates and FPIRs of `tables`:
-reviewers' error rates come from data/published/reviewers.csv, or are called assumptions.
+Reviewers' error rates come from data/published/reviewers.csv or are called assumptions; only hit
+rates and FPIRs (`tables`) were observed here.
 """
 
 import itertools

@@ -1,18 +1,7 @@
 """Candidate lists: whom a search returns, with and without a threshold.
 
-Two kinds of search. **Not enrolled**: the members are searched among strangers; everyone listed is
-innocent. **Enrolled**: the members' second portraits are put among the strangers and searched with
-the first; the question is at which rank they come back.
-
-`python -m helpers.rebuild.tables 09-what-the-officer-sees` makes data/results/candidate-lists.csv.
-It needs the face metadata of `utkface` in the cache (`congress-test fetch utkface`, `congress-test
-enrol utkface`), no images, and takes some minutes.
-
-What ships of the gallery are scores of each probe at four places of its list, without the faces.
-An attack on one face needs many scores that are known to be that face's. Here no score says whose
-it is; and even an attacker who could tell would gain little: four scores a probe among all gallery
-faces are about a tenth of a score a face, and `make` refuses to write if one face supplied more
-than the cap that holds for the candidates that ship.
+Not enrolled: members searched among strangers. Enrolled: with their second portraits put in. What
+ships are scores at four places of each list without the faces, too few to locate any one face.
 """
 
 from functools import cache

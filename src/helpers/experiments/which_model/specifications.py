@@ -1,10 +1,7 @@
 """The Congress test under every defensible choice at once: a specification curve.
 
-A specification is one choice each of network, feed, gallery, detector, framing, portrait, threshold
-and treatment of probable same persons. RULES says which are counted; none looks at a group.
-After Simonsohn, Simmons and Nelson, "Specification curve analysis" (2020).
-
-The ratio is everywhere that of FPIRs within recorded gender (Mantel-Haenszel).
+A specification is one choice on each of AXES; RULES says which are counted, none looks at a group.
+After Simonsohn, Simmons and Nelson (2020). Ratios: FPIRs within recorded gender.
 """
 
 import itertools
@@ -105,9 +102,8 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
             portrait: part.set_index("probe_id").reindex(members["member_id"])
             for portrait, part in setting["best"].groupby("portrait")
         }
-        for portrait, variant in itertools.product(sides, AXES["variant"]):
-            if variant != "any" and not _leaves_out(setting["best"], variant):
-                continue
+        columns = setting["best"][list(AXES["variant"])].T.drop_duplicates()
+        for portrait, variant in itertools.product(sides, columns.index):
             best = np.where(other[portrait], sides[portrait][variant], sides["first"][variant])
             failures = int(np.isnan(best).sum())
             best = np.nan_to_num(best, nan=np.inf)
@@ -125,11 +121,6 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
     within = dict(zip(["ratio", "low", "high"], ratios(found, colour, ~colour), strict=True))
     table = found.table.assign(flagged=flagged, fpir=flagged / len(members), **within)
     return found._replace(table=table.assign(why=_why(table, found.flagged)))
-
-
-def _leaves_out(best: pd.DataFrame, variant: str) -> bool:
-    before = AXES["variant"][AXES["variant"].index(variant) - 1]
-    return not np.array_equal(best[before], best[variant], equal_nan=True)
 
 
 def _threshold(policy, best, setting) -> float | None:
@@ -259,12 +250,8 @@ def pairs_apart(found: Curve, axis: str) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-CHOICES = {
-    "feed": "feed",
-    "network": "network",
-    "gallery": "gallery",
+CHOICES = {axis: axis for axis in ("feed", *AXES)} | {
     "size": "size of the gallery",
-    "detector": "detector",
     "framing": "framing of the photo",
     "portrait": "which portrait",
     "policy": "threshold",

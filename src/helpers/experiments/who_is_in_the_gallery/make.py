@@ -1,14 +1,7 @@
-"""Who is in the gallery: the same members against galleries of other compositions.
+"""Who is in the gallery: the same members against galleries of other compositions, exactly.
 
 A composition says how many faces of each stratum (published gender and race, age band) of `utkface`
-are drawn. Nothing is drawn at random: the chance that a member is falsely matched in such a gallery
-is exact (`rates.expected_fpir_hypergeometric`), and the expected FPIR of a group is the mean over
-its members. The unit is the face, as in the primary analysis.
-
-`python -m helpers.rebuild.tables 05-who-is-in-the-gallery` makes data/results/composition*. It
-needs the face metadata of `utkface` in the cache (`congress-test fetch utkface`, `congress-test
-enrol utkface`) and takes some minutes. What it writes of the gallery are sums over strata of
-at least 50 faces.
+are drawn; a group's expected FPIR is the mean chance of its members. Sums of 50 or more ship.
 """
 
 import itertools

@@ -1,8 +1,4 @@
-"""Do the intervals and tests of notebook 04 do what they say? Simulations with a known answer.
-
-`python -m helpers.rebuild.tables 04-who-is-misidentified` writes them into
-data/results/coverage.csv and test-size.csv.
-"""
+"""Do the intervals and tests of notebook 04 do what they say? Simulations with a known answer."""
 
 import numpy as np
 import pandas as pd
