@@ -263,7 +263,7 @@ def test_the_tradeoff_passes_through_the_single_thresholds(model):
 def test_confidence_is_deepfaces_and_rescales_its_logistic(model):
     from deepface.config.confidence import confidences
 
-    config = t.configuration_of(model)
+    config = t.configuration(model)
     of = confidences[config.recogniser][config.metric]
     middle = 0.6 * config.default_threshold
     raw = float(t.logistic(model, middle))
@@ -314,7 +314,7 @@ def test_the_marked_thresholds_are_what_their_names_say():
     at = table.loc[t.STRICT, "implied_fmr"]
     assert at.to_list() == pytest.approx([t.STRICT_FMR] * len(MODELS), rel=0.1)
     for model in MODELS:
-        config = t.configuration_of(model)
+        config = t.configuration(model)
         assert table.loc[(t.DEFAULT, model), "threshold"] == config.default_threshold
 
 

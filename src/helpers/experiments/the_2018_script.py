@@ -38,10 +38,7 @@ NOTHING = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
 
 
 def run_script(url: str) -> pd.DataFrame:
-    """Run the script, as it is, against the service at `url`; it prints its own table.
-
-    Returns what it found, as `answers`.
-    """
+    """Run the script as it is against `url`; it prints its own table. Returns its `answers`."""
     arguments = sys.argv
     sys.argv = [str(SCRIPT), url]
     try:
@@ -62,10 +59,7 @@ def answers(found: dict) -> pd.DataFrame:
 
 
 def imported(model: str) -> pd.DataFrame:
-    """The members searched at 80 % by another model, whose gallery is imported, not indexed.
-
-    Only the best candidate is asked for: whether there is one decides, and its similarity is kept.
-    """
+    """Members searched at 80 %, best candidate only; the model's gallery is imported."""
     import boto3
 
     from helpers.service import server
@@ -110,7 +104,7 @@ def counts(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
     gallery; missed, pairs, fnmr, fnmr_low, fnmr_high: genuine pairs, members' two portraits, below
     the setting.
     """
-    rows = []
+    rows, missed = [], ["missed", "pairs", "fnmr", "fnmr_low", "fnmr_high"]
     for model, found in results.items():
         scores = shipped.scores(GALLERY, model)
         comparisons = shipped.result(GALLERY, model).summary["comparisons"]
@@ -118,26 +112,14 @@ def counts(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
             rate = rates.fpir(flagged(found, percent))
             distance = round(float(similarity.to_distance(model, percent)), similarity.DECIMALS)
             errors = error_rates.errors_at(model, distance)
-            cells = {
-                "model": model,
-                "similarity": percent,
-                "flagged": rate.numerator,
-                "searched": rate.denominator,
-                "fpir": rate.rate,
-                "fpir_low": rate.low,
-                "fpir_high": rate.high,
-                "per_million": 1e6 * pairs_at(scores, distance) / comparisons,
-                **{k: errors[k] for k in ("missed", "pairs", "fnmr", "fnmr_low", "fnmr_high")},
-            }
-            rows.append(cells)
-    return pd.DataFrame(rows)
+            million = 1e6 * pairs_at(scores, distance) / comparisons
+            rows.append((model, percent, *rate, million, *(errors[name] for name in missed)))
+    columns = ["model", "similarity", "flagged", "searched", "fpir", "fpir_low", "fpir_high"]
+    return pd.DataFrame(rows, columns=[*columns, "per_million", *missed])
 
 
 def beside_the_aclu(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The settings and the ACLU's result as rows of one figure.
-
-    Columns section, label, flagged, searched, fpir, low, high.
-    """
+    """Rows of a figure: section, label, flagged, searched, fpir, low, high; the ACLU's first."""
     ours = counts(results).rename(columns={"fpir_low": "low", "fpir_high": "high"})
     ours["section"] = ours["model"].map(MODEL_LABELS) + ", former legislators"
     ours["label"] = ours["similarity"].map("our {}".format)
@@ -149,8 +131,7 @@ def beside_the_aclu(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def agreement(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The service at 80 % beside the scores at the default, nobody left out: a row a program.
 
-    The last column: between the similarity that the client got and the one that the score has, over
-    members matched by both, in percentage points.
+    The difference is over members matched by both, in percentage points.
     """
     rows = []
     for model, found in results.items():
@@ -199,8 +180,7 @@ def show_counts(results: dict) -> pd.DataFrame:
 @style.styled()
 def plot_settings(table: pd.DataFrame) -> Figure:
     """A dot with its interval a row of `beside_the_aclu`, counts at the right."""
-    fig, axes = plots.new_figure(0.6 + 0.24 * len(table))
-    ax = axes[0, 0]
+    fig, [[ax]] = plots.new_figure(0.6 + 0.24 * len(table))
     values = 100 * table[["fpir", "low", "high"]].set_axis(["value", "low", "high"], axis=1)
     marks = values.assign(y=range(len(table)), name=table["section"])
     plots.dots(ax, marks, {name: {"color": style.INK} for name in table["section"]})

@@ -92,10 +92,8 @@ def make(out: Path, progress: bool = False) -> None:
         blocks = [found for _, found in collection.score_blocks(probes, strangers)]
         position = pd.Index(probes.ids).get_indexer(members.loc[members["enrolled"], "member_id"])
         named = {p: shipped.result(gallery, model, p).summary["threshold"] for p in NAMED}
-        thresholds, cells = (
-            grid(members["score"], named),
-            members["group"] + ", " + members["gender"],
-        )
+        thresholds = grid(members["score"], named)
+        cells = members["group"] + ", " + members["gender"]
         found, enrolled = np.concatenate(blocks)[position], members["enrolled"].to_numpy()
         table = explore(found, enrolled, cells, thresholds, SIZES[gallery])
         parts.append(table.assign(gallery=gallery, model=model))

@@ -19,13 +19,9 @@ FORMULA = "#A03F14"
 
 @styled()
 def plot_marks(table: pd.DataFrame):
-    """A mark a member flagged, a row a gallery size, and what the formula expects, as a line.
-
-    table: Program, Faces, Flagged, Formula; a block a program.
-    """
+    """A mark a member flagged, a row a program and size, the formula as a line; of `marks`."""
     at = row_positions(table["Program"])
-    fig, axes = new_figure(0.5 + 0.165 * (at[-1] + 1))
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.5 + 0.165 * (at[-1] + 1))
     for y, row in zip(at, table.to_dict("records"), strict=True):
         x = np.arange(round(row["Flagged"])) + 0.5
         ax.plot(x, np.repeat(y, len(x)), "o", ms=3.6, mfc=INK, mew=0)

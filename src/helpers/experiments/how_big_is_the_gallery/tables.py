@@ -98,20 +98,9 @@ def curves() -> pd.DataFrame:
             flagged, m = models_beyond.expected(k, N, n).sum(), len(k)
             head = (model, policy, threshold(model, policy), n, m)
             rows.append((*head, flagged, flagged / m, *wilson(flagged, m), naive(k, N, n)))
-    columns = [
-        "model",
-        "policy",
-        "threshold",
-        "faces",
-        "searched",
-        "flagged",
-        "fpir",
-        "low",
-        "high",
-        "naive",
-    ]
+    columns = ["model", "policy", "threshold", "faces", "searched", "flagged", "fpir"]
     drawn = pd.read_csv(RESULTS / "gallery-size-draws.csv").drop(columns=["galleries", "mean"])
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=[*columns, "low", "high", "naive"])
     return table.merge(drawn, on=["model", "policy", "faces"], how="left")
 
 
@@ -170,18 +159,14 @@ def by_size() -> pd.DataFrame:
 
 
 def concentration() -> pd.DataFrame:
-    """On how many members the false-matching pairs fall, by program and threshold.
-
-    By lot: members flagged if each pair fell on a member by lot. Half: the fewest members that hold
-    half of the pairs between them.
-    """
+    """On how many members the pairs fall, how many would by lot, and the fewest who hold half."""
     rows = []
     for model, policy in itertools.product(PRIMARY_MODELS, POLICIES):
         k = np.sort(counts(model, policy))[::-1]
         lot = len(k) * rates.chance_of_a_candidate(1 / len(k), k.sum())
         half = int(np.searchsorted(np.cumsum(k), k.sum() / 2) + 1)
-        row = (MODEL_LABELS[model], POLICIES[policy], k.sum(), (k > 0).sum(), round(lot), half)
-        rows.append(row)
+        flagged = (k > 0).sum(), round(lot), half
+        rows.append((MODEL_LABELS[model], POLICIES[policy], k.sum(), *flagged))
     columns = ["Program", "Threshold", "False-matching pairs", "Members flagged"]
     columns += ["If pairs fell by lot", "Members who hold half of the pairs"]
     return pd.DataFrame(rows, columns=columns)
@@ -189,10 +174,7 @@ def concentration() -> pd.DataFrame:
 
 @cache
 def ratios() -> pd.DataFrame:
-    """The ratio of FPIRs in the smallest and the whole gallery, at two thresholds.
-
-    The intervals are for other members, at this gallery (delta method).
-    """
+    """Ratios of FPIRs, smallest and whole gallery, two thresholds; intervals for other members."""
     people = members()
     colour = people["of_colour"].to_numpy()
     rows = []
@@ -232,9 +214,8 @@ def predictions() -> pd.DataFrame:
     """
     rows = []
     table = pd.read_parquet(RESULTS / "gallery-size-counts.parquet")
-    for (model, policy, tenth, n), part in table.groupby(
-        ["model", "threshold", "tenth", "tenth_faces"]
-    ):
+    by = ["model", "threshold", "tenth", "tenth_faces"]
+    for (model, policy, tenth, n), part in table.groupby(by):
         k = part["faces"].to_numpy()
         k = np.concatenate([k, np.zeros(len(members()) - len(k), dtype=np.int64)])
         truth = int((counts(model, policy) > 0).sum())
@@ -247,15 +228,9 @@ def predictions() -> pd.DataFrame:
 
 
 def back_tests() -> pd.DataFrame:
-    """How many of ten tenths foretell the whole gallery, by program and threshold, and in all.
-
-    Both together: from the lower end of the one interval to the upper end of the other.
-    """
-    wide = predictions().pivot(
-        index=["model", "policy", "truth", "tenth"],
-        columns="kind",
-        values=["low", "high", "predicted"],
-    )
+    """How many tenths foretell the whole gallery; both together: from lower to upper end."""
+    ends, index = ["low", "high", "predicted"], ["model", "policy", "truth", "tenth"]
+    wide = predictions().pivot(index=index, columns="kind", values=ends)
     truth = wide.index.get_level_values("truth").to_numpy()
     held = {
         f"{kind.capitalize()} holds": (wide["low"][kind] <= truth) & (truth <= wide["high"][kind])
@@ -270,8 +245,7 @@ def back_tests() -> pd.DataFrame:
         table[f"{kind.capitalize()}, highest"] = wide["predicted"][kind].groupby(by).max().round()
     order = list(itertools.product(PRIMARY_MODELS, POLICIES))
     table = table.reset_index("truth").loc[order].reset_index(names=["Program", "Threshold"])
-    table["Program"] = table["Program"].map(MODEL_LABELS)
-    table["Threshold"] = table["Threshold"].map(POLICIES)
+    table = table.replace({"Program": MODEL_LABELS, "Threshold": POLICIES})
     total = table[[*held, "Tenths"]].sum().to_dict()
     total |= {"Program": "All programs", "Threshold": "All thresholds"}
     table = pd.concat([table, pd.DataFrame([total])], ignore_index=True)

@@ -116,10 +116,7 @@ def exposure(image: np.ndarray, stops: float) -> np.ndarray:
 
 
 def noise(image: np.ndarray, sd: float, seed: int) -> np.ndarray:
-    """A sensor's noise: normal, independent in each pixel and colour, `sd` in grey levels of 255.
-
-    One seed gives one pattern, only its strength differs between levels.
-    """
+    """Normal noise, independent in pixel and colour, `sd` in grey levels; a seed a pattern."""
     pattern = np.random.default_rng(seed).standard_normal(image.shape, dtype=np.float32)
     return np.clip(np.round(image + np.float32(sd) * pattern), 0, 255).astype(np.uint8)
 
@@ -263,16 +260,14 @@ def make(out: Path, progress: bool = True) -> None:
         galleries = Galleries(collection.subset(faces, faces.ids[kept]), *others)
         limits, whole = thresholds(model), shipping.load_dataset("probes", model)
         for kind, level in conditions():
-            probes = whole
-            if kind != UNDEGRADED:
-                probes = _as_collection(measured[kind, level], model, whole)
+            one = (kind, level)
+            probes = _as_collection(measured[one], model, whole) if one in measured else whole
             found = everyone(search_one(probes, galleries))
             flags = {c: at_or_below(found["best"], limits[c]) for c in POLICIES}
             rows.append(found.assign(kind=kind, level=level, model=model, **flags))
     out.mkdir(parents=True, exist_ok=True)
     columns = ["probe_id", "kind", "level", "model", "enrolled", *POLICIES]
-    columns += ["legislators", "genuine", "rank"]
-    table = pd.concat(rows, ignore_index=True)[columns]
+    table = pd.concat(rows, ignore_index=True)[[*columns, "legislators", "genuine", "rank"]]
     table.to_parquet(out / ROWS, index=False, compression="zstd")
 
 
@@ -303,6 +298,5 @@ def everyone(found: pd.DataFrame) -> pd.DataFrame:
 @cache
 def thresholds(model: str) -> dict[str, float]:
     """The thresholds of POLICIES with the gallery `utkface`."""
-    return {
-        c: shipped.result("utkface", model, p).summary["threshold"] for c, p in POLICIES.items()
-    }
+    found = {c: shipped.result("utkface", model, p) for c, p in POLICIES.items()}
+    return {c: result.summary["threshold"] for c, result in found.items()}

@@ -87,23 +87,12 @@ def overall(policy: str = "28") -> pd.DataFrame:
         false = paired_change(before[f"at_{policy}"], rows[f"at_{policy}"])
         was, missed = (t[f"missed_{policy}"][mates].astype(bool) for t in (before, rows))
         miss = paired_change(was, missed)
-        return {
-            "failed": int(rows["failed"].sum()),
-            "searched": false.n,
-            "flagged": false.after,
-            "fpir": false.after / false.n,
-            "change": false.change,
-            "change_low": false.low,
-            "change_high": false.high,
-            "gained": false.gained,
-            "lost": false.lost,
-            "p": false.p,
-            "missed": miss.after,
-            "mates": miss.n,
-            "fnir": miss.after / miss.n,
-            "fnir_change": miss.change,
-            "fnir_p": miss.p,
-        }
+        found: dict = {"failed": int(rows["failed"].sum()), "searched": false.n}
+        found |= {"flagged": false.after, "fpir": false.after / false.n}
+        found |= {"change": false.change, "change_low": false.low, "change_high": false.high}
+        found |= {"gained": false.gained, "lost": false.lost, "p": false.p}
+        found |= {"missed": miss.after, "mates": miss.n}
+        return found | {"fnir": miss.after / miss.n, "fnir_change": miss.change, "fnir_p": miss.p}
 
     table = _each_condition(rates_of)
     return _holm(_holm(table, "p", "holm_p"), "fnir_p", "fnir_holm_p")
@@ -186,10 +175,9 @@ def worse() -> pd.DataFrame:
     """False matches and misses at `strong`, for the figure: a row a photo, program and outcome."""
     table = overall()[overall()["Photo"].isin(strong())]
     parts = []
-    for (rate, outcome), count, of in zip(
-        OUTCOMES.items(), ("flagged", "missed"), ("searched", "mates"), strict=True
-    ):
-        part = table[["Photo", "Program"]].assign(outcome=outcome, count=table[count], of=table[of])
+    for rate, count, of in (("fpir", "flagged", "searched"), ("fnir", "missed", "mates")):
+        part = table[["Photo", "Program"]].assign(outcome=OUTCOMES[rate])
+        part = part.assign(count=table[count], of=table[of])
         low, high = intervals.wilson(part["count"], part["of"])
         parts.append(part.assign(rate=table[rate], low=low, high=high))
     order = ["outcome", "Photo", "Program", "count", "of", "rate", "low", "high"]
@@ -217,14 +205,10 @@ def show_moved() -> pd.DataFrame:
     """Those changes at 28 flagged, in words and numbers; before them what scaling alone does."""
     table = pd.concat([overall().query("kind == @SCALED"), moved()])
     names = {"flagged": "Falsely matched", "gained": "New", "lost": "No longer"}
-    return table[["Program", "Photo", *names]].rename(columns=names).assign(
-        **{
-            "Change, points (95 % interval)": [
-                _points(*row) for row in table[["change", "change_low", "change_high"]].to_numpy()
-            ],
-            "Holm p": table["holm_p"].map(p_text),
-        }
-    )  # fmt: skip
+    shown = table[["Program", "Photo", *names]].rename(columns=names)
+    ends = table[["change", "change_low", "change_high"]].to_numpy()
+    shown["Change, points (95 % interval)"] = [_points(*row) for row in ends]
+    return shown.assign(**{"Holm p": table["holm_p"].map(p_text)})
 
 
 def tallies() -> pd.DataFrame:
@@ -254,14 +238,13 @@ def _points(change, low, high) -> str:
 def show_gaps() -> pd.DataFrame:
     """How the gap within recorded gender changes, a row a condition and program, degraded ones."""
     table = gaps()[gaps()["holm_p"].notna()]
+    changes = [_points(*row) for row in table[["change", "low", "high"]].to_numpy()]
     shown = {
         "Program": table["Program"],
         "Photo": table["Photo"],
         "Of colour": [f"{k} of {n}" for k, n in table[["k1", "n1"]].to_numpy()],
         "White": [f"{k} of {n}" for k, n in table[["k0", "n0"]].to_numpy()],
-        "Change of the gap, points (95 % interval)": [
-            _points(*row) for row in table[["change", "low", "high"]].to_numpy()
-        ],
+        "Change of the gap, points (95 % interval)": changes,
         "Holm p": table["holm_p"].map(p_text),
     }
     return pd.DataFrame(shown)

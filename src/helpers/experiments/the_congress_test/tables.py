@@ -4,6 +4,7 @@ Primary: gallery `utkface` (adults), 28 members flagged after the same-person ru
 pipelines, Holm over the three. Everything else is descriptive or exploratory.
 """
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -81,10 +82,7 @@ def primary(
 
 
 def half_samples(group: str = groups.COLOUR) -> pd.DataFrame:
-    """Intervals of a group's ratio that allow for the shared gallery: notebook 04 makes them.
-
-    Indexed by model: within_low, within_high, crude_low, crude_high.
-    """
+    """Half-sample intervals of a group's ratio by model: within_low, within_high, crude_low, .."""
     table = pd.read_csv(DATA / "results" / "who-half-samples.csv").query("group == @group")
     names = {"ratio_low": "crude_low", "ratio_high": "crude_high"}
     table = table.rename(columns=names).set_index("model")
@@ -92,10 +90,7 @@ def half_samples(group: str = groups.COLOUR) -> pd.DataFrame:
 
 
 def bounds() -> pd.DataFrame:
-    """`primary` by what is left out of the gallery: a row a model and variant.
-
-    Adds variant, program, treatment and the columns of `half_samples`, known for the rule alone.
-    """
+    """`primary` and `half_samples` (the rule's) by variant; adds variant, program, treatment."""
     table = pd.concat([primary(variant=v).assign(variant=v) for v in VARIANTS])
     table = table.sort_values("model", key=lambda m: m.map(MODELS.index), kind="stable")
     table["program"] = table["model"].map(MODEL_LABELS)
@@ -166,10 +161,7 @@ def show_parts() -> pd.DataFrame:
 
 @cache
 def lists(named: bool = False) -> dict[str, frozenset[str]]:
-    """The ids on each list of 28: the ACLU's and one a primary pipeline, by its label.
-
-    named: without those whose match rests on a contested identity; no name of theirs is given.
-    """
+    """The ids on the ACLU's and our lists, by label; named: without contested identities."""
     found = {ACLU: frozenset(published.aclu_28()["member_id"])}
     for model in PRIMARY_MODELS:
         members = shipped.result("utkface", model, shipped.PRIMARY).members
@@ -285,15 +277,12 @@ def show_reversals() -> pd.DataFrame:
 def every_list() -> pd.DataFrame:
     """The 28 by colour: the ACLU's list, then every pipeline with both galleries.
 
-    Columns gallery, program, flagged, of colour, white, chance (members of colour among so many
-    drawn by lot).
+    Columns gallery, program, flagged, of colour, white, chance (of colour, drawn by lot).
     """
     colour = int(people().loc[sorted(lists()[ACLU]), "of_colour"].sum())
     aclus = ["Arrest photos", "Amazon, ACLU 2018", colour, ACLU_COUNT - colour]
-    table = (
-        show_reversals().iloc[:, :4].set_axis(["gallery", "program", "of colour", "white"], axis=1)
-    )
-    table = pd.concat([pd.DataFrame([aclus], columns=table.columns), table], ignore_index=True)
+    rows = [aclus, *show_reversals().iloc[:, :4].to_numpy()]
+    table = pd.DataFrame(rows, columns=["gallery", "program", "of colour", "white"])
     table.insert(2, "flagged", table["of colour"] + table["white"])
     return table.assign(chance=(people()["of_colour"].mean() * table["flagged"]).round(1))
 
@@ -301,28 +290,24 @@ def every_list() -> pd.DataFrame:
 def show_defaults() -> pd.DataFrame:
     """The default settings: a row a gallery and pipeline, FPIR with its Wilson interval."""
     rows = []
-    for gallery in shipped.GALLERIES:
-        for model in MODELS:
-            s = shipped.result(gallery, model).summary
-            rate = ("falsely_matched", "searched", "fpir_low", "fpir_high")
-            cells = {
-                "Gallery": GALLERY_LABELS[gallery],
-                "Model": MODEL_LABELS[model],
-                "Faces": f"{s['gallery_faces']:,}",
-                "Threshold (distance)": f"{s['threshold']:g} {s['metric']}",
-                "Falsely matched (FPIR)": numbers.rate(*(s[key] for key in rate)),
-                "FTE": s["failures_to_enrol"],
-                "Implied FMR": f"{s['implied_fmr']:.1e}",
-            }
-            rows.append(cells)
+    for gallery, model in itertools.product(shipped.GALLERIES, MODELS):
+        s = shipped.result(gallery, model).summary
+        rate = ("falsely_matched", "searched", "fpir_low", "fpir_high")
+        cells = {
+            "Gallery": GALLERY_LABELS[gallery],
+            "Model": MODEL_LABELS[model],
+            "Faces": f"{s['gallery_faces']:,}",
+            "Threshold (distance)": f"{s['threshold']:g} {s['metric']}",
+            "Falsely matched (FPIR)": numbers.rate(*(s[key] for key in rate)),
+            "FTE": s["failures_to_enrol"],
+            "Implied FMR": f"{s['implied_fmr']:.1e}",
+        }
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 
 def show_rule() -> pd.DataFrame:
-    """What the same-person rule decided about members, and its errors among known strangers, by k.
-
-    k: identities that stand apart together.
-    """
+    """Decisions of the same-person rule and its errors by k identities that stand apart."""
     errors = pd.read_csv(DATA / "scores" / "same-person-errors.csv").set_index("k")
     decided = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person.sort_values("k")
     decided = decided.drop_duplicates(["probe_id", "decision"])

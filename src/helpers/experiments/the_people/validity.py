@@ -30,11 +30,7 @@ def measured() -> pd.DataFrame:
 
 
 def table() -> pd.DataFrame:
-    """The gate for readers: a row a pipeline and set, shares in per cent with 95 % intervals.
-
-    "Conclusions" is the rule's verdict, from the second portraits; empty for the other set, whose
-    pairs are few.
-    """
+    """The gate for readers, in per cent; conclusions (the rule's) by the larger set only."""
     gate = measured()
     shown = {
         "Pipeline": gate["model"].map(MODEL_LABELS),
@@ -100,20 +96,16 @@ def distributions() -> pd.DataFrame:
             bins = {"start": edges[:-1], "end": edges[1:]}
             shares = np.histogram(scores, edges)[0] / len(scores)
             part = pd.DataFrame({"model": row["model"], "kind": kind, **bins, "share": shares})
-            limit, tar = (
-                row[f"threshold_{validity.VALID_FMR:g}"],
-                row[f"tar_{validity.VALID_FMR:g}"],
-            )
-            parts.append(part.assign(threshold=limit, tar=tar))
+            there = {n: row[f"{n}_{validity.VALID_FMR:g}"] for n in ("threshold", "tar")}
+            parts.append(part.assign(**there))
     return pd.concat(parts, ignore_index=True)
 
 
 @styled()
 def draw(data: pd.DataFrame) -> Figure:
-    """A panel a pipeline, native feeds on the left: genuine pairs filled, impostors a line.
+    """A panel a pipeline, native feeds left: genuine pairs filled, impostors a line, as high.
 
-    data: as from `distributions`. Each kind is as high as its highest bin; the upright line is the
-    threshold, and right of it are the misses.
+    data: as from `distributions`. Right of the upright line, the threshold, are the misses.
     """
     fig, axes = plots.new_figure(4.6, 3, 2)
     for ax, model in zip(axes.T.flat, MODELS, strict=True):

@@ -23,8 +23,7 @@ MEASURES = {"rate": ("low", "high", "errors"), "share": ("share_low", "share_hig
 def plot_strangers(table: pd.DataFrame) -> Figure:
     """Errors by published race, a block a classifier and gender."""
     at = row_positions(table["block"])
-    fig, axes = new_figure(0.8 + 0.19 * (at[-1] + 1))
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.8 + 0.19 * (at[-1] + 1))
     shares = 100 * table[["rate", "low", "high"]].set_axis(["value", "low", "high"], axis=1)
     dots(ax, shares.assign(y=at, name=table["race"].replace(ALIKE)))
     for y, share in zip(at, shares["value"], strict=True):

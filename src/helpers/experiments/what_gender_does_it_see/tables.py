@@ -56,19 +56,15 @@ def make(out: Path = RESULTS, progress: bool = True) -> None:
 
 
 def guess_faces(dataset: str, ids, progress: bool = False) -> pd.DataFrame:
-    """Every classifier's guess on enrolled faces of a dataset, sorted.
-
-    Columns id, classifier, p_female (rounded; missing after a failure), failure (the reason).
-    """
+    """Guesses on enrolled faces: id, classifier, p_female (NaN: failed), failure (the reason)."""
     path = shipping.faces_path(dataset, MODEL)
     faces = enrolment.read_faces(path).set_index("id")
     reasons = enrolment.read_failures(path).set_index("id")["reason"]
     functions = {name: gender_classifiers.load(name) for name in CLASSIFIERS}
     rows = []
     files = fetch.local_files(dataset, ids)
-    for file in tqdm(
-        files.itertuples(), f"guess {dataset}", len(files), disable=not progress or None
-    ):
+    bar = tqdm(files.itertuples(), f"guess {dataset}", len(files), disable=not progress or None)
+    for file in bar:
         if file.id not in faces.index:
             rows += [(file.id, name, np.nan, reasons[file.id]) for name in CLASSIFIERS]
             continue
@@ -84,9 +80,8 @@ def _face(row) -> pipelines.Face:
 
 
 def strangers() -> pd.DataFrame:
-    """Adults of `utkface`, one face of each identity: gender, race, age_band by id.
+    """Adults of `utkface`, the first face of each identity and all without one: labels by id.
 
-    Of an identity cluster the face with the smallest id; all images in which no face was found.
     Raises ValueError if a stratum would hold fewer than `shipping.SMALLEST` faces.
     """
     labels = galleries.load_utkface().set_index("id")
@@ -117,10 +112,7 @@ def count_guesses(guesses: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
 
 
 def call(p_female: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """A guess and its confidence: "female" from 0.5 on, else "male"; missing without a guess.
-
-    The confidence is rounded down to one of CONFIDENCES.
-    """
+    """ "female" from 0.5 on or "male", with its confidence (of CONFIDENCES, rounded down)."""
     p = p_female.to_numpy(dtype=float)
     known = ~np.isnan(p)
     guess = pd.Series(np.where(p >= 0.5, *GENDERS), p_female.index).where(known)
@@ -236,17 +228,12 @@ def male_from(cut: float) -> pd.DataFrame:
 def curves() -> pd.DataFrame:
     """Errors among the decided and share undecided of members and strangers, by gender."""
     people = {"members": member_counts(), "strangers": stranger_counts()}
-    table = pd.concat(
-        [
-            errors(counts, "gender", threshold=t).assign(people=name, threshold=t)
-            for name, counts in people.items()
-            for t in CONFIDENCES
-        ],
-        ignore_index=True,
-    )
-    columns = ["people", "classifier", "gender", "threshold", "faces", "n", "wrong", "rate", "low",
-               "high", "undecided", "share", "share_low", "share_high"]  # fmt: skip
-    return table[columns]
+    parts = [
+        errors(counts, "gender", threshold=t).assign(people=name, threshold=t)
+        for name, counts in people.items()
+        for t in CONFIDENCES
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 # ---------------------------------------------------------------- tables for readers

@@ -46,10 +46,9 @@ def fmr_curve(pairs: pd.DataFrame, n_probes: int, n_gallery: int) -> pd.DataFram
 
 
 def make(out: Path, progress: bool = False) -> None:
-    """Write the false matches among impostors, and who they are, into a folder. Deterministic.
+    """Write false matches among impostors, and who they are, into a folder. Deterministic.
 
-    Impostor pairs as in `calibration`: former legislators x one face of each identity of the
-    adults of `utkface`; in `halves`, members instead of legislators.
+    Former legislators x one face of each adult identity of `utkface`; in `halves`, members.
     """
     private = {m: shipping.load_dataset("utkface", m) for m in MODELS}
     clusters = same_person.identity_clusters([private[m] for m in PRIMARY_MODELS])

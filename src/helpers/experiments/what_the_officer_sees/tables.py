@@ -80,16 +80,12 @@ def lists(
 @cache
 def _identities() -> pd.Series:
     """The identity clusters of `utkface`; a minute or two, so they are kept for the next call."""
-    return same_person.identity_clusters(
-        [shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS]
-    )
+    private = [shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS]
+    return same_person.identity_clusters(private)
 
 
 def faces_searched(gallery: str, model: str) -> tuple[Collection, pd.Series, np.ndarray]:
-    """A gallery as the test searches it: faces, gallery id -> identity, kept (bool a face).
-
-    kept is False for probable same persons. `utkface` comes from the cache, adults only.
-    """
+    """Faces of a gallery, gallery id -> identity, kept (no probable same person); adults only."""
     faces = shipping.load_dataset(gallery, model)
     if gallery != "utkface":
         return faces, pd.Series(faces.ids, index=faces.ids), np.ones(len(faces.ids), dtype=bool)
@@ -133,10 +129,9 @@ def table(gallery: str = "utkface") -> pd.DataFrame:
 
 
 def candidates_at(model: str, rule: str) -> pd.Series:
-    """How many strangers of `utkface` each member's search holds at or below a rule's threshold.
+    """Strangers of `utkface` at or below a rule's threshold, by member_id, everyone searched.
 
-    Indexed by member_id, everyone searched; a failure to enrol has 0. With no threshold it is the
-    whole gallery for whoever enrolled.
+    A failure to enrol has 0; without a threshold it is the whole gallery.
     """
     everyone = shipped.result("utkface", model).members.set_index("member_id")
     if rule == "none":
@@ -202,10 +197,7 @@ def errors() -> pd.DataFrame:
 
 @cache
 def differences() -> pd.Series:
-    """Members of colour against white members, who comes first, within recorded gender: p a model.
-
-    Exact conditional test, two-sided, Holm over the models.
-    """
+    """Of colour against white, who comes first, within gender: exact two-sided p, Holm."""
     found = {}
     for model, part in enrolled().groupby("model", sort=False):
         part = part.assign(hit=part["rank"] == 1)

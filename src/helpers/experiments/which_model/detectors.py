@@ -125,10 +125,7 @@ def _enrol_one(name, path, read, functions) -> dict:
 
 
 def typical_framing(faces: pd.DataFrame) -> dict:
-    """How faces lie in their images: medians, as parts of the image's width.
-
-    Returns side (square root of the box's area), centre_x, centre_y.
-    """
+    """Medians of side (root of the box's area), centre_x, centre_y, over the image's width."""
     columns = ["box_x", "box_y", "box_w", "box_h", "width"]
     x, y, w, h, width = faces.dropna(subset=["box_w"])[columns].astype(float).to_numpy().T
     parts = {"side": np.sqrt(w * h), "centre_x": x + w / 2, "centre_y": y + h / 2}
@@ -136,10 +133,7 @@ def typical_framing(faces: pd.DataFrame) -> dict:
 
 
 def crop_like(image: np.ndarray, box, framing: dict) -> np.ndarray:
-    """The square of an image in which the face lies as `framing` says, at CHIP x CHIP pixels.
-
-    box: x, y, width, height of the face. Beyond the image its edge is repeated.
-    """
+    """The square around `box` (x, y, w, h) framed as `framing`, CHIP pixels; edges repeated."""
     import cv2
 
     x, y, w, h = (float(v) for v in box)

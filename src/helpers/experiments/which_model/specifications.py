@@ -188,10 +188,7 @@ def ratios(found: Curve, one, other) -> tuple[np.ndarray, ...]:
 
 
 def shuffled(members: pd.DataFrame, mask, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
-    """A mask of members, and as it lies after shuffling who is who within recorded gender.
-
-    Shape (members, 1 + draws), the first column as it is. The same seed shuffles alike.
-    """
+    """(members, 1 + draws): a mask, then shuffled within recorded gender; alike for one seed."""
     mask = np.asarray(mask)
     result = np.repeat(mask[:, None], draws + 1, axis=1)
     rng = np.random.default_rng(seed)

@@ -17,8 +17,7 @@ PER = 100_000  # comparisons, the unit of the heatmap
 def plot_marks(df, marks=28):
     """Rows of `marks` people, those of colour filled: a block a gallery, a row a program."""
     at = row_positions(df["Gallery"])
-    fig, axes = new_figure(0.55 + 0.155 * (at[-1] + 1))
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.55 + 0.155 * (at[-1] + 1))
     for y, row in zip(at, df.to_dict("records"), strict=True):
         filled = row["Marks of colour"]
         for first, last, colour in ((0, filled, INK), (filled, marks, "white")):
@@ -69,10 +68,7 @@ def plot_two_ratios(df, series, rows, ticks=(0.2, 1, 10, 100)):
 
 @styled()
 def plot_heat(df, own):
-    """False matches in PER comparisons by recorded group and label, a panel for each model.
-
-    df: model, group, race, members, fmr. own: group -> label that is framed.
-    """
+    """Matches in PER comparisons, group by label, a panel a model; own: label to frame by group."""
     models = list(dict.fromkeys(df["model"]))
     fig, axes = new_figure(0.4 + 2.0 * len(models), len(models), 1)
     norm = LogNorm(df["fmr"][df["fmr"] > 0].min(), 5 * df["fmr"].max())

@@ -88,9 +88,8 @@ def model_results(gallery: Gallery, model: str) -> tuple[pd.DataFrame, pd.DataFr
     private = collection.subset(private, gallery.table["id"])
     table = gallery.table.set_index("id").loc[private.ids]
     steps = score_steps(probes, private, members["member_id"])
-    faces = compositions.make_faces(
-        steps, table["stratum"], table["part"], list(compositions.STRATA)
-    )
+    labels = table["stratum"], table["part"], list(compositions.STRATA)
+    faces = compositions.make_faces(steps, *labels)
     available = pd.Series(faces.sizes.sum(axis=1), index=compositions.STRATA)
     jobs = [
         (name, faces, compositions.apportion(shares, compositions.SIZE).to_numpy())
@@ -110,10 +109,8 @@ def model_results(gallery: Gallery, model: str) -> tuple[pd.DataFrame, pd.DataFr
     rows, people = [], []
     for name, these, drawn in tqdm(jobs, desc=model, unit="gallery", disable=None):
         for policy in compositions.POLICIES:
-            if policy in fixed:
-                step = round(1e4 * fixed[policy])
-            else:
-                step = compositions.matched_step(these, drawn)
+            at = fixed.get(policy)
+            step = round(1e4 * at) if at else compositions.matched_step(these, drawn)
             k = compositions.counts(these, step)
             chance = compositions.chances(k.sum(axis=2), these.sizes.sum(axis=1), drawn)
             # the whole gallery's FPIR is not smooth in its faces
@@ -169,14 +166,11 @@ def make(out: Path = compositions.RESULTS, load=shipping.load_dataset) -> None:
     gallery = load_gallery(load)
     parts = [model_results(gallery, m) for m in PRIMARY_MODELS]
     chance = pd.concat([p for p, _ in parts], ignore_index=True)
-    for column in ("model", "composition", "policy", "member_id"):
-        chance[column] = chance[column].astype("category")
-    chance["chance"] = chance["chance"].astype(np.float32)
+    names = ("model", "composition", "policy", "member_id")
+    chance = chance.astype(dict.fromkeys(names, "category") | {"chance": np.float32})
     out.mkdir(parents=True, exist_ok=True)
     chance.to_parquet(out / "composition.parquet", index=False, compression="zstd")
-    for name, table in (
-        ("galleries", pd.concat([g for _, g in parts])),
-        ("strata", strata_table(gallery)),
-        ("heat", pd.concat([heat(gallery, m) for m in PRIMARY_MODELS])),
-    ):
+    tables = {"galleries": pd.concat([g for _, g in parts]), "strata": strata_table(gallery)}
+    tables["heat"] = pd.concat([heat(gallery, m) for m in PRIMARY_MODELS])
+    for name, table in tables.items():
         table.to_csv(out / f"composition-{name}.csv", index=False, float_format="%.6g")

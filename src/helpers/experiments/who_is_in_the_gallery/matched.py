@@ -54,11 +54,7 @@ def designs(members: pd.DataFrame, faces: pd.Series) -> dict[str, pd.Series]:
 
 
 def matches(counts: pd.DataFrame, member_ids, strata) -> np.ndarray:
-    """Faces at or below one threshold, (members, strata), from counts as they ship.
-
-    counts: probe_id, stratum, faces, of one threshold; a member without a row has no match.
-    Raises ValueError for a stratum that is not listed.
-    """
+    """Faces at or below a threshold, (members, strata); ValueError for unknown strata."""
     unknown = sorted(set(counts["stratum"]) - set(strata))
     if unknown:
         raise ValueError(f"counts of strata that the gallery does not have: {unknown}")

@@ -79,9 +79,8 @@ def galleries() -> pd.DataFrame:
         row |= table.loc[key, ["threshold", "faces", "expected"]].to_dict()
         row |= {"colour_expected": colour.sum(), "colour_searched": len(colour)}
         row |= {"white_expected": white.sum(), "white_searched": len(white)}
-        for name, (values, within) in zip(
-            compositions.RATIOS, compositions.each_ratio(chance, part), strict=True
-        ):
+        each = compositions.each_ratio(chance, part)
+        for name, (values, within) in zip(compositions.RATIOS, each, strict=True):
             log = compositions.log_ratio(values, part, within)
             variance = compositions.variance_members(values, part, within)
             half = Z * np.sqrt(variance + table.loc[key, f"variance_{name}"])

@@ -56,10 +56,7 @@ def half_samples(
 
 
 def _nearest(path, top: int = 90) -> tuple[dict, pd.Series]:
-    """The nearest faces of each member by model, without probable same persons; the clusters.
-
-    Deeper than what ships, so that a half gallery leaves everybody a candidate.
-    """
+    """Nearest faces of each member by model, deep enough for a half gallery; the clusters."""
     private = {m: shipping.load_dataset("utkface", m, path) for m in PRIMARY_MODELS}
     clusters = same_person.identity_clusters(list(private.values()))
     labels = galleries.load_utkface()

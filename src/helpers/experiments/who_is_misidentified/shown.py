@@ -175,11 +175,8 @@ def odds() -> pd.DataFrame:
     ]
     table = table.assign(text=text, terms=table["terms"].replace("", "nothing"))
     wide = table.groupby(["gap", "terms", "model"], sort=False)["text"].first().unstack()
-    return (
-        wide.rename(columns=MODEL_LABELS)
-        .rename_axis(columns=None)
-        .reset_index(names=["Gap", "Adjusted for"])
-    )
+    wide = wide.rename(columns=MODEL_LABELS).rename_axis(columns=None)
+    return wide.reset_index(names=["Gap", "Adjusted for"])
 
 
 def differentials() -> pd.DataFrame:

@@ -37,33 +37,21 @@ def coverage(repeats: int = 200, truth_repeats: int = 300, draws: int = 100, see
     """
     tables = []
     for world, changes in tqdm(COVERAGE_WORLDS.items(), desc="coverage", disable=None):
-        table = made_up_searches.simulate_coverage(
-            count=ACLU_COUNT,
-            repeats=repeats,
-            truth_repeats=truth_repeats,
-            draws=draws,
-            seed=seed,
-            **changes,
-        ).reset_index()
+        options = {"count": ACLU_COUNT, "draws": draws, "seed": seed} | changes
+        options |= {"repeats": repeats, "truth_repeats": truth_repeats}
+        table = made_up_searches.simulate_coverage(**options).reset_index()
         tables.append(table.assign(world=world, repeats=repeats))
     columns = ["world", "statistic", "truth", "coverage", "plain", "design_effect", "repeats"]
     return pd.concat(tables, ignore_index=True)[columns].round(4)
 
 
 def size(repeats: int = 300, draws: int = 100, seed: int = 5) -> pd.DataFrame:
-    """How often tests and intervals at 5 % find a difference where the world has none.
-
-    One row a world and test: world, test, rejected (share of `repeats`), repeats.
-    """
+    """Share of tests and intervals at 5 % that find a difference where none is, by world."""
     rows = []
     for world, changes in SIZE_WORLDS.items():
         rng = np.random.default_rng(seed)
-        found = pd.DataFrame(
-            [
-                _tests(rng, changes, draws)
-                for _ in tqdm(range(repeats), desc=f"tests: {world}", disable=None)
-            ]
-        )
+        turns = tqdm(range(repeats), desc=f"tests: {world}", disable=None)
+        found = pd.DataFrame([_tests(rng, changes, draws) for _ in turns])
         fisher = found.pop("fisher")
         for name, rejected in found.items():
             rows.append((world, name, rejected.mean(), repeats))

@@ -143,10 +143,7 @@ def compared(flagged, score, one, zero, strata) -> dict:
 
 
 def ratio_of(flagged, one, zero, strata) -> dict:
-    """FPIR ratio of group `one` to `zero` (bool arrays), crude and within strata, with counts.
-
-    The keys k1 to within_high of `compare`. No interval for a group of fewer than FEWEST.
-    """
+    """The keys k1 to within_high of `compare`; no interval for a group below FEWEST."""
     count = {"k1": flagged & one, "n1": one, "k0": flagged & zero, "n0": zero}
     row: dict = {name: int(mask.sum()) for name, mask in count.items()}
     nan = float("nan")
