@@ -34,9 +34,6 @@ THREADS = 4
 NOTHING = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
 
 
-# ---------------------------------------------------------------- asking
-
-
 def run_script(url: str) -> pd.DataFrame:
     """Run the script as it is against `url`; it prints its own table. Returns its `answers`."""
     arguments = sys.argv
@@ -86,9 +83,6 @@ def imported(model: str) -> pd.DataFrame:
             about = {"endpoint_url": url, "region_name": "us-east-1", **NOTHING}
             client = boto3.client("rekognition", **about)
             return answers(dict(zip(members, pool.map(search, members), strict=True)))
-
-
-# ---------------------------------------------------------------- counting
 
 
 def flagged(found: pd.DataFrame, percent: float) -> np.ndarray:
@@ -159,9 +153,6 @@ def from_scores(model: str) -> pd.DataFrame:
         "similarity": np.where(percent >= SETTINGS[0], percent, np.nan),
     }
     return pd.DataFrame(shown)
-
-
-# ---------------------------------------------------------------- as notebook 11 shows it
 
 
 def show_counts(results: dict) -> pd.DataFrame:

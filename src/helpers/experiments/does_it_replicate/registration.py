@@ -112,9 +112,6 @@ def _records(table):
     return [{k: plain(v) for k, v in row.items()} for row in table.to_dict("records")]
 
 
-# digests
-
-
 def digest_of(files, data: Path = DATA) -> str:
     """SHA-256 over the SHA-256 and the name of each file of `data`, in the order given."""
     lines = [f"{sha256(data / name)}  {name}\n" for name in files]

@@ -88,9 +88,6 @@ def group_table() -> pd.DataFrame:
     return wide.rename_axis("Group").rename_axis(columns=None).reset_index()
 
 
-# ---- the verdicts
-
-
 def hypotheses(reading: str = AS_REGISTERED) -> pd.DataFrame:
     """Each registered hypothesis with its verdict: `verdicts.decide`, and the ratio of rates.
 
@@ -179,9 +176,6 @@ def draw(data: pd.DataFrame) -> Figure:
     ax.spines["left"].set_visible(False)
     plots.left_align(fig, ax)
     return fig
-
-
-# ---- who they are, the pipelines, and the update
 
 
 def who_table() -> pd.DataFrame:

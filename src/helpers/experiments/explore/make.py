@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
 from helpers.faces import collection
@@ -80,11 +79,11 @@ def explore(scores_of: np.ndarray, enrolled: np.ndarray, cells, thresholds, size
     return pd.DataFrame(rows)
 
 
-def make(out: Path, progress: bool = False) -> None:
+def make(out: Path) -> None:
     """Write explorer.csv into the folder `out`; deterministic."""
     parts = []
     pairs = [(gallery, model) for gallery in shipped.GALLERIES for model in MODELS]
-    for gallery, model in tqdm(pairs, disable=not progress or None):
+    for gallery, model in pairs:
         members = shipped.result(gallery, model).members
         probes = shipping.load_dataset("probes", model)
         faces, _, kept = candidate_lists.faces_searched(gallery, model)
@@ -102,5 +101,4 @@ def make(out: Path, progress: bool = False) -> None:
     table = table[[*first, *table.columns.drop(first)]]
     table["per_million"] = table["per_million"].map(lambda v: float(f"{v:.4g}"))
     table = table.round(dict.fromkeys(table.columns[len(first) :], 2))
-    out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / TABLE, index=False, float_format="%.6g", lineterminator="\n")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from helpers.experiments.how_big_is_the_gallery import models_beyond, tables
 from helpers.experiments.what_the_officer_sees.tables import faces_searched
@@ -29,12 +28,12 @@ def draw_best(scores: np.ndarray, cluster: np.ndarray, at, draws: int, seed: int
         yield np.minimum.accumulate(segments, axis=0)
 
 
-def _draw_table(model: str, scores, cluster, progress) -> pd.DataFrame:
+def _draw_table(model: str, scores, cluster) -> pd.DataFrame:
     """The FPIR in drawn galleries by policy and size: mean, and what 95 % of them lie between."""
     policies = {p: tables.threshold(model, p) for p in tables.POLICIES}
     found: dict[tuple, list] = {(p, n): [] for p in policies for n in tables.SIZES}
     drawn = draw_best(scores, cluster, tables.SIZES, tables.DRAWS, models_beyond.SEED)
-    for best in tqdm(drawn, f"{model}: draws", tables.DRAWS, disable=not progress or None):
+    for best in drawn:
         for row, n in zip(best, tables.SIZES, strict=True):
             for policy, t in policies.items():
                 found[policy, n].append(rates.at_or_below(row, t).mean())
@@ -60,7 +59,7 @@ def _tenth_table(model: str, scores, tenth) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def make(out: Path, progress: bool = False) -> None:
+def make(out: Path) -> None:
     """Write gallery-size-draws.csv (FPIR in drawn galleries) and gallery-size-counts.parquet.
 
     The latter has matches by probe and tenth. Needs the faces of `utkface`. Deterministic.
@@ -77,9 +76,8 @@ def make(out: Path, progress: bool = False) -> None:
         cluster = np.unique(clusters.reindex(gallery.ids), return_inverse=True)[1]
         rank = np.random.default_rng(models_beyond.SEED).permutation(cluster.max() + 1)
         tenth = (rank * tables.TENTHS // len(rank))[cluster]
-        draws.append(_draw_table(model, scores, cluster, progress))
+        draws.append(_draw_table(model, scores, cluster))
         counts.append(_tenth_table(model, scores, tenth))
-    out.mkdir(parents=True, exist_ok=True)
     pd.concat(draws).round(6).to_csv(out / "gallery-size-draws.csv", index=False)
     small = {"tenth": np.int8, "tenth_faces": np.int32, "faces": np.int32}
     pd.concat(counts, ignore_index=True).astype(small).to_parquet(

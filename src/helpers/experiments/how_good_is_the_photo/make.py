@@ -56,9 +56,6 @@ def conditions() -> list[tuple[str, float]]:
     return [(UNDEGRADED, 0.0), (SCALED, 0.0), *degraded]
 
 
-# ---------------------------------------------------------------- what a camera does
-
-
 class Frame(NamedTuple):
     """A portrait with EYES pixels between the eyes: (h, w, 3) uint8 BGR, the point between them."""
 
@@ -152,9 +149,6 @@ def degrade(frame: Frame, kind: str, level: float, seed: int) -> np.ndarray:
     }[kind]()
 
 
-# ---------------------------------------------------------------- measuring
-
-
 def framed(path: Path, face) -> Frame:
     """Read and scale one portrait; face: its face metadata, or None where no face was found.
 
@@ -183,7 +177,7 @@ def enrol_one(image: np.ndarray, detect, embed: dict) -> dict:
     return found if all(map(enrolment.usable, found.values())) else {}
 
 
-def measure(folder: Path, progress: bool = True) -> dict[tuple[str, float], pd.DataFrame]:
+def measure(folder: Path) -> dict[tuple[str, float], pd.DataFrame]:
     """Degrade and enrol all members' portraits: by condition, the embeddings of each probe.
 
     Columns probe_id, and one embedding a model (missing for a failure to enrol). A file a condition
@@ -203,15 +197,12 @@ def measure(folder: Path, progress: bool = True) -> dict[tuple[str, float], pd.D
         embed = {m: functions[1] for m, functions in loaded.items()}
     for kind, level in todo:
         rows = []
-        for id, path in tqdm(files[["id", "path"]].to_numpy(), kind, disable=not progress or None):
+        for id, path in tqdm(files[["id", "path"]].to_numpy(), kind, disable=None):
             image = degrade(framed(path, faces.get(id)), kind, level, seed_of(id, kind))
             rows.append({"probe_id": id} | enrol_one(image, detect, embed))
         with write_atomically(paths[kind, level]) as half:
             pd.DataFrame(rows).to_parquet(half, index=False)
     return {condition: pd.read_parquet(path) for condition, path in paths.items()}
-
-
-# ---------------------------------------------------------------- searching
 
 
 class Galleries(NamedTuple):
@@ -246,13 +237,13 @@ def search_one(probes: Collection, galleries: Galleries) -> pd.DataFrame:
     return pd.DataFrame({"probe_id": probes.ids, **found, "genuine": genuine, "rank": rank})
 
 
-def make(out: Path, progress: bool = True) -> None:
+def make(out: Path) -> None:
     """Measure, search, and write ROWS into the folder `out`. Deterministic.
 
     From the private gallery no score of a single probe is written, only whether it lies within a
     threshold: best scores of many known variants of one portrait would locate the face behind them.
     """
-    measured = measure(cache_dir() / "photo-quality", progress)
+    measured = measure(cache_dir() / "photo-quality")
     rows = []
     for model in PRIMARY_MODELS:
         faces, _, kept = faces_searched("utkface", model)
@@ -265,7 +256,6 @@ def make(out: Path, progress: bool = True) -> None:
             found = everyone(search_one(probes, galleries))
             flags = {c: at_or_below(found["best"], limits[c]) for c in POLICIES}
             rows.append(found.assign(kind=kind, level=level, model=model, **flags))
-    out.mkdir(parents=True, exist_ok=True)
     columns = ["probe_id", "kind", "level", "model", "enrolled", *POLICIES]
     table = pd.concat(rows, ignore_index=True)[[*columns, "legislators", "genuine", "rank"]]
     table.to_parquet(out / ROWS, index=False, compression="zstd")

@@ -120,8 +120,6 @@ def gaps(outcome: str = "at_28", group: str = groups.COLOUR) -> pd.DataFrame:
     return _holm(_each_condition(compare), "p", "holm_p")
 
 
-# ---------------------------------------------------------------- as notebook 08 shows them
-
 KINDS = {
     UNDEGRADED: "As published",
     SCALED: "Only scaled",

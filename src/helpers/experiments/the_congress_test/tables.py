@@ -60,9 +60,6 @@ def aclu() -> dict:
     return {"flagged": k, "searched": n, "fpir": k / n, "low": low, "high": high}
 
 
-# ---- the primary analysis
-
-
 def primary(
     gallery: str = "utkface", variant: str = "rule", models: tuple[str, ...] = PRIMARY_MODELS
 ) -> pd.DataFrame:
@@ -154,9 +151,6 @@ def show_parts() -> pd.DataFrame:
         texts = [ratios.get(group, "") for group in inside]
         shown[f"{MODEL_LABELS[model]}, ratio"] = [*texts, numbers.p_text(p)]
     return shown
-
-
-# ---- who they are
 
 
 @cache
@@ -252,9 +246,6 @@ def other_photo() -> pd.DataFrame:
         rows.append([MODEL_LABELS[model], len(lists()[MODEL_LABELS[model]]), *counts])
     columns = ["program", "flagged", "with a second portrait", "flagged again"]
     return pd.DataFrame(rows, columns=[*columns, "all second portraits", "all flagged"])
-
-
-# ---- other galleries, feeds and settings
 
 
 def show_reversals() -> pd.DataFrame:

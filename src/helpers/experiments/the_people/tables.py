@@ -46,9 +46,6 @@ ALIKE = {
 }
 
 
-# ---------------------------------------------------------------- the people searched
-
-
 @cache
 def photographed(dataset: str = "probes") -> pd.DataFrame:
     """The members with a portrait in a dataset (`probes`, `second-portraits`), one row each.
@@ -112,9 +109,6 @@ def seats() -> pd.DataFrame:
         "Sworn in": table["successor_sworn_in"].mask(vacant, ""),
     }
     return pd.DataFrame(shown)
-
-
-# ---------------------------------------------------------------- the galleries
 
 
 def show_enrolment() -> pd.DataFrame:

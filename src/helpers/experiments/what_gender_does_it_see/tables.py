@@ -42,20 +42,16 @@ CUTS = {0.5: "0.5, as the library", 0.6: "0.6, as its author"}
 SMALL = 10  # members; no interval is shown for a cell of fewer
 
 
-# ---------------------------------------------------------------- guessing, from the images
-
-
-def make(out: Path = RESULTS, progress: bool = True) -> None:
+def make(out: Path = RESULTS) -> None:
     """Write gender-members.csv and gender-utkface.csv to `out`; deterministic."""
-    out.mkdir(parents=True, exist_ok=True)
-    table = guess_faces("probes", list(fetch.load_manifest("probes")["id"]), progress)
+    table = guess_faces("probes", list(fetch.load_manifest("probes")["id"]))
     table.rename(columns={"id": "member_id"}).to_csv(out / MEMBERS, index=False)
     strata = strangers()
-    guesses = guess_faces("utkface", list(strata.index), progress)
+    guesses = guess_faces("utkface", list(strata.index))
     count_guesses(guesses, strata).to_csv(out / STRANGERS, index=False)
 
 
-def guess_faces(dataset: str, ids, progress: bool = False) -> pd.DataFrame:
+def guess_faces(dataset: str, ids) -> pd.DataFrame:
     """Guesses on enrolled faces: id, classifier, p_female (NaN: failed), failure (the reason)."""
     path = shipping.faces_path(dataset, MODEL)
     faces = enrolment.read_faces(path).set_index("id")
@@ -63,7 +59,7 @@ def guess_faces(dataset: str, ids, progress: bool = False) -> pd.DataFrame:
     functions = {name: gender_classifiers.load(name) for name in CLASSIFIERS}
     rows = []
     files = fetch.local_files(dataset, ids)
-    bar = tqdm(files.itertuples(), f"guess {dataset}", len(files), disable=not progress or None)
+    bar = tqdm(files.itertuples(), f"guess {dataset}", len(files), disable=None)
     for file in bar:
         if file.id not in faces.index:
             rows += [(file.id, name, np.nan, reasons[file.id]) for name in CLASSIFIERS]
@@ -120,9 +116,6 @@ def call(p_female: pd.Series) -> tuple[pd.Series, pd.Series]:
     place = np.searchsorted(CONFIDENCES, np.where(known, surer, 1), side="right") - 1
     reached = pd.Series(np.asarray(CONFIDENCES)[place], p_female.index).where(known)
     return guess, reached
-
-
-# ---------------------------------------------------------------- counts of right and wrong
 
 
 @cache
@@ -234,9 +227,6 @@ def curves() -> pd.DataFrame:
         for t in CONFIDENCES
     ]
     return pd.concat(parts, ignore_index=True)
-
-
-# ---------------------------------------------------------------- tables for readers
 
 
 def _wrong(row) -> str:

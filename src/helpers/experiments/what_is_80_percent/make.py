@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from helpers.experiments.what_is_80_percent import halves
 from helpers.faces import collection, same_person
@@ -45,7 +44,7 @@ def fmr_curve(pairs: pd.DataFrame, n_probes: int, n_gallery: int) -> pd.DataFram
     return table.drop_duplicates("score", keep="last", ignore_index=True)
 
 
-def make(out: Path, progress: bool = False) -> None:
+def make(out: Path) -> None:
     """Write false matches among impostors, and who they are, into a folder. Deterministic.
 
     Former legislators x one face of each adult identity of `utkface`; in `halves`, members.
@@ -55,7 +54,7 @@ def make(out: Path, progress: bool = False) -> None:
     labels = galleries.load_utkface()
     adults = labels.loc[labels["adult"], "id"]
     curves, sets, halved = [], [], []
-    for model in tqdm(MODELS, "false matches", disable=not progress or None):
+    for model in MODELS:
         gallery = collection.subset(private.pop(model), adults)
         people = shipping.load_dataset("legislators", model)
         near = collection.search(people, gallery, top=same_person.DEPTH)
@@ -74,7 +73,6 @@ def make(out: Path, progress: bool = False) -> None:
         pairs = halves.impostors(members, strangers)
         found = halves.calibrate(pairs, members.ids, strangers.ids, calibration.TARGETS)
         halved.append(found.assign(model=model)[["model", *found.columns]])
-    out.mkdir(parents=True, exist_ok=True)
     pd.concat(halved).to_csv(out / halves.FILE, index=False, float_format="%.6g")
     table = pd.concat(curves, ignore_index=True)
     table.to_parquet(out / error_rates.CURVE, index=False, compression="zstd")

@@ -40,9 +40,6 @@ def tradeoff(model: str) -> pd.DataFrame:
     return pd.DataFrame({"threshold": at, "fpir": fpir, "fnmr": 1 - found})
 
 
-# ---------------------------------------------------------------- deepface's confidence
-
-
 def confidence(model: str, distance: float, verified: bool | None = None) -> float:
     """deepface's `confidence` (0 to 100); verified: as taken for, by default at its threshold."""
     config = configuration(model)
@@ -92,9 +89,6 @@ def confidence_curve(model: str, points: int = 161) -> pd.DataFrame:
     return table.assign(logistic=logistic(model, table["distance"]), model=model)
 
 
-# ---------------------------------------------------------------- thresholds
-
-
 @cache
 def calibrated() -> pd.DataFrame:
     """The thresholds set on halves of members and strangers, as `halves.calibrate` gives them."""
@@ -119,9 +113,6 @@ def marked() -> pd.DataFrame:
     errors_at, each = error_rates.errors_at, itertools.product(MODELS, MARKS)
     rows = [{"model": m, "mark": x} | errors_at(m, threshold_of(m, x)) for m, x in each]
     return pd.DataFrame(rows)
-
-
-# ---------------------------------------------------------------- as notebook 03 shows it
 
 
 def fmr_or_not(errors: float, fmr: float) -> str:

@@ -162,9 +162,6 @@ def calculate(shares=None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# ---------------------------------------------------------------- as notebook 09 shows it
-
-
 def show_published(*studies: str) -> pd.DataFrame:
     """Published facts of some studies: on lists in use, or on people who look at faces."""
     columns = {"study": "Source", "date": "Date", "quantity": "What", "value": "Value"}

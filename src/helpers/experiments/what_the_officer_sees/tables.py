@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from helpers.errors import UserError
 from helpers.faces import collection, same_person
@@ -38,9 +37,6 @@ RULES = {
     "fmr:1e-06": "strictest threshold",
 }
 THOUSAND = 1000
-
-
-# ---------------------------------------------------------------- what ships, made from embeddings
 
 
 def lists(
@@ -96,11 +92,11 @@ def faces_searched(gallery: str, model: str) -> tuple[Collection, pd.Series, np.
     return faces, _identities(), ~_identities().reindex(faces.ids).isin(left_out).to_numpy()
 
 
-def make(out: Path, progress: bool = False) -> None:
+def make(out: Path) -> None:
     """Write the table into the folder `out`; deterministic, scores rounded to 4 decimals."""
     tables = []
     pairs = [(gallery, model) for gallery in shipped.GALLERIES for model in PRIMARY_MODELS]
-    for gallery, model in tqdm(pairs, disable=not progress or None):
+    for gallery, model in pairs:
         probes = shipping.load_dataset("probes", model)
         second = shipping.load_dataset("second-portraits", model)
         faces, _, kept = faces_searched(gallery, model)
@@ -113,12 +109,8 @@ def make(out: Path, progress: bool = False) -> None:
         found.insert(0, "gallery", gallery)
         found.insert(1, "model", model)
         tables.append(found)
-    out.mkdir(parents=True, exist_ok=True)
     whole = pd.concat(tables, ignore_index=True)
     whole.to_csv(out / TABLE, index=False, float_format="%.4f", lineterminator="\n")
-
-
-# ---------------------------------------------------------------- both errors
 
 
 @cache
@@ -208,8 +200,6 @@ def differences() -> pd.Series:
         found[model] = min(1.0, 2 * min(test.p_higher, test.p_lower))
     return exact_tests.holm(pd.Series(found))
 
-
-# ---------------------------------------------------------------- as notebook 09 shows them
 
 LIST = 10  # the list in the sentences
 STRICT = "fmr:1e-05"

@@ -25,7 +25,7 @@ CHIP = 200  # pixels, the side of a UTKFace image
 KEYS = ["gallery", "detector", "framing", "model"]
 
 
-def make(out: Path = RESULTS, progress: bool = True) -> None:
+def make(out: Path = RESULTS) -> None:
     """Write detectors.parquet and detectors-{settings,failures}.csv to `out`. Deterministic."""
     private = [shipping.load_dataset("utkface", m) for m in pipelines.PRIMARY_MODELS]
     clusters = same_person.identity_clusters(private)
@@ -38,14 +38,13 @@ def make(out: Path = RESULTS, progress: bool = True) -> None:
     whole = _stored("utkface", list(adults.index))
     faces = {("yunet", published): {d: _stored(d, ids) for d, ids in wanted.items()}}
     read = _tight_reader(faces["yunet", published]["probes"], typical_framing(whole))
-    again = _enrolled("probes", wanted["probes"], "yunet", read, progress)
+    again = _enrolled("probes", wanted["probes"], "yunet", read)
     faces["yunet", tight] = {"probes": again}
     for detector in DETECTORS[1:]:
         faces[detector, published] = {
-            d: _enrolled(d, ids, detector, lambda _, path: enrolment.read_image(path), progress)
+            d: _enrolled(d, ids, detector, lambda _, path: enrolment.read_image(path))
             for d, ids in wanted.items()
         }
-    out.mkdir(parents=True, exist_ok=True)
     best, settings = _search_all(faces, whole, clusters)
     best.to_parquet(out / "detectors.parquet", index=False, compression="zstd")
     settings.to_csv(out / "detectors-settings.csv", index=False)
@@ -77,11 +76,11 @@ def models_with(detector: str) -> list[str]:
     return [m for m in pipelines.MODELS if m != "sface-native" or detector == "yunet"]
 
 
-def _enrolled(dataset, ids, detector, read, progress) -> pd.DataFrame:
+def _enrolled(dataset, ids, detector, read) -> pd.DataFrame:
     """A row an image: its size, the native feed's box, an embedding a model (missing: failed)."""
     files, title = fetch.local_files(dataset, ids), f"{detector}, {dataset}"
     functions = _functions(detector)
-    bar = tqdm(files.itertuples(), title, len(files), disable=not progress or None)
+    bar = tqdm(files.itertuples(), title, len(files), disable=None)
     rows = [_enrol_one(row.id, row.path, read, functions) for row in bar]
     columns = ["id", "width", "height", "box_x", "box_y", "box_w", "box_h"]
     return pd.DataFrame(rows).reindex(columns=[*columns, *pipelines.MODELS])

@@ -18,8 +18,6 @@ from helpers.protocol.policy import parse
 from helpers.sources import fetch, groups
 from helpers.statistics import rates
 
-# ---------------------------------------------------------------- the choices
-
 POLICIES = ("default", "fmr:1e-4", "fmr:1e-5", "fmr:1e-6", "count:14", "count:28", "count:56")
 AXES = {
     "network": tuple(dict.fromkeys(row.recogniser for row in PIPELINES.values())),
@@ -163,9 +161,6 @@ def counted(found: Curve, feed: str = NATIVE) -> Curve:
     return only(found, found.table["why"].eq(COUNTED) & found.table["feed"].eq(feed))
 
 
-# ---------------------------------------------------------------- the ratio, and chance
-
-
 def ratios(found: Curve, one, other) -> tuple[np.ndarray, ...]:
     """FPIR ratios within recorded gender of `one` to `other` among the members: ratio, low, high.
 
@@ -220,8 +215,6 @@ def survival(found: Curve, draws: int = DRAWS) -> pd.DataFrame:
     rows = {name: (v[0], *np.nanpercentile(v[1:], [2.5, 97.5])) for name, v in values.items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=["observed", "low", "high"])
 
-
-# ---------------------------------------------------------------- what a choice does
 
 SMALLEST, LARGEST = 0.05, 20  # ratios are compared within these; 0 and infinity have no logarithm
 

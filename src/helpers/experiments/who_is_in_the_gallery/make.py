@@ -168,7 +168,6 @@ def make(out: Path = compositions.RESULTS, load=shipping.load_dataset) -> None:
     chance = pd.concat([p for p, _ in parts], ignore_index=True)
     names = ("model", "composition", "policy", "member_id")
     chance = chance.astype(dict.fromkeys(names, "category") | {"chance": np.float32})
-    out.mkdir(parents=True, exist_ok=True)
     chance.to_parquet(out / "composition.parquet", index=False, compression="zstd")
     tables = {"galleries": pd.concat([g for _, g in parts]), "strata": strata_table(gallery)}
     tables["heat"] = pd.concat([heat(gallery, m) for m in PRIMARY_MODELS])

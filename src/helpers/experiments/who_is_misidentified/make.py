@@ -74,7 +74,6 @@ def _nearest(path, top: int = 90) -> tuple[dict, pd.Series]:
 
 def make(out: Path = tables.RESULTS) -> None:
     """Write who-half-samples.csv, coverage.csv and test-size.csv into a folder."""
-    out.mkdir(parents=True, exist_ok=True)
     half_samples().to_csv(out / "who-half-samples.csv", index=False, lineterminator="\n")
     simulation.coverage().to_csv(out / "coverage.csv", index=False, lineterminator="\n")
     simulation.size().to_csv(out / "test-size.csv", index=False, lineterminator="\n")

@@ -91,8 +91,6 @@ def _tests(rng, world: dict, draws: int) -> dict:
     }
 
 
-# ---------------------------------------------------------------- as notebook 04 shows it
-
 COVERAGE_SHOWN = {
     "fpir": "FPIR of all",
     "fpir white": "FPIR of the others",

@@ -34,9 +34,6 @@ TREATMENTS = {
 }
 
 
-# ---------------------------------------------------------------- groups and comparisons
-
-
 def groups(members: pd.DataFrame) -> list[dict]:
     """Every group that is shown: characteristic, group, against (or None), inside, strata.
 
@@ -223,9 +220,6 @@ def _side(table, prefixes, null) -> np.ndarray:
     above = np.all([table[f"{p}low"] > null for p in prefixes], axis=0)
     below = np.all([table[f"{p}high"] < null for p in prefixes], axis=0)
     return above.astype(int) - below.astype(int)
-
-
-# ---------------------------------------------------------------- what takes minutes
 
 
 @cache
