@@ -91,12 +91,10 @@ def flagged(found: pd.DataFrame, percent: float) -> np.ndarray:
 
 
 def counts(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row a model and setting: the false matches, and what the setting misses.
+    """False matches and misses, a row a model and setting; results: model -> `answers` at 80 %.
 
-    results: model -> `answers` at 80 % or below. Columns model, similarity, flagged, searched,
-    fpir, fpir_low, fpir_high; per_million: matches in a million comparisons of members with this
-    gallery; missed, pairs, fnmr, fnmr_low, fnmr_high: genuine pairs, members' two portraits, below
-    the setting.
+    per_million: matches in a million comparisons of members with this gallery; missed, pairs, fnmr,
+    fnmr_low, fnmr_high: genuine pairs, members' two portraits, below the setting.
     """
     rows, missed = [], ["missed", "pairs", "fnmr", "fnmr_low", "fnmr_high"]
     for model, found in results.items():

@@ -49,8 +49,7 @@ def results() -> pd.DataFrame:
 def people(model: str, variant: str = "rule", default: bool = False) -> pd.DataFrame:
     """The newcomers with enrolled, score, flagged and withheld (all but score bool), one pipeline.
 
-    At the threshold frozen from the 115th, or at the library's default. Whoever failed to enrol is
-    searched and not flagged.
+    At the frozen threshold or the default's; who failed to enrol is searched and not flagged.
     """
     frozen = protocol()["pipelines"][model]
     threshold = frozen["configuration"]["default_threshold"] if default else frozen["threshold"]

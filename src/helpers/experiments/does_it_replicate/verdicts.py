@@ -46,8 +46,7 @@ def counts(people: pd.DataFrame, part: str) -> pd.DataFrame:
 def predicted_part(parts: pd.DataFrame, newcomers: pd.Series) -> str:
     """The part with the surest higher rate in the 115th, "" if none is sure enough.
 
-    parts: as `pooling.partial_pooling` gives them (`above`: probability of a higher rate).
-    newcomers: how many newcomers each part has; parts with fewer than three are no candidates.
+    parts: of `pooling.partial_pooling`. newcomers: of each part; LEAST_NEWCOMERS make a candidate.
     """
     enough = newcomers.reindex(parts.index).fillna(0).ge(LEAST_NEWCOMERS)
     above = parts.loc[enough, "above"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from helpers.experiments.how_big_is_the_gallery import models_beyond
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
 from helpers.faces import collection
 from helpers.faces.pipelines import MODELS
@@ -49,12 +50,8 @@ def grid(best, named: dict) -> pd.DataFrame:
 
 
 def expected(within: np.ndarray, faces: int, size: int, cells: pd.Series) -> pd.Series:
-    """Expected number of members falsely matched in a random gallery of `size` faces, by cell.
-
-    within: (members,) gallery faces at or below the threshold, of `faces`; cells: (members,).
-    """
-    within, all_of, some = np.reshape(within, (-1, 1)), np.array([faces]), np.array([size])
-    chance = rates.expected_fpir_hypergeometric(within, all_of, some)
+    """Expected members falsely matched in `size` of the `faces`, by cell; within: matches, each."""
+    chance = models_beyond.expected(within, faces, size)
     return pd.Series(chance).groupby(cells.to_numpy()).sum()
 
 

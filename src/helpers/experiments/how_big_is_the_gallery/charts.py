@@ -30,8 +30,7 @@ def plot_marks(table: pd.DataFrame):
     faces = table["Faces"].map("{:,} faces".format)
     name_rows(ax, at, faces, table["Program"])
     ax.set(xlim=(0, 1.03 * table["Formula"].max()), ylim=(at[-1] + 0.6, -1.4), xticks=[])
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
     return fig
 
 

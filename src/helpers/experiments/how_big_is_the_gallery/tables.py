@@ -60,10 +60,9 @@ def capped(model: str) -> int:
 
 @cache
 def counts(model: str, policy: str) -> pd.Series:
-    """How many gallery faces lie at or below the threshold, for each member searched.
+    """Faces of the whole gallery at or below the threshold, for each member searched.
 
-    From the shipped counts for the library default and the calibrated thresholds, from the shipped
-    candidates for `FIXED`; ValueError if these are not complete up to it.
+    From shipped counts, for `FIXED` from shipped candidates; ValueError if these do not reach it.
     """
     if policy == FIXED:
         scores = shipped.scores("utkface", model)
@@ -207,10 +206,8 @@ def groups_by_size() -> pd.DataFrame:
 
 @cache
 def predictions() -> pd.DataFrame:
-    """The whole gallery predicted from each tenth: a row a prediction.
-
-    Columns model, policy, kind, tenth, predicted, low, high (members flagged in the whole gallery),
-    truth. Where nobody matches in a tenth it predicts nothing: NaN.
+    """The whole gallery foretold by each tenth: model, policy, kind, tenth, predicted, low, high,
+    truth (members flagged in the whole gallery). NaN where nobody matches in the tenth.
     """
     rows = []
     table = pd.read_parquet(RESULTS / "gallery-size-counts.parquet")

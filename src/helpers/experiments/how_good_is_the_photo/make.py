@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -64,13 +65,10 @@ class Frame(NamedTuple):
 
 
 def scale(image: np.ndarray, face_size: float, between_eyes: tuple[float, float]) -> Frame:
-    """Scale a portrait to EYES pixels between the eyes, judged by the size of the face's box.
+    """Scale a portrait to EYES pixels between the eyes, judged by the face's box: faces are turned.
 
-    face_size: square root of the box's area in pixels; by the box, because the eyes of a face that
-    is turned lie close together. between_eyes: the point between them, in pixels of `image`.
+    face_size: square root of the box's area. between_eyes: a point. Both in pixels of `image`.
     """
-    import cv2
-
     factor = EYES * FACE_PER_EYES / face_size
     size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
@@ -80,25 +78,19 @@ def scale(image: np.ndarray, face_size: float, between_eyes: tuple[float, float]
 
 def resolution(image: np.ndarray, eyes: float) -> np.ndarray:
     """A sensor with `eyes` pixels between the eyes, enlarged again: detail goes, framing stays."""
-    import cv2
-
-    height, width = image.shape[:2]
-    small = tuple(max(1, round(side * eyes / EYES)) for side in (width, height))
+    size = image.shape[1::-1]
+    small = tuple(max(1, round(side * eyes / EYES)) for side in size)
     small = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
     """A lens out of focus: Gaussian of standard deviation `sigma` pixels."""
-    import cv2
-
     return cv2.GaussianBlur(image, (0, 0), sigma)
 
 
 def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     """Saved as JPEG of this quality (1 to 100; libjpeg's scale, colour at half resolution)."""
-    import cv2
-
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
     return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
 

@@ -63,10 +63,9 @@ def aclu() -> dict:
 def primary(
     gallery: str = "utkface", variant: str = "rule", models: tuple[str, ...] = PRIMARY_MODELS
 ) -> pd.DataFrame:
-    """The primary analysis, a row a model: `Result.summary`, then auc, auc_low, auc_high, holm_p.
+    """The primary analysis, a row a model: `Result.summary`, auc, auc_low, auc_high, Fisher holm_p.
 
-    auc: the chance that the best impostor score of a member of colour is the nearer one. holm_p:
-    Fisher's p, adjusted over the models.
+    auc: the chance that the best impostor score of a member of colour is the nearer one.
     """
     rows = []
     for model in models:
@@ -126,10 +125,9 @@ def drawn_bounds() -> pd.DataFrame:
 
 
 def show_parts() -> pd.DataFrame:
-    """Flagged of each recorded group by program, and its rate ratio to white members.
+    """Flagged of each group by program, ratio to white members; in the last row p that they differ.
 
     Single groups: partially pooled. The two sums: within recorded gender, half-sample intervals.
-    The last row holds the p of the test whether single groups differ.
     """
     members = people()
     inside = groups.masks(members["group"])
@@ -167,8 +165,7 @@ def lists(named: bool = False) -> dict[str, frozenset[str]]:
 def four_ways() -> pd.DataFrame:
     """Every member on every list, in the same seat: list, group, seat, name, flagged.
 
-    Seats count within a group, in an order drawn at random, so that none tells a withheld name;
-    name is empty unless flagged and given.
+    Seats are drawn at random within a group: none tells a withheld name. name: "" unless given.
     """
     members = people().sample(frac=1, random_state=SEED)
     members["group"] = pd.Categorical(members["group"], groups.GROUPS)
@@ -231,10 +228,9 @@ def show_names() -> pd.DataFrame:
 
 
 def other_photo() -> pd.DataFrame:
-    """How many of the flagged are flagged on their second portrait too, at the same threshold.
+    """Flagged who are flagged on their second portrait too, same threshold: a row a program.
 
-    Columns program, flagged, with a second portrait (one that enrolled), flagged again, and for
-    comparison of all second portraits: all second portraits, all flagged.
+    For comparison: all second portraits that enrolled, and how many of them are flagged.
     """
     rows = []
     for model in PRIMARY_MODELS:

@@ -147,10 +147,9 @@ def utkface() -> pd.DataFrame:
 
 
 def composition() -> pd.DataFrame:
-    """Congress beside the adults of `utkface`: section, label, and for each count, of and share.
+    """Congress beside the adults of `utkface`, NaN where one side has no such class or band.
 
-    Columns section, label, congress, congress_of, congress_share, utkface, utkface_of,
-    utkface_share; missing where one side has no such class, or leaves the ages out.
+    Columns section, label, and for congress and utkface the count, <side>_of and <side>_share.
     """
     members, adults = photographed(), utkface().query("adult")
     group, gender = members["group"].value_counts(), members["gender"].value_counts()
@@ -232,7 +231,7 @@ def show_photographs() -> pd.DataFrame:
     for words, dataset in SETS.items():
         if dataset == "utkface":
             table = utkface().query("adult")
-            failed, images = int(table["failures"].sum()), int(table["images"].sum())
+            failed, images = table[["failures", "images"]].sum().astype(int)
             quality = utkface_quality().query("gender == 'all'")
         else:
             people = former() if dataset == "legislators" else photographed(dataset)

@@ -94,10 +94,9 @@ def strangers() -> pd.DataFrame:
 
 
 def count_guesses(guesses: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
-    """How many faces of each stratum got which guess, how confidently.
+    """Faces of each stratum by guess ("female", "male", NO_FACE) and confidence reached; sorted.
 
-    Columns classifier, those of `strata` (by id), guess ("female" | "male" | "no face found"),
-    confidence (of CONFIDENCES, the largest reached; missing without a face), faces; sorted.
+    Columns classifier, those of `strata` (by id), guess, confidence (NaN without a face), faces.
     """
     called, reached = call(guesses["p_female"])
     table = guesses[["classifier"]].assign(guess=called.fillna(NO_FACE), confidence=reached)
@@ -305,8 +304,7 @@ def show_threshold() -> pd.DataFrame:
             row = {"Threshold": f"{threshold:g}", "People": f"{who}, {WORDS[gender].lower()}"}
             for r in two.to_dict("records"):
                 row[f"{r['classifier']}, wrong of decided"] = _wrong(r)
-                all_decided = threshold == CONFIDENCES[0]
-                text = "0, by design" if all_decided else _undecided(r)
+                text = _undecided(r) if threshold > CONFIDENCES[0] else "0, by design"
                 row[f"{r['classifier']}, undecided"] = text
             rows.append(row)
     return pd.DataFrame(rows)

@@ -145,10 +145,9 @@ def scenarios() -> pd.DataFrame:
 
 
 def calculate(shares=None) -> pd.DataFrame:
-    """`outcomes` of all scenarios, models and shares of searches with an enrolled person.
+    """`outcomes` a thousand searches: a row a scenario, model, case and share of enrolled persons.
 
-    Columns scenario, model, case ("best" or "worst", as in `scenarios`; with a threshold the worst
-    takes the upper end of the FPIR), share, and those of `outcomes` per thousand searches.
+    case: "best" or "worst" as in `scenarios`; with a threshold the worst takes the FPIR's high end.
     """
     rates_of = candidate_lists.errors().set_index(["model", "rule", "list_size"])
     rows = []

@@ -37,8 +37,7 @@ def plot_dots(table: pd.DataFrame):
     for y, row in zip(at, table.itertuples(index=False), strict=True):
         note(ax, y, f"{row[4]} of {row[3]}", fontsize=8, color=INK)
     ax.set(xlim=(0, table["Picked"].max() + 1), ylim=(at[-1] + 0.6, -1.4), xticks=[])
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
     return fig
 
 

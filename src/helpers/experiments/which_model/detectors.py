@@ -6,6 +6,7 @@
 import itertools
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -133,8 +134,6 @@ def typical_framing(faces: pd.DataFrame) -> dict:
 
 def crop_like(image: np.ndarray, box, framing: dict) -> np.ndarray:
     """The square around `box` (x, y, w, h) framed as `framing`, CHIP pixels; edges repeated."""
-    import cv2
-
     x, y, w, h = (float(v) for v in box)
     side = max(2, round((w * h) ** 0.5 / framing["side"]))
     left = round(x + w / 2 - framing["centre_x"] * side)

@@ -195,10 +195,9 @@ def shuffled(members: pd.DataFrame, mask, draws: int = DRAWS, seed: int = SEED) 
 
 
 def survival(found: Curve, draws: int = DRAWS) -> pd.DataFrame:
-    """In what share of specifications each conclusion holds, and the median ratio; with chance.
+    """How often each conclusion holds, and the median ratio: observed; low, high if labels shuffle.
 
-    Index: conclusion; columns observed, low, high (central 95 % of shuffled labels). Every
-    specification is computed again for each shuffle, so that their dependence is allowed for.
+    Every specification is computed again for each shuffle, so their dependence is allowed for.
     """
     group = found.members["group"]
     colour = groups.of_colour(group)
@@ -220,10 +219,8 @@ SMALLEST, LARGEST = 0.05, 20  # ratios are compared within these; 0 and infinity
 
 
 def pairs_apart(found: Curve, axis: str) -> pd.DataFrame:
-    """Pairs of specifications that differ in one axis alone.
-
-    Columns factor (larger ratio over smaller), flips (one above 1 and one below), shared (share of
-    people in common; NaN unless both flag 28).
+    """Pairs of specifications that differ in one axis alone: factor (larger ratio over smaller),
+    flips (1 lies between), shared (share of people in common; NaN unless both flag 28).
     """
     parts = found.table.groupby([a for a in AXES if a != axis]).indices.values()
     pairs = [pair for part in parts for pair in itertools.combinations(part, 2)]

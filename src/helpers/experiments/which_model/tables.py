@@ -42,10 +42,9 @@ RULE_LABELS = {
 
 
 def at_28() -> pd.DataFrame:
-    """The first portraits at 28 flagged, whole galleries, rule applied: a row a pipeline, gallery.
+    """The first portraits at 28 flagged, whole galleries, by rule: a row a pipeline and gallery.
 
-    Columns model, gallery, flagged, of_colour, expected (of colour among as many women and men
-    drawn at random), ratio, low, high, row (in `curve`).
+    Adds of_colour, expected (as many women and men drawn by lot), ratio, low, high, row in `curve`.
     """
     found = curve()
     usual = {axis: options[0] for axis, options in AXES.items()} | {"policy": shipped.PRIMARY}

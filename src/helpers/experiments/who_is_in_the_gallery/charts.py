@@ -32,17 +32,15 @@ def plot_marks(df, marks=28):
     )  # fmt: skip
     name_rows(ax, at, df["Program"], df["Gallery"])
     ax.set(xlim=(0, marks), ylim=(at[-1] + 0.6, -0.6), xticks=[])
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
     return fig
 
 
 @styled()
 def plot_two_ratios(df, series, rows, ticks=(0.2, 1, 10, 100)):
-    """Ratios on a log scale, a panel for each model; intervals that leave it end in an arrow.
+    """Ratios on a log scale, a panel a model; intervals that leave it end in an arrow.
 
-    df: model, row, series, ratio, low, high. series: the names of the filled and of the open
-    marks. rows: the rows top to bottom.
+    df: model, row, series, ratio, low, high. series: of filled and open marks. rows: from the top.
     """
     limits = (ticks[0] / 1.2, ticks[-1] * 1.2)
     models = list(dict.fromkeys(df["model"]))

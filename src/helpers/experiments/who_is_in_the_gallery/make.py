@@ -131,8 +131,7 @@ def heat(gallery: Gallery, model: str) -> pd.DataFrame:
     """FMR of each recorded group against each label of the adults of the same gender.
 
     Columns model, threshold_name, threshold, pairs, group, race, members, identities, errors,
-    comparisons, fmr, low, high. The interval allows for members and identities that take part in
-    many comparisons (`intervals.fmr_interval`), or is Wilson's where there is no error.
+    comparisons, fmr, low, high: `intervals.fmr_interval`, Wilson's where there is no error.
     """
     members = gallery.members.set_index("member_id")
     probes, private = gallery.load("probes", model), gallery.load("utkface", model)

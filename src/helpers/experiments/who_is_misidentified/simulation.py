@@ -32,8 +32,7 @@ SIZE_WORLDS = {
 def coverage(repeats: int = 200, truth_repeats: int = 300, draws: int = 100, seed: int = 5):
     """Coverage of the 95 % intervals in made-up worlds: see `made_up_searches.simulate_coverage`.
 
-    One row a world and statistic: world, statistic, truth, coverage (half-samples), plain (the
-    interval that takes members as independent), design_effect, repeats.
+    coverage: half-samples; plain: the interval that takes members as independent.
     """
     tables = []
     for world, changes in tqdm(COVERAGE_WORLDS.items(), desc="coverage", disable=None):
