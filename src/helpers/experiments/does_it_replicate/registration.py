@@ -83,9 +83,9 @@ def build(results: dict[str, Result], newcomers: pd.DataFrame, draws: int = verd
 
 
 def _sizes(people):
-    table = people.groupby(["group", "gender"]).size().unstack(fill_value=0)
-    table = table.reindex(index=groups.in_order(table.index), columns=list(groups.GENDERS))
-    return {g: {k: int(v) for k, v in row.items()} for g, row in table.fillna(0).iterrows()}
+    table = pd.crosstab(people["group"], people["gender"])
+    order = {"index": groups.in_order(table.index), "columns": list(groups.GENDERS)}
+    return table.reindex(**order, fill_value=0).to_dict("index")
 
 
 def _frozen(result):

@@ -5,14 +5,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.how_good_is_the_photo.make import (
-    LEVELS,
-    ROWS,
-    SCALED,
-    UNDEGRADED,
-    conditions,
-    thresholds,
-)
+from helpers.experiments.how_good_is_the_photo import make
+from helpers.experiments.how_good_is_the_photo.make import SCALED, UNDEGRADED, conditions
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import congress_test
@@ -36,7 +30,7 @@ def results() -> pd.DataFrame:
     missed_legislators (the threshold that flags 28 undegraded in that gallery), failed, of_colour,
     group, gender.
     """
-    table = pd.read_parquet(DATA / "results" / ROWS)
+    table = pd.read_parquet(DATA / "results" / make.ROWS)
     people = congress_test.people_searched().set_index("member_id")
     for column in ("of_colour", "group", "gender"):
         table[column] = table["probe_id"].map(people[column])
@@ -45,7 +39,7 @@ def results() -> pd.DataFrame:
         genuine, near = table.loc[mine, "genuine"], table.loc[mine, "legislators"]
         former = threshold_for_count(near[table["kind"] == UNDEGRADED], ACLU_COUNT).threshold
         table.loc[mine, "at_legislators"] = at_or_below(near, former)
-        for column, limit in (thresholds(model) | {"at_legislators": former}).items():
+        for column, limit in (make.thresholds(model) | {"at_legislators": former}).items():
             beyond = pd.Series(~at_or_below(genuine.fillna(np.inf), limit), genuine.index, float)
             table.loc[mine, column.replace("at_", "missed_")] = beyond.mask(genuine.isna())
     return table.astype({"at_legislators": bool}).assign(failed=~table["enrolled"])
@@ -149,21 +143,21 @@ def photo(kind: str, level: float) -> str:
     """A condition as a row is named: "Blur, strong", "Covered, eyes", "As published"."""
     if kind in (UNDEGRADED, SCALED):
         return KINDS[kind]
-    levels = LEVELS[kind]
+    levels = make.LEVELS[kind]
     strength = STRENGTHS[len(levels)][levels.index(level)]
     return f"{KINDS[kind]}, {COVERED[int(level)] if kind == 'cover' else strength}"
 
 
 def strong() -> list[str]:
     """The published portraits, the strongest level of each kind, and each cover."""
-    last = [photo(kind, v[-1]) for kind, v in LEVELS.items() if kind != "cover"]
-    return [photo(UNDEGRADED, 0), *last, *(photo("cover", v) for v in LEVELS["cover"])]
+    last = [photo(kind, v[-1]) for kind, v in make.LEVELS.items() if kind != "cover"]
+    return [photo(UNDEGRADED, 0), *last, *(photo("cover", v) for v in make.LEVELS["cover"])]
 
 
 def show_levels() -> pd.DataFrame:
     """What is done to the portraits: a row a kind, its levels from mild to strong."""
     rows = []
-    for kind, levels in LEVELS.items():
+    for kind, levels in make.LEVELS.items():
         words = [COVERED[int(v)] if kind == "cover" else f"{v:g}" for v in levels]
         rows.append((KINDS[kind], UNITS[kind], ", ".join(words)))
     return pd.DataFrame(rows, columns=["Degradation", "Unit", "Levels, mild first"])

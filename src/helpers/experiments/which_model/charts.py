@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import seaborn.objects as so
 
-from helpers.experiments.which_model.tables import AXES, GALLERIES
+from helpers.experiments.which_model.specifications import AXES
+from helpers.experiments.which_model.tables import GALLERIES
 from helpers.show.numbers import percent
 from helpers.show.plots import dots, draw, log_axis, name_rows, new_figure, note, row_positions
 from helpers.show.style import INK, MUTED, styled

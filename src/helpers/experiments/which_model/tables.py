@@ -6,38 +6,25 @@ from functools import cache
 import pandas as pd
 
 from helpers.experiments.the_people import validity as gate
+from helpers.experiments.which_model import specifications
 from helpers.experiments.which_model.detectors import FRAMINGS, RESULTS
-from helpers.experiments.which_model.specifications import (
-    AXES,
-    COUNTED,
-    SAME_LIST,
-    counted,
-    curve,
-    only,
-    survival,
-)
-from helpers.faces.pipelines import (
-    DEEPFACE,
-    MODEL_LABELS,
-    MODELS,
-    NATIVE,
-    PIPELINES,
-    PRIMARY_MODELS,
-)
+from helpers.experiments.which_model.specifications import AXES, counted, curve, only, survival
+from helpers.faces import pipelines
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PIPELINES, PRIMARY_MODELS
 from helpers.protocol import shipped, validity
 from helpers.show.numbers import percent, rate
 from helpers.sources.groups import RACES
 from helpers.statistics import intervals
 
 GALLERIES = {"utkface": "Adult strangers", "legislators": "Former legislators"}
-FEEDS = {NATIVE: "as its publisher feeds it", DEEPFACE: "through deepface"}
+FEEDS = {pipelines.NATIVE: "as its publisher feeds it", pipelines.DEEPFACE: "through deepface"}
 RULE_LABELS = {
-    COUNTED: "Counted",
+    specifications.COUNTED: "Counted",
     "failures": "Over 5 % of the members fail to enrol",
     "ties": "Ties flag more people than asked for",
     "few": "Fewer than ten people flagged",
     "many": "More than half of those searched flagged",
-    SAME_LIST: "The same people as another choice",
+    specifications.SAME_LIST: "The same people as another choice",
 }
 
 
@@ -139,8 +126,8 @@ def rules() -> pd.DataFrame:
 def drawn() -> pd.DataFrame:
     """The specifications of the curve, native ones first, each block sorted by ratio."""
     table = curve().table
-    table = table[table["why"].eq(COUNTED)].drop(columns="why")
-    table = table.assign(counted=table["feed"].eq(NATIVE))
+    table = table[table["why"].eq(specifications.COUNTED)].drop(columns="why")
+    table = table.assign(counted=table["feed"].eq(pipelines.NATIVE))
     # ties would stand in an order of the machine's own
     by = ["counted", "ratio", *AXES]
     return table.sort_values(by, ascending=[False] + [True] * (len(by) - 1), ignore_index=True)
@@ -150,13 +137,13 @@ def drawn() -> pd.DataFrame:
 def chances() -> pd.DataFrame:
     """`survival` of the counted specifications: where, specifications, then a row a conclusion."""
     parts = []
-    for feed, suffix in ((NATIVE, ""), (DEEPFACE, " (deepface)")):
+    for feed, suffix in ((pipelines.NATIVE, ""), (pipelines.DEEPFACE, " (deepface)")):
         for gallery, name in GALLERIES.items():
             found = counted(curve(), feed)
             found = only(found, found.table["gallery"].eq(gallery))
             networks = {f"{name}, {n}": found.table["network"].eq(n) for n in AXES["network"]}
             parts.append((name + suffix, found))
-            parts += [(n, only(found, here)) for n, here in networks.items() if feed == NATIVE]
+            parts += [(n, only(found, here)) for n, here in networks.items() if not suffix]
     found = [survival(part).assign(where=name, specifications=len(part.table))
              for name, part in parts]  # fmt: skip
     return pd.concat(found).rename_axis("conclusion").reset_index()

@@ -211,17 +211,12 @@ def ages() -> pd.DataFrame:
         found = matched.expected(members, counts[counts["threshold"] == fmr], faces)
         parts.append(found.assign(Threshold=words, Program=MODEL_LABELS[model]))
     table = pd.concat(parts, ignore_index=True)
-    shown = {
-        "Threshold": table["Threshold"],
-        "Program": table["Program"],
-        "Gallery": table["design"].map(names),
-        "Faces": table["size"],
-        "Flagged, expected": table["flagged"].round(1),
-        "Ratio": table["crude"].round(2),
-        "Within recorded gender": table["within"].round(2),
-        "Without Asian members": table["not_asian"].round(2),
-    }
-    return pd.DataFrame(shown)
+    table["design"] = table["design"].map(names)
+    columns = {"design": "Gallery", "size": "Faces", "flagged": "Flagged, expected"}
+    columns |= {"crude": "Ratio", "within": "Within recorded gender"}
+    columns |= {"not_asian": "Without Asian members"}
+    table = table.round({"flagged": 1} | dict.fromkeys(compositions.RATIOS, 2))
+    return table[["Threshold", "Program", *columns]].rename(columns=columns)
 
 
 def one_threshold() -> pd.DataFrame:
