@@ -151,6 +151,7 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     assert halved["model"].to_list() == list(MODELS)
     assert halved[["members", "identities", "comparisons"]].eq([20, 49, 10 * 24]).all(axis=None)
     again = tmp_path / "again"
+    again.mkdir()
     make.make(again)
     assert (again / error_rates.CURVE).read_bytes() == (tmp_path / error_rates.CURVE).read_bytes()
 
