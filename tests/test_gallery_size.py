@@ -221,7 +221,7 @@ def made_up(monkeypatch):
 
 def test_the_table_of_draws_counts_what_was_drawn(made_up):
     _, levels, scores = made_up
-    table = make._draw_table("any", scores, np.arange(100), progress=False)
+    table = make._draw_table("any", scores, np.arange(100))
     assert len(table) == 2 * 5
     for row in table.to_dict("records"):
         k = (scores <= levels[row["policy"]] + 1e-9).sum(axis=0)

@@ -198,12 +198,12 @@ def test_a_condition_that_lies_there_is_not_measured_again(tmp_path, monkeypatch
     monkeypatch.setattr(q.pipelines, "load", lambda _: (None, None))
     monkeypatch.setattr(q, "framed", lambda *_: frame())
     monkeypatch.setattr(q, "enrol_one", lambda *_: enrolled)
-    first = q.measure(tmp_path, progress=False)["blur", 2.0]
+    first = q.measure(tmp_path)["blur", 2.0]
     assert list(first["probe_id"]) == ["A"] and list(first[PRIMARY_MODELS[0]][0]) == [1, 1]
     enrolled[PRIMARY_MODELS[0]] = np.zeros(2)
-    assert list(q.measure(tmp_path, progress=False)["blur", 2.0][PRIMARY_MODELS[0]][0]) == [1, 1]
+    assert list(q.measure(tmp_path)["blur", 2.0][PRIMARY_MODELS[0]][0]) == [1, 1]
     monkeypatch.setattr(q.enrolment, "describe", lambda _: {"other": "weights"})
-    assert list(q.measure(tmp_path, progress=False)["blur", 2.0][PRIMARY_MODELS[0]][0]) == [0, 0]
+    assert list(q.measure(tmp_path)["blur", 2.0][PRIMARY_MODELS[0]][0]) == [0, 0]
 
 
 # ---------------------------------------------------------------- searching

@@ -151,6 +151,7 @@ def test_make_counts_what_a_direct_count_gives(tmp_path, monkeypatch):
     assert halved["model"].to_list() == list(MODELS)
     assert halved[["members", "identities", "comparisons"]].eq([20, 49, 10 * 24]).all(axis=None)
     again = tmp_path / "again"
+    again.mkdir()
     make.make(again)
     assert (again / error_rates.CURVE).read_bytes() == (tmp_path / error_rates.CURVE).read_bytes()
 
@@ -261,7 +262,7 @@ def test_the_tradeoff_passes_through_the_single_thresholds(model):
 def test_confidence_is_deepfaces_and_rescales_its_logistic(model):
     from deepface.config.confidence import confidences
 
-    config = t.configuration_of(model)
+    config = t.configuration(model)
     of = confidences[config.recogniser][config.metric]
     middle = 0.6 * config.default_threshold
     raw = float(t.logistic(model, middle))
@@ -312,7 +313,7 @@ def test_the_marked_thresholds_are_what_their_names_say():
     at = table.loc[t.STRICT, "implied_fmr"]
     assert at.to_list() == pytest.approx([t.STRICT_FMR] * len(MODELS), rel=0.1)
     for model in MODELS:
-        config = t.configuration_of(model)
+        config = t.configuration(model)
         assert table.loc[(t.DEFAULT, model), "threshold"] == config.default_threshold
 
 

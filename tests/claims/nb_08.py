@@ -108,7 +108,7 @@ def scaling() -> bool:
 def missed_as_computed_there() -> bool:
     """The last cell's > agrees with what the tables hold."""
     rows = t.results().query("kind == 'blur' and level == 6 and genuine.notna()")
-    limit = rows["model"].map(lambda m: t.thresholds(m)["at_28"])
+    limit = rows["model"].map(lambda m: t.make.thresholds(m)["at_28"])
     return bool(((rows["genuine"] > limit) == rows["missed_28"].astype(bool)).all())
 
 

@@ -1,8 +1,7 @@
-"""The tables behind notebook 11: the test of 2018 as a client program, against open models.
+"""The test of 2018 as a client program, against open models: the tables of notebook 11.
 
-The program is notebooks/script_2018.py, as docs/face-search.md shows it. Here it is run against the
-local service. It asks once, at 80; the similarities that it gets say who would be matched at the
-settings named as Amazon's replies named theirs. `Similarity` is in percent, large is alike.
+notebooks/script_2018.py is run against the local service. It asks once, at 80; the similarities it
+gets (percent, large is alike) say who would be matched at the settings of Amazon's replies.
 """
 
 import contextlib
@@ -35,14 +34,8 @@ THREADS = 4
 NOTHING = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
 
 
-# ---------------------------------------------------------------- asking
-
-
 def run_script(url: str) -> pd.DataFrame:
-    """Run the script, as it is, against the service at `url`; it prints its own table.
-
-    Returns what it found, as `answers`.
-    """
+    """Run the script as it is against `url`; it prints its own table. Returns its `answers`."""
     arguments = sys.argv
     sys.argv = [str(SCRIPT), url]
     try:
@@ -63,10 +56,7 @@ def answers(found: dict) -> pd.DataFrame:
 
 
 def imported(model: str) -> pd.DataFrame:
-    """The members searched at 80 % by another model, whose gallery is imported, not indexed.
-
-    Only the best candidate is asked for: whether there is one decides, and its similarity is kept.
-    """
+    """Members searched at 80 %, best candidate only; the model's gallery is imported."""
     import boto3
 
     from helpers.service import server
@@ -95,23 +85,18 @@ def imported(model: str) -> pd.DataFrame:
             return answers(dict(zip(members, pool.map(search, members), strict=True)))
 
 
-# ---------------------------------------------------------------- counting
-
-
 def flagged(found: pd.DataFrame, percent: float) -> np.ndarray:
     """Which members have a candidate of at least this similarity; `found` as `answers` gives it."""
     return found["similarity"].ge(percent).to_numpy()
 
 
 def counts(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row a model and setting: the false matches, and what the setting misses.
+    """False matches and misses, a row a model and setting; results: model -> `answers` at 80 %.
 
-    results: model -> `answers` at 80 % or below. Columns model, similarity, flagged, searched,
-    fpir, fpir_low, fpir_high; per_million: matches in a million comparisons of members with this
-    gallery; missed, pairs, fnmr, fnmr_low, fnmr_high: genuine pairs, members' two portraits, below
-    the setting.
+    per_million: matches in a million comparisons of members with this gallery; missed, pairs, fnmr,
+    fnmr_low, fnmr_high: genuine pairs, members' two portraits, below the setting.
     """
-    rows = []
+    rows, missed = [], ["missed", "pairs", "fnmr", "fnmr_low", "fnmr_high"]
     for model, found in results.items():
         scores = shipped.scores(GALLERY, model)
         comparisons = shipped.result(GALLERY, model).summary["comparisons"]
@@ -119,27 +104,14 @@ def counts(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
             rate = rates.fpir(flagged(found, percent))
             distance = round(float(similarity.to_distance(model, percent)), similarity.DECIMALS)
             errors = error_rates.errors_at(model, distance)
-            rows.append(
-                {
-                    "model": model,
-                    "similarity": percent,
-                    "flagged": rate.numerator,
-                    "searched": rate.denominator,
-                    "fpir": rate.rate,
-                    "fpir_low": rate.low,
-                    "fpir_high": rate.high,
-                    "per_million": 1e6 * pairs_at(scores, distance) / comparisons,
-                    **{k: errors[k] for k in ("missed", "pairs", "fnmr", "fnmr_low", "fnmr_high")},
-                }
-            )
-    return pd.DataFrame(rows)
+            million = 1e6 * pairs_at(scores, distance) / comparisons
+            rows.append((model, percent, *rate, million, *(errors[name] for name in missed)))
+    columns = ["model", "similarity", "flagged", "searched", "fpir", "fpir_low", "fpir_high"]
+    return pd.DataFrame(rows, columns=[*columns, "per_million", *missed])
 
 
 def beside_the_aclu(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The settings and the ACLU's result as rows of one figure.
-
-    Columns section, label, flagged, searched, fpir, low, high.
-    """
+    """Rows of a figure: section, label, flagged, searched, fpir, low, high; the ACLU's first."""
     ours = counts(results).rename(columns={"fpir_low": "low", "fpir_high": "high"})
     ours["section"] = ours["model"].map(MODEL_LABELS) + ", former legislators"
     ours["label"] = ours["similarity"].map("our {}".format)
@@ -151,23 +123,21 @@ def beside_the_aclu(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def agreement(results: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The service at 80 % beside the scores at the default, nobody left out: a row a program.
 
-    The last column: between the similarity that the client got and the one that the score has, over
-    members matched by both, in percentage points.
+    The difference is over members matched by both, in percentage points.
     """
     rows = []
     for model, found in results.items():
         expected = from_scores(model).set_index("member_id")["similarity"]
         got = found.set_index("member_id")["similarity"]
         matched, by_score = got.notna(), expected.notna()
-        rows.append(
-            {
-                "Program": MODEL_LABELS[model],
-                "Matched through the service": int(matched.sum()),
-                "Matched by the scores alone": int(by_score.sum()),
-                "Members matched by only one": int((matched != by_score).sum()),
-                "Largest difference in similarity": f"{(got - expected).abs().max():.4f}",
-            }
-        )
+        cells = {
+            "Program": MODEL_LABELS[model],
+            "Matched through the service": int(matched.sum()),
+            "Matched by the scores alone": int(by_score.sum()),
+            "Members matched by only one": int((matched != by_score).sum()),
+            "Largest difference in similarity": f"{(got - expected).abs().max():.4f}",
+        }
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 
@@ -175,37 +145,31 @@ def from_scores(model: str) -> pd.DataFrame:
     """What the service must answer at 80 %, from the scores that ship: see `answers`."""
     found = shipped.result(GALLERY, model, "default", "any").members
     percent = similarity.from_distance(model, found["score"].to_numpy())
-    return pd.DataFrame(
-        {
-            "member_id": found["member_id"],
-            "enrolled": found["enrolled"],
-            "similarity": np.where(percent >= SETTINGS[0], percent, np.nan),
-        }
-    )
-
-
-# ---------------------------------------------------------------- as notebook 11 shows it
+    shown = {
+        "member_id": found["member_id"],
+        "enrolled": found["enrolled"],
+        "similarity": np.where(percent >= SETTINGS[0], percent, np.nan),
+    }
+    return pd.DataFrame(shown)
 
 
 def show_counts(results: dict) -> pd.DataFrame:
     """`counts` with names and rates written out."""
     table = counts(results)
-    return pd.DataFrame(
-        {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Setting": table["similarity"].map("at {}".format),
-            "Members falsely matched": table.apply(fpir_of, axis=1),
-            "False matches in a million comparisons": table["per_million"].map("{:,.0f}".format),
-            "Second portraits missed": table.apply(fnmr_of, axis=1),
-        }
-    )
+    shown = {
+        "Program": table["model"].map(MODEL_LABELS),
+        "Setting": table["similarity"].map("at {}".format),
+        "Members falsely matched": table.apply(fpir_of, axis=1),
+        "False matches in a million comparisons": table["per_million"].map("{:,.0f}".format),
+        "Second portraits missed": table.apply(fnmr_of, axis=1),
+    }
+    return pd.DataFrame(shown)
 
 
 @style.styled()
 def plot_settings(table: pd.DataFrame) -> Figure:
     """A dot with its interval a row of `beside_the_aclu`, counts at the right."""
-    fig, axes = plots.new_figure(0.6 + 0.24 * len(table))
-    ax = axes[0, 0]
+    fig, [[ax]] = plots.new_figure(0.6 + 0.24 * len(table))
     values = 100 * table[["fpir", "low", "high"]].set_axis(["value", "low", "high"], axis=1)
     marks = values.assign(y=range(len(table)), name=table["section"])
     plots.dots(ax, marks, {name: {"color": style.INK} for name in table["section"]})

@@ -88,16 +88,15 @@ def by_colour() -> pd.DataFrame:
         k, n = row.colour_flagged, row.colour_searched
         white, others = row.flagged - k, row.searched - n
         about = "" if row.exact else "about "
-        rows.append(
-            {
-                "Coding": "As reported" if not row.exact else "By the roster",
-                "Of colour, of the matched": numbers.rate(k, row.flagged),
-                "Of colour, of Congress": f"{about}{percent(n / row.searched, 0)}",
-                "Matched, of members of colour": f"{about}{percent(k / n, 0)}",
-                "Matched, of white members": f"{about}{percent(white / others, 0)}",
-                "95 % interval of the share": numbers.interval(*wilson(k, row.flagged)),
-            }
-        )
+        cells = {
+            "Coding": "As reported" if not row.exact else "By the roster",
+            "Of colour, of the matched": numbers.rate(k, row.flagged),
+            "Of colour, of Congress": f"{about}{percent(n / row.searched, 0)}",
+            "Matched, of members of colour": f"{about}{percent(k / n, 0)}",
+            "Matched, of white members": f"{about}{percent(white / others, 0)}",
+            "95 % interval of the share": numbers.interval(*wilson(k, row.flagged)),
+        }
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 
@@ -121,10 +120,9 @@ def power() -> pd.DataFrame:
     """How often the primary analysis finds a true ratio of the rates, with the ACLU's count."""
     colour = load_members()["of_colour"]
     count = int(published.number(published.ACLU, "members falsely matched"))
-    found = {r: power_fisher(int(colour.sum()), int((~colour).sum()), count, r) for r in (2, 3)}
-    rows = [("two times", found[2]), ("three times", found[3])]
-    table = pd.DataFrame(rows, columns=["True ratio", "Found"])
-    return table.assign(Found=table["Found"].map(lambda p: percent(p, 0)))
+    sizes = int(colour.sum()), int((~colour).sum())
+    found = [percent(power_fisher(*sizes, count, ratio), 0) for ratio in (2, 3)]
+    return pd.DataFrame({"True ratio": ["two times", "three times"], "Found": found})
 
 
 def what_happened() -> pd.DataFrame:
@@ -145,8 +143,7 @@ def plot_events(data: pd.DataFrame) -> Figure:
     lanes = list(LANES.values())
     colours = [INK if lane == lanes[0] else MUTED for lane in lanes]
     with styled():
-        fig, axes = plots.new_figure(2.9)
-        ax = axes[0, 0]
+        fig, [[ax]] = plots.new_figure(2.9)
         sns.swarmplot(
             data, x="day", y="lane", hue="lane", order=lanes, hue_order=lanes, size=4,
             palette=colours, legend=False, ax=ax,

@@ -46,6 +46,7 @@ def make(out: Path, notebooks=tuple(MAKERS)) -> None:
 
     Needs the face metadata of all named datasets where `shipping.faces_path` looks for them.
     """
+    out.mkdir(parents=True, exist_ok=True)
     for name in notebooks:
         MAKERS[name](out)
 
@@ -140,7 +141,6 @@ def main() -> None:
     unknown = sorted(set(given.notebook) - set(MAKERS))
     if unknown:
         parser.error(f"no results tables ship for {', '.join(unknown)}")
-    given.out.mkdir(parents=True, exist_ok=True)
     make(given.out, given.notebook or tuple(MAKERS))
 
 

@@ -1,7 +1,6 @@
-"""The results of the newcomers: enrolled, searched in `utkface`, and judged as registered.
+"""The results of the newcomers: newcomers.csv (a row each and pipeline) and newcomers-gate.csv.
 
-`make` writes newcomers.csv (a row a newcomer and pipeline) and newcomers-gate.csv. It refuses to
-enrol anybody before the registration is committed, and with anything else than what it froze.
+Nobody is enrolled before the registration is committed, or with anything else than it froze.
 """
 
 from pathlib import Path
@@ -23,10 +22,9 @@ VARIANTS = ("any", "rule", "strict")
 
 
 def make(out: Path) -> None:
-    """Enrol and search the newcomers as registered, and write the results into the folder `out`.
+    """Enrol and search the newcomers as registered; write RESULTS and GATE into the folder `out`.
 
-    Needs the face metadata of `utkface` in the cache. Raises UserError without a registration that
-    is committed and holds.
+    Needs the faces of `utkface` in the cache. UserError without a committed, valid registration.
     """
     protocol = registration.require()
     for model in MODELS:
@@ -70,30 +68,26 @@ def search(
     tables = []
     for model, gallery in private.items():
         frozen = protocol["pipelines"][model]
-        found = scores.compute(
-            first[model], second[model], gallery, clusters, decisions, shipping.KEEP_PROBES
-        )
-        best = found.best[found.best["portrait"] == "first"].rename(
-            columns={"probe_id": "member_id"}
-        )
+        both = first[model], second[model]
+        found = scores.compute(*both, gallery, clusters, decisions, shipping.KEEP_PROBES)
+        best = found.best.query("portrait == 'first'").rename(columns={"probe_id": "member_id"})
         default = frozen["configuration"]["default_threshold"]
         hidden = scores.withheld(found, best["member_id"], frozen["threshold"])
-        tables.append(
-            best[["member_id", *VARIANTS]].assign(
-                model=model,
-                flagged=at_or_below(best["rule"], frozen["threshold"]),
-                flagged_default=at_or_below(best["rule"], default),
-                decision=best["member_id"].map(decided).fillna(""),
-                withheld=best["member_id"].isin(hidden),
-            )
+        table = best[["member_id", *VARIANTS]].assign(
+            model=model,
+            flagged=at_or_below(best["rule"], frozen["threshold"]),
+            flagged_default=at_or_below(best["rule"], default),
+            decision=best["member_id"].map(decided).fillna(""),
+            withheld=best["member_id"].isin(hidden),
         )
+        tables.append(table)
     table = pd.concat(tables, ignore_index=True)
     table.insert(1, "model", table.pop("model"))
-    return table.sort_values(["model", "member_id"], key=_order, ignore_index=True)
 
+    def order(column):
+        return column.map(list(MODELS).index) if column.name == "model" else column
 
-def _order(column):
-    return column.map(list(MODELS).index) if column.name == "model" else column
+    return table.sort_values(["model", "member_id"], key=order, ignore_index=True)
 
 
 def decide(first, second, private, clusters) -> pd.DataFrame:

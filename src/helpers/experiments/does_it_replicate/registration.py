@@ -1,9 +1,7 @@
 """The registration of the replication: what is frozen before any newcomer is enrolled.
 
-data/registration/protocol.json was written from `current` and committed, with protocol.md, which
-says the same in words; it is written once, so the writer is in that commit and no longer here.
-`require` refuses to go on with anything else than what was frozen and committed. The digest of the
-registration is the SHA-256 of protocol.json; results carry it, and the commit it came with.
+data/registration/protocol.json was written once, from `current`, and committed with protocol.md,
+which says it in words. Results carry its SHA-256, the digest of the registration, and the commit.
 """
 
 import hashlib
@@ -35,11 +33,7 @@ NEWCOMERS = (
     "manifests/newcomers-second-portraits.csv",
 )
 # the decisions on the 115th, and the distances by which newcomers are decided
-SAME_PERSON = (
-    "scores/same-person.csv",
-    "scores/same-person-near.csv",
-    "scores/same-person-margins.csv",
-)
+SAME_PERSON = tuple(f"scores/same-person{part}.csv" for part in ("", "-near", "-margins"))
 
 
 def build(results: dict[str, Result], newcomers: pd.DataFrame, draws: int = verdicts.DRAWS) -> dict:
@@ -53,7 +47,8 @@ def build(results: dict[str, Result], newcomers: pd.DataFrame, draws: int = verd
     for model, result in results.items():
         if model not in PRIMARY_MODELS:
             continue
-        pooled = pooling.partial_pooling(_parts(result.members), groups.WHITE).parts
+        within = rates.within_sex(result.members, order=list(groups.GROUPS))
+        pooled = pooling.partial_pooling(within[["searched", "flagged"]], groups.WHITE).parts
         parts[model] = _records(pooled.reset_index().round(4))
         part = verdicts.predicted_part(pooled, counted)
         ratio = float(pooled["odds_ratio"].get(part, np.nan))
@@ -87,15 +82,10 @@ def build(results: dict[str, Result], newcomers: pd.DataFrame, draws: int = verd
     }
 
 
-def _parts(members):
-    """Counts of the six groups within recorded gender, as `partial_pooling` wants them."""
-    return rates.within_sex(members, order=list(groups.GROUPS))[["searched", "flagged"]]
-
-
 def _sizes(people):
-    table = people.groupby(["group", "gender"]).size().unstack(fill_value=0)
-    table = table.reindex(index=groups.in_order(table.index), columns=list(groups.GENDERS))
-    return {g: {k: int(v) for k, v in row.items()} for g, row in table.fillna(0).iterrows()}
+    table = pd.crosstab(people["group"], people["gender"])
+    order = {"index": groups.in_order(table.index), "columns": list(groups.GENDERS)}
+    return table.reindex(**order, fill_value=0).to_dict("index")
 
 
 def _frozen(result):
@@ -122,9 +112,6 @@ def _records(table):
     return [{k: plain(v) for k, v in row.items()} for row in table.to_dict("records")]
 
 
-# digests
-
-
 def digest_of(files, data: Path = DATA) -> str:
     """SHA-256 over the SHA-256 and the name of each file of `data`, in the order given."""
     lines = [f"{sha256(data / name)}  {name}\n" for name in files]
@@ -132,11 +119,7 @@ def digest_of(files, data: Path = DATA) -> str:
 
 
 def digests() -> dict:
-    """What identifies newcomers, gallery and pipelines as they are now.
-
-    The gallery's images are named by the digest in its private face metadata, None where these are
-    not in the cache.
-    """
+    """What identifies newcomers, gallery (None: not in the cache) and pipelines as they are now."""
     images = {}
     for model in MODELS:
         path = shipping.faces_path(GALLERY, model)
@@ -181,10 +164,7 @@ def hypotheses(protocol: dict) -> pd.DataFrame:
 
 
 def differences(frozen: dict, now: dict) -> list[str]:
-    """Where the protocol that would be written now is not the frozen one: dotted names.
-
-    A digest that is None now, because the private gallery is not here, is passed over.
-    """
+    """Where `now` is not what was frozen: dotted names; None now (no private gallery) is passed."""
     found = []
     for key in sorted(frozen.keys() | now.keys()):
         a, b = frozen.get(key), now.get(key)
@@ -196,10 +176,7 @@ def differences(frozen: dict, now: dict) -> list[str]:
 
 
 def require(path: Path = PROTOCOL) -> dict:
-    """The frozen protocol, if newcomers, gallery, pipelines and thresholds are still those.
-
-    Raises UserError if there is none, if it is not committed, or naming what is different.
-    """
+    """The frozen protocol, if what it froze is still so and it is committed; else UserError."""
     frozen = load(path)
     commit(path)
     now = current(frozen["draws"])

@@ -49,8 +49,7 @@ def results() -> pd.DataFrame:
 def people(model: str, variant: str = "rule", default: bool = False) -> pd.DataFrame:
     """The newcomers with enrolled, score, flagged and withheld (all but score bool), one pipeline.
 
-    At the threshold frozen from the 115th, or at the library's default. Whoever failed to enrol is
-    searched and not flagged.
+    At the frozen threshold or the default's; who failed to enrol is searched and not flagged.
     """
     frozen = protocol()["pipelines"][model]
     threshold = frozen["configuration"]["default_threshold"] if default else frozen["threshold"]
@@ -67,10 +66,7 @@ def people(model: str, variant: str = "rule", default: bool = False) -> pd.DataF
 
 
 def flagged(default: bool = False) -> pd.DataFrame:
-    """Newcomers flagged by pipeline and group: searched, flagged, fpir, low, high (Wilson).
-
-    Groups are those of newcomers in their order, then everybody of colour and everybody.
-    """
+    """Newcomers flagged by pipeline and group, then of colour, then all; Wilson intervals."""
     tables = []
     for model in MODELS:
         table = people(model, default=default)
@@ -86,14 +82,9 @@ def flagged(default: bool = False) -> pd.DataFrame:
 def group_table() -> pd.DataFrame:
     """Newcomers flagged at the frozen thresholds by recorded group, a column a program."""
     found = flagged()
-    shown = found.pivot(index="group", columns="program", values="said").loc[
-        found["group"].unique()
-    ]
-    shown = shown[[MODEL_LABELS[m] for m in PRIMARY_MODELS]].rename_axis(columns=None)
-    return shown.rename_axis("Group").reset_index()
-
-
-# ---- the verdicts
+    wide = found.pivot(index="group", columns="program", values="said")
+    wide = wide.loc[found["group"].unique(), [MODEL_LABELS[m] for m in PRIMARY_MODELS]]
+    return wide.rename_axis("Group").rename_axis(columns=None).reset_index()
 
 
 def hypotheses(reading: str = AS_REGISTERED) -> pd.DataFrame:
@@ -103,15 +94,12 @@ def hypotheses(reading: str = AS_REGISTERED) -> pd.DataFrame:
     rate_low, rate_high (Mantel-Haenszel within recorded gender), and words: program, who.
     """
     registered = registration.hypotheses(protocol())
-    tables = [
-        verdicts.counts(_read(row.model, reading), row.part or groups.COLOUR)
-        for row in registered.itertuples()
-    ]
+    asked = registered[["model", "part"]].to_numpy()
+    tables = [verdicts.counts(_read(m, reading), part or groups.COLOUR) for m, part in asked]
     found = verdicts.decide(registered, tables)
     ratios = pd.DataFrame(map(intervals.mantel_haenszel_risk_ratio, tables))
-    ratios = ratios[["ratio", "low", "high"]].set_axis(
-        ["rate_ratio", "rate_low", "rate_high"], axis=1
-    )
+    ratios = ratios[["ratio", "low", "high"]]
+    ratios.columns = ["rate_ratio", "rate_low", "rate_high"]
     who = found["part"].replace({groups.COLOUR: "Of colour", "": "None"})
     found = found.assign(program=found["model"].map(MODEL_LABELS), who=who)
     return found.join(ratios.where(found["part"].ne("")))
@@ -130,19 +118,18 @@ def verdict_table() -> pd.DataFrame:
     """Each registered hypothesis with its counts, odds ratio, ratio of rates, p and verdict."""
     found = hypotheses()
     rows = list(found.itertuples())
-    shown = pd.DataFrame(
-        {
-            "Program": found["program"],
-            "Hypothesis": found["who"] + " against white newcomers",
-            "Flagged, these": [f"{r.flagged} of {r.searched}" for r in rows],
-            "Flagged, white": [f"{r.white_flagged} of {r.white_searched}" for r in rows],
-            "Odds ratio in the 115th": found["ratio_115"].map("{:.1f}".format),
-            "Odds ratio of newcomers": [numbers.ratio(r.odds_ratio, r.low, r.high) for r in rows],
-            "Ratio of rates": [numbers.ratio(r.rate_ratio, r.rate_low, r.rate_high) for r in rows],
-            "p, Holm": found["p_holm"].map(numbers.p_text),
-            "Verdict": found["verdict"],
-        }
-    )
+    shown = {
+        "Program": found["program"],
+        "Hypothesis": found["who"] + " against white newcomers",
+        "Flagged, these": [f"{r.flagged} of {r.searched}" for r in rows],
+        "Flagged, white": [f"{r.white_flagged} of {r.white_searched}" for r in rows],
+        "Odds ratio in the 115th": found["ratio_115"].map("{:.1f}".format),
+        "Odds ratio of newcomers": [numbers.ratio(r.odds_ratio, r.low, r.high) for r in rows],
+        "Ratio of rates": [numbers.ratio(r.rate_ratio, r.rate_low, r.rate_high) for r in rows],
+        "p, Holm": found["p_holm"].map(numbers.p_text),
+        "Verdict": found["verdict"],
+    }
+    shown = pd.DataFrame(shown)
     none = found["part"].eq("")
     shown.loc[none, shown.columns[1:-1]] = ["None", *[""] * 6]
     return shown
@@ -173,8 +160,7 @@ def ratios() -> pd.DataFrame:
 @styled()
 def draw(data: pd.DataFrame) -> Figure:
     """A row a hypothesis: the newcomers' odds ratio with its interval, a tick at the 115th's."""
-    fig, axes = plots.new_figure(0.7 + 0.3 * len(data))
-    ax = axes[0, 0]
+    fig, [[ax]] = plots.new_figure(0.7 + 0.3 * len(data))
     looks = {v: {"color": INK if v == verdicts.REPLICATED else MUTED} for v in verdicts.VERDICTS}
     marks = data.rename(columns={"odds_ratio": "value", "verdict": "name"}).assign(y=data.index)
     plots.dots(ax, marks, looks, limits=(0, LARGEST), size=7)
@@ -189,9 +175,6 @@ def draw(data: pd.DataFrame) -> Figure:
     ax.spines["left"].set_visible(False)
     plots.left_align(fig, ax)
     return fig
-
-
-# ---- who they are, the pipelines, and the update
 
 
 def who_table() -> pd.DataFrame:
@@ -220,26 +203,24 @@ def pipeline_table() -> pd.DataFrame:
     name = f"tar_{validity.VALID_FMR:g}"
     table = gate().rename(columns={name: "tar", f"{name}_low": "low", f"{name}_high": "high"})
     at_default = flagged(default=True).query("group == @EVERYBODY").set_index("model")["said"]
-    return pd.DataFrame(
-        {
-            "Pipeline": table["model"].map(MODEL_LABELS),
-            "Genuine pairs": table["genuine"],
-            "TAR at an FMR of 1 in 1,000": [
-                f"{numbers.percent(r.tar)} ({numbers.interval(r.low, r.high)})"
-                for r in table.itertuples()
-            ],
-            "Own portrait first": [f"{r.rank_1} of {r.searched}" for r in table.itertuples()],
-            "Passes": np.where(table["tar"] >= validity.VALID_TAR, "yes", "no"),
-            "Flagged at the default": table["model"].map(at_default),
-        }
-    )
+    rows = list(table.itertuples())
+    shown = {
+        "Pipeline": table["model"].map(MODEL_LABELS),
+        "Genuine pairs": table["genuine"],
+        "TAR at an FMR of 1 in 1,000": [
+            f"{numbers.percent(r.tar)} ({numbers.interval(r.low, r.high)})" for r in rows
+        ],
+        "Own portrait first": [f"{r.rank_1} of {r.searched}" for r in rows],
+        "Passes": np.where(table["tar"] >= validity.VALID_TAR, "yes", "no"),
+        "Flagged at the default": table["model"].map(at_default),
+    }
+    return pd.DataFrame(shown)
 
 
 def update() -> pd.DataFrame:
-    """The 115th and the newcomers together: an update, not a confirmation.
+    """The 115th and the newcomers together: an update, not a confirmation; exact intervals.
 
-    At the frozen thresholds, Middle Eastern counted as White, as the roster of the 115th does; odds
-    ratios within recorded gender with exact intervals.
+    At the frozen thresholds, Middle Eastern counted as White, as the roster of the 115th does.
     """
     rows = []
     for model in PRIMARY_MODELS:

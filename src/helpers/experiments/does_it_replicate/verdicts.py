@@ -1,8 +1,7 @@
 """What counts as replicated: counts of newcomers -> a verdict on each registered hypothesis.
 
-A hypothesis is a row: model, kind ("part" or "pooled"), part (a recorded group, or members of
-colour; "" where none was predicted), direction ("higher" or "lower" than white newcomers) and
-ratio_115, the odds ratio of the 115th that the newcomers' interval is compared with.
+A hypothesis is a row: model, kind ("part" or "pooled"), part (a recorded group, members of colour,
+or "" for none), direction ("higher" or "lower" than white newcomers), ratio_115 (odds ratio).
 """
 
 from functools import cache
@@ -33,11 +32,7 @@ COUNTS = ["k1", "n1", "k0", "n0"]
 
 
 def counts(people: pd.DataFrame, part: str) -> pd.DataFrame:
-    """Counts of a part and of white people within recorded gender: k1, n1, k0, n0, a row a gender.
-
-    people: group, gender, flagged (bool). part: a recorded group, or groups.COLOUR for everybody
-    of colour.
-    """
+    """k1, n1 of a part, k0, n0 of white people, a row a gender; part: a group or groups.COLOUR."""
     colour = groups.of_colour(people["group"])
     inside = colour if part == groups.COLOUR else people["group"].eq(part).to_numpy()
     rows = []
@@ -51,8 +46,7 @@ def counts(people: pd.DataFrame, part: str) -> pd.DataFrame:
 def predicted_part(parts: pd.DataFrame, newcomers: pd.Series) -> str:
     """The part with the surest higher rate in the 115th, "" if none is sure enough.
 
-    parts: as `pooling.partial_pooling` gives them (`above`: probability of a higher rate).
-    newcomers: how many newcomers each part has; parts with fewer than three are no candidates.
+    parts: of `pooling.partial_pooling`. newcomers: of each part; LEAST_NEWCOMERS make a candidate.
     """
     enough = newcomers.reindex(parts.index).fillna(0).ge(LEAST_NEWCOMERS)
     above = parts.loc[enough, "above"]
@@ -84,10 +78,7 @@ def decide(hypotheses: pd.DataFrame, tables: list[pd.DataFrame]) -> pd.DataFrame
 
 
 def judge(ratio_115, odds_ratio, low, high, p_holm) -> np.ndarray:
-    """The verdict that `VERDICTS` defines, for arrays of one entry a hypothesis.
-
-    An estimate on the other side of 1 alone decides nothing: among so few people chance does that.
-    """
+    """The verdicts of `VERDICTS` for arrays, an entry each; the wrong side of 1 decides nothing."""
     outside = (ratio_115 < low) | (ratio_115 > high)
     # nobody flagged where both are: nothing is known
     contradicted = np.where(~np.isnan(odds_ratio) & outside, NOT, UNDECIDED)
@@ -109,11 +100,9 @@ def power(
 ) -> pd.DataFrame:
     """How often each verdict falls if the odds ratios are those of the 115th, and if they are 1.
 
-    searched: the newcomers of each hypothesis as `counts` (only n1 and n0 are used). white_rates:
-    for each, the rate of white members of the 115th by gender, with half a person added so that no
-    rate is 0. Pipelines are drawn independently (they share people and photographs, so this is a
-    sketch), with a fixed seed. Returns model, kind, part, truth ("as in the 115th" or "no
-    difference") and the share of draws of each verdict; no row for a hypothesis without a part.
+    searched: newcomers of each hypothesis, as `counts` (n1, n0). white_rates: see `white_rates`.
+    Pipelines are drawn independently, a sketch, with a fixed seed. Returns model, kind, part, truth
+    (one of TRUTHS), the share of draws of each verdict; no row for a hypothesis without a part.
     """
     rows = []
     for kind in KINDS:
@@ -158,10 +147,7 @@ def holm_of_each(pvalues: np.ndarray) -> np.ndarray:
 
 def white_rates(people: pd.DataFrame) -> np.ndarray:
     """Rate at which white people are flagged, by gender, with half a person added."""
-    table = rates.within_sex(people.assign(group=_two(people["group"])))
+    two = np.where(groups.of_colour(people["group"]), groups.COLOUR, groups.WHITE)
+    table = rates.within_sex(people.assign(group=two))
     white = table.xs(groups.WHITE, level=1).loc[list(groups.GENDERS)]
     return ((white["flagged"] + 0.5) / (white["searched"] + 1)).to_numpy()
-
-
-def _two(group):
-    return np.where(groups.of_colour(group), groups.COLOUR, groups.WHITE)

@@ -1,16 +1,15 @@
 """The grid of the explorer: threshold, gallery and its size, model -> members falsely matched.
 
-Exact expectations, not simulations: for each member the number of gallery faces at or below a
-threshold is known, and with it the chance that a random part of the gallery holds at least one
-(`rates.expected_fpir_hypergeometric`). What ships are sums over recorded groups of members.
+Exact expectations over random parts of the gallery (`rates.expected_fpir_hypergeometric`). What
+ships are sums over recorded groups of members.
 """
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
+from helpers.experiments.how_big_is_the_gallery import models_beyond
 from helpers.experiments.what_the_officer_sees import tables as candidate_lists
 from helpers.faces import collection
 from helpers.faces.pipelines import MODELS
@@ -51,12 +50,8 @@ def grid(best, named: dict) -> pd.DataFrame:
 
 
 def expected(within: np.ndarray, faces: int, size: int, cells: pd.Series) -> pd.Series:
-    """Expected number of members falsely matched in a random gallery of `size` faces, by cell.
-
-    within: (members,) gallery faces at or below the threshold, of `faces`; cells: (members,).
-    """
-    within, all_of, some = np.reshape(within, (-1, 1)), np.array([faces]), np.array([size])
-    chance = rates.expected_fpir_hypergeometric(within, all_of, some)
+    """Expected members falsely matched in `size` of the `faces`, by cell; within: matches, each."""
+    chance = models_beyond.expected(within, faces, size)
     return pd.Series(chance).groupby(cells.to_numpy()).sum()
 
 
@@ -81,11 +76,11 @@ def explore(scores_of: np.ndarray, enrolled: np.ndarray, cells, thresholds, size
     return pd.DataFrame(rows)
 
 
-def make(out: Path, progress: bool = False) -> None:
+def make(out: Path) -> None:
     """Write explorer.csv into the folder `out`; deterministic."""
     parts = []
     pairs = [(gallery, model) for gallery in shipped.GALLERIES for model in MODELS]
-    for gallery, model in tqdm(pairs, disable=not progress or None):
+    for gallery, model in pairs:
         members = shipped.result(gallery, model).members
         probes = shipping.load_dataset("probes", model)
         faces, _, kept = candidate_lists.faces_searched(gallery, model)
@@ -93,10 +88,8 @@ def make(out: Path, progress: bool = False) -> None:
         blocks = [found for _, found in collection.score_blocks(probes, strangers)]
         position = pd.Index(probes.ids).get_indexer(members.loc[members["enrolled"], "member_id"])
         named = {p: shipped.result(gallery, model, p).summary["threshold"] for p in NAMED}
-        thresholds, cells = (
-            grid(members["score"], named),
-            members["group"] + ", " + members["gender"],
-        )
+        thresholds = grid(members["score"], named)
+        cells = members["group"] + ", " + members["gender"]
         found, enrolled = np.concatenate(blocks)[position], members["enrolled"].to_numpy()
         table = explore(found, enrolled, cells, thresholds, SIZES[gallery])
         parts.append(table.assign(gallery=gallery, model=model))
@@ -105,5 +98,4 @@ def make(out: Path, progress: bool = False) -> None:
     table = table[[*first, *table.columns.drop(first)]]
     table["per_million"] = table["per_million"].map(lambda v: float(f"{v:.4g}"))
     table = table.round(dict.fromkeys(table.columns[len(first) :], 2))
-    out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / TABLE, index=False, float_format="%.6g", lineterminator="\n")

@@ -38,10 +38,7 @@ def cells() -> pd.Series:
 
 
 def rows(gender: str = "") -> dict[str, list[str]]:
-    """The rows of the explorer's table: a name and the cells that it sums.
-
-    gender: "" for everyone, else the recorded gender that is shown.
-    """
+    """The rows of the table: name -> cells that it sums, of one recorded gender or ("") of all."""
     mine = cells().index[[gender in ("", c.split(", ")[1]) for c in cells().index]]
     inside = groups.masks([c.split(", ")[0] for c in mine])
     order = (groups.WHITE, groups.COLOUR, groups.NOT_ASIAN, *groups.OF_COLOUR)

@@ -50,10 +50,7 @@ def payload() -> dict:
 
 
 def widget() -> str:
-    """The explorer as HTML: controls, table, data and script in one piece, nothing from outside.
-
-    Without a script the table of the opening position stays, and says so.
-    """
+    """The explorer in one piece of HTML; without a script the opening position stays."""
     style, script, page = (
         files(__package__).joinpath(name).read_text("utf-8")
         for name in ("explorer.css", "explorer.js", "explorer.html")

@@ -5,14 +5,7 @@ import pandas as pd
 
 from helpers.experiments.how_big_is_the_gallery.tables import FIXED, POLICIES, SIZES
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
-from helpers.show.plots import (
-    lines,
-    log_axis,
-    name_rows,
-    new_figure,
-    note,
-    row_positions,
-)
+from helpers.show.plots import lines, log_axis, name_rows, new_figure, note, row_positions
 from helpers.show.style import INK, styled
 
 POLICY_STYLE: dict[str, dict] = {
@@ -26,13 +19,9 @@ FORMULA = "#A03F14"
 
 @styled()
 def plot_marks(table: pd.DataFrame):
-    """A mark a member flagged, a row a gallery size, and what the formula expects, as a line.
-
-    table: Program, Faces, Flagged, Formula; a block a program.
-    """
+    """A mark a member flagged, a row a program and size, the formula as a line; of `marks`."""
     at = row_positions(table["Program"])
-    fig, axes = new_figure(0.5 + 0.165 * (at[-1] + 1))
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.5 + 0.165 * (at[-1] + 1))
     for y, row in zip(at, table.to_dict("records"), strict=True):
         x = np.arange(round(row["Flagged"])) + 0.5
         ax.plot(x, np.repeat(y, len(x)), "o", ms=3.6, mfc=INK, mew=0)
@@ -41,8 +30,7 @@ def plot_marks(table: pd.DataFrame):
     faces = table["Faces"].map("{:,} faces".format)
     name_rows(ax, at, faces, table["Program"])
     ax.set(xlim=(0, 1.03 * table["Formula"].max()), ylim=(at[-1] + 0.6, -1.4), xticks=[])
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
     return fig
 
 

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from helpers.experiments.how_big_is_the_gallery import models_beyond, tables
-from helpers.faces import collection, same_person
+from helpers.experiments.what_the_officer_sees.tables import faces_searched
+from helpers.faces import collection
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.protocol import shipped, shipping
-from helpers.sources import galleries
+from helpers.protocol import shipping
 from helpers.statistics import rates
 
 
@@ -29,14 +28,12 @@ def draw_best(scores: np.ndarray, cluster: np.ndarray, at, draws: int, seed: int
         yield np.minimum.accumulate(segments, axis=0)
 
 
-def _draw_table(model: str, scores, cluster, progress) -> pd.DataFrame:
+def _draw_table(model: str, scores, cluster) -> pd.DataFrame:
     """The FPIR in drawn galleries by policy and size: mean, and what 95 % of them lie between."""
     policies = {p: tables.threshold(model, p) for p in tables.POLICIES}
     found: dict[tuple, list] = {(p, n): [] for p in policies for n in tables.SIZES}
     drawn = draw_best(scores, cluster, tables.SIZES, tables.DRAWS, models_beyond.SEED)
-    for best in tqdm(
-        drawn, total=tables.DRAWS, desc=f"{model}: draws", disable=not progress or None
-    ):
+    for best in drawn:
         for row, n in zip(best, tables.SIZES, strict=True):
             for policy, t in policies.items():
                 found[policy, n].append(rates.at_or_below(row, t).mean())
@@ -62,21 +59,15 @@ def _tenth_table(model: str, scores, tenth) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
-def make(out: Path, progress: bool = False) -> None:
-    """Write the results tables that need the private gallery's embeddings into a folder.
+def make(out: Path) -> None:
+    """Write gallery-size-draws.csv (FPIR in drawn galleries) and gallery-size-counts.parquet.
 
-    gallery-size-draws.csv (FPIR in galleries drawn without replacement) and
-    gallery-size-counts.parquet (matches by probe and tenth). Deterministic.
+    The latter has matches by probe and tenth. Needs the faces of `utkface`. Deterministic.
     """
-    private = {m: shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS}
-    clusters = same_person.identity_clusters(list(private.values()))
-    labels = galleries.load_utkface().set_index("id")
-    same = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
-    left_out = set(same.loc[same["same_person"].astype(bool), "cluster"])
-    kept = labels.index[labels["adult"] & ~clusters.reindex(labels.index).isin(left_out)]
     draws, counts = [], []
     for model in PRIMARY_MODELS:
-        gallery = collection.subset(private[model], kept)
+        faces, clusters, kept = faces_searched("utkface", model)
+        gallery = collection.subset(faces, faces.ids[kept])
         probes = shipping.load_dataset("probes", model)
         blocks = [s.astype(np.float32) for _, s in collection.score_blocks(probes, gallery)]
         scores = pd.DataFrame(np.vstack(blocks), index=probes.ids)
@@ -85,9 +76,8 @@ def make(out: Path, progress: bool = False) -> None:
         cluster = np.unique(clusters.reindex(gallery.ids), return_inverse=True)[1]
         rank = np.random.default_rng(models_beyond.SEED).permutation(cluster.max() + 1)
         tenth = (rank * tables.TENTHS // len(rank))[cluster]
-        draws.append(_draw_table(model, scores, cluster, progress))
+        draws.append(_draw_table(model, scores, cluster))
         counts.append(_tenth_table(model, scores, tenth))
-    out.mkdir(parents=True, exist_ok=True)
     pd.concat(draws).round(6).to_csv(out / "gallery-size-draws.csv", index=False)
     small = {"tenth": np.int8, "tenth_faces": np.int32, "faces": np.int32}
     pd.concat(counts, ignore_index=True).astype(small).to_parquet(

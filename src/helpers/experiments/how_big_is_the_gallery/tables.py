@@ -1,14 +1,7 @@
-"""What the size of the gallery does to the FPIR: exact below the gallery at hand, modelled beyond.
+"""What the size of the gallery does to the FPIR at fixed thresholds; scores are distances.
 
-Below: a smaller gallery drawn at random from ours matches a probe with the hypergeometric chance,
-and draws without replacement show the spread. Beyond: two models of how unequal the probes' match
-rates are (gamma or log-normal), which must first predict the whole gallery from each of ten
-disjoint tenths of it. All at fixed thresholds.
-
-Scores are distances: small is alike. Members who failed to enrol count as searched, no match.
-
-`python -m helpers.rebuild.tables 06-how-big-is-the-gallery` makes data/results/gallery-size-*: it
-needs the face metadata of `utkface` (congress-test fetch, enrol).
+Below the gallery at hand: exact (hypergeometric), and draws without replacement for the spread.
+Beyond: two models of unequal match rates, which must first predict the whole from its tenths.
 """
 
 import itertools
@@ -67,10 +60,9 @@ def capped(model: str) -> int:
 
 @cache
 def counts(model: str, policy: str) -> pd.Series:
-    """How many gallery faces lie at or below the threshold, for each member searched.
+    """Faces of the whole gallery at or below the threshold, for each member searched.
 
-    From the shipped counts for the library default and the calibrated thresholds, from the shipped
-    candidates for `FIXED`; ValueError if these are not complete up to it.
+    From shipped counts, for `FIXED` from shipped candidates; ValueError if these do not reach it.
     """
     if policy == FIXED:
         scores = shipped.scores("utkface", model)
@@ -105,20 +97,9 @@ def curves() -> pd.DataFrame:
             flagged, m = models_beyond.expected(k, N, n).sum(), len(k)
             head = (model, policy, threshold(model, policy), n, m)
             rows.append((*head, flagged, flagged / m, *wilson(flagged, m), naive(k, N, n)))
-    columns = [
-        "model",
-        "policy",
-        "threshold",
-        "faces",
-        "searched",
-        "flagged",
-        "fpir",
-        "low",
-        "high",
-        "naive",
-    ]
+    columns = ["model", "policy", "threshold", "faces", "searched", "flagged", "fpir"]
     drawn = pd.read_csv(RESULTS / "gallery-size-draws.csv").drop(columns=["galleries", "mean"])
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=[*columns, "low", "high", "naive"])
     return table.merge(drawn, on=["model", "policy", "faces"], how="left")
 
 
@@ -129,14 +110,13 @@ def percent(share):
 def marks() -> pd.DataFrame:
     """Members flagged at the threshold of the 28, by gallery size, beside the usual formula."""
     table = curves().query("policy == @FIXED")
-    return pd.DataFrame(
-        {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Faces": table["faces"],
-            "Flagged": table["flagged"].round(1),
-            "Formula": (table["searched"] * table["naive"]).round(1),
-        }
-    ).reset_index(drop=True)
+    shown = {
+        "Program": table["model"].map(MODEL_LABELS),
+        "Faces": table["faces"],
+        "Flagged": table["flagged"].round(1),
+        "Formula": (table["searched"] * table["naive"]).round(1),
+    }
+    return pd.DataFrame(shown).reset_index(drop=True)
 
 
 def growth() -> pd.DataFrame:
@@ -144,54 +124,48 @@ def growth() -> pd.DataFrame:
     table = curves().query("policy == @FIXED").set_index("model")
     first, last = table[table["faces"] == SIZES[0]], table[table["faces"] == faces()]
     ends = percent(first[["spread_low", "spread_high"]]).astype(str)
-    return pd.DataFrame(
-        {
-            "Program": first.index.map(MODEL_LABELS),
-            "Faces, small": SIZES[0],
-            "Flagged, small": first["flagged"].round(1),
-            "Per cent, drawn small galleries": ends["spread_low"] + "–" + ends["spread_high"],
-            "Faces, whole": faces(),
-            "Flagged, whole": last["flagged"].round().astype(int),
-            "Growth of faces": round(faces() / SIZES[0], 1),
-            "Growth of flagged": (last["flagged"] / first["flagged"]).round(1),
-            "Formula expects": (last["searched"] * last["naive"]).round(1),
-            "Formula over exact": (last["naive"] / last["fpir"]).round(2),
-        }
-    ).reset_index(drop=True)
+    shown = {
+        "Program": first.index.map(MODEL_LABELS),
+        "Faces, small": SIZES[0],
+        "Flagged, small": first["flagged"].round(1),
+        "Per cent, drawn small galleries": ends["spread_low"] + "–" + ends["spread_high"],
+        "Faces, whole": faces(),
+        "Flagged, whole": last["flagged"].round().astype(int),
+        "Growth of faces": round(faces() / SIZES[0], 1),
+        "Growth of flagged": (last["flagged"] / first["flagged"]).round(1),
+        "Formula expects": (last["searched"] * last["naive"]).round(1),
+        "Formula over exact": (last["naive"] / last["fpir"]).round(2),
+    }
+    return pd.DataFrame(shown).reset_index(drop=True)
 
 
 def by_size() -> pd.DataFrame:
     """FPIR by program, threshold and gallery size: exact, its intervals, and the formula."""
     table = curves().query("faces not in [2000, 5000]")
-    return pd.DataFrame(
-        {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Threshold": table["policy"].map(POLICIES),
-            "Faces": table["faces"],
-            "Flagged, expected": table["flagged"].round(1),
-            "FPIR, %": percent(table["fpir"]),
-            "Low": percent(table["low"]),
-            "High": percent(table["high"]),
-            "Drawn galleries, low": percent(table["spread_low"]),
-            "Drawn galleries, high": percent(table["spread_high"]),
-            "Formula, %": percent(table["naive"]),
-        }
-    ).reset_index(drop=True)
+    shown = {
+        "Program": table["model"].map(MODEL_LABELS),
+        "Threshold": table["policy"].map(POLICIES),
+        "Faces": table["faces"],
+        "Flagged, expected": table["flagged"].round(1),
+        "FPIR, %": percent(table["fpir"]),
+        "Low": percent(table["low"]),
+        "High": percent(table["high"]),
+        "Drawn galleries, low": percent(table["spread_low"]),
+        "Drawn galleries, high": percent(table["spread_high"]),
+        "Formula, %": percent(table["naive"]),
+    }
+    return pd.DataFrame(shown).reset_index(drop=True)
 
 
 def concentration() -> pd.DataFrame:
-    """On how many members the false-matching pairs fall, by program and threshold.
-
-    By lot: members flagged if each pair fell on a member by lot. Half: the fewest members that hold
-    half of the pairs between them.
-    """
+    """On how many members the pairs fall, how many would by lot, and the fewest who hold half."""
     rows = []
     for model, policy in itertools.product(PRIMARY_MODELS, POLICIES):
         k = np.sort(counts(model, policy))[::-1]
         lot = len(k) * rates.chance_of_a_candidate(1 / len(k), k.sum())
         half = int(np.searchsorted(np.cumsum(k), k.sum() / 2) + 1)
-        row = (MODEL_LABELS[model], POLICIES[policy], k.sum(), (k > 0).sum(), round(lot), half)
-        rows.append(row)
+        flagged = (k > 0).sum(), round(lot), half
+        rows.append((MODEL_LABELS[model], POLICIES[policy], k.sum(), *flagged))
     columns = ["Program", "Threshold", "False-matching pairs", "Members flagged"]
     columns += ["If pairs fell by lot", "Members who hold half of the pairs"]
     return pd.DataFrame(rows, columns=columns)
@@ -199,10 +173,7 @@ def concentration() -> pd.DataFrame:
 
 @cache
 def ratios() -> pd.DataFrame:
-    """The ratio of FPIRs in the smallest and the whole gallery, at two thresholds.
-
-    The intervals are for other members, at this gallery (delta method).
-    """
+    """Ratios of FPIRs, smallest and whole gallery, two thresholds; intervals for other members."""
     people = members()
     colour = people["of_colour"].to_numpy()
     rows = []
@@ -235,16 +206,13 @@ def groups_by_size() -> pd.DataFrame:
 
 @cache
 def predictions() -> pd.DataFrame:
-    """The whole gallery predicted from each tenth: a row a prediction.
-
-    Columns model, policy, kind, tenth, predicted, low, high (members flagged in the whole gallery),
-    truth. Where nobody matches in a tenth it predicts nothing: NaN.
+    """The whole gallery foretold by each tenth: model, policy, kind, tenth, predicted, low, high,
+    truth (members flagged in the whole gallery). NaN where nobody matches in the tenth.
     """
     rows = []
     table = pd.read_parquet(RESULTS / "gallery-size-counts.parquet")
-    for (model, policy, tenth, n), part in table.groupby(
-        ["model", "threshold", "tenth", "tenth_faces"]
-    ):
+    by = ["model", "threshold", "tenth", "tenth_faces"]
+    for (model, policy, tenth, n), part in table.groupby(by):
         k = part["faces"].to_numpy()
         k = np.concatenate([k, np.zeros(len(members()) - len(k), dtype=np.int64)])
         truth = int((counts(model, policy) > 0).sum())
@@ -257,15 +225,9 @@ def predictions() -> pd.DataFrame:
 
 
 def back_tests() -> pd.DataFrame:
-    """How many of ten tenths foretell the whole gallery, by program and threshold, and in all.
-
-    Both together: from the lower end of the one interval to the upper end of the other.
-    """
-    wide = predictions().pivot(
-        index=["model", "policy", "truth", "tenth"],
-        columns="kind",
-        values=["low", "high", "predicted"],
-    )
+    """How many tenths foretell the whole gallery; both together: from lower to upper end."""
+    ends, index = ["low", "high", "predicted"], ["model", "policy", "truth", "tenth"]
+    wide = predictions().pivot(index=index, columns="kind", values=ends)
     truth = wide.index.get_level_values("truth").to_numpy()
     held = {
         f"{kind.capitalize()} holds": (wide["low"][kind] <= truth) & (truth <= wide["high"][kind])
@@ -280,8 +242,7 @@ def back_tests() -> pd.DataFrame:
         table[f"{kind.capitalize()}, highest"] = wide["predicted"][kind].groupby(by).max().round()
     order = list(itertools.product(PRIMARY_MODELS, POLICIES))
     table = table.reset_index("truth").loc[order].reset_index(names=["Program", "Threshold"])
-    table["Program"] = table["Program"].map(MODEL_LABELS)
-    table["Threshold"] = table["Threshold"].map(POLICIES)
+    table = table.replace({"Program": MODEL_LABELS, "Threshold": POLICIES})
     total = table[[*held, "Tenths"]].sum().to_dict()
     total |= {"Program": "All programs", "Threshold": "All thresholds"}
     table = pd.concat([table, pd.DataFrame([total])], ignore_index=True)

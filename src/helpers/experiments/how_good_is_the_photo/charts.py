@@ -14,10 +14,7 @@ LOOKS = {
 
 @style.styled()
 def plot_worse(table: pd.DataFrame) -> Figure:
-    """Two panels on one axis, false matches and misses; a row a photo, a dot a program.
-
-    table: as from `tables.worse`. Nothing joins the photos.
-    """
+    """Two panels on one axis, false matches and misses, of `worse`: a row a photo, unjoined."""
     photos = list(dict.fromkeys(table["Photo"]))
     fig, axes = plots.new_figure(0.8 + 0.56 * len(photos), 2, sharex=True)
     for ax, outcome in zip(axes[:, 0], dict.fromkeys(table["outcome"]), strict=True):

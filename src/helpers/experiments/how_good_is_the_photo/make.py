@@ -1,13 +1,7 @@
 """How false matches, misses and failures to enrol change when the searched photo is worse.
 
-Each member's portrait is scaled to one face size, degraded as a camera or a file format would, then
-detected, embedded and searched like the original; the gallery stays as it is. The thresholds are
-those of the undegraded portraits.
-
-data/results/photo-quality.parquet is made by `python -m helpers.rebuild.tables
-08-how-good-is-the-photo`. It needs the portraits (`congress-test fetch`), the enrolled faces of
-`utkface` (`congress-test rebuild`) and about half an hour on one core; a killed run goes on where
-it stopped.
+Portraits are scaled to one face size, degraded, enrolled and searched at the thresholds of the
+originals. Needs portraits and enrolled `utkface`, half an hour; a killed run goes on.
 """
 
 import hashlib
@@ -16,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -62,9 +57,6 @@ def conditions() -> list[tuple[str, float]]:
     return [(UNDEGRADED, 0.0), (SCALED, 0.0), *degraded]
 
 
-# ---------------------------------------------------------------- what a camera does
-
-
 class Frame(NamedTuple):
     """A portrait with EYES pixels between the eyes: (h, w, 3) uint8 BGR, the point between them."""
 
@@ -73,13 +65,10 @@ class Frame(NamedTuple):
 
 
 def scale(image: np.ndarray, face_size: float, between_eyes: tuple[float, float]) -> Frame:
-    """Scale a portrait to EYES pixels between the eyes, judged by the size of the face's box.
+    """Scale a portrait to EYES pixels between the eyes, judged by the face's box: faces are turned.
 
-    face_size: square root of the box's area in pixels; by the box, because the eyes of a face that
-    is turned lie close together. between_eyes: the point between them, in pixels of `image`.
+    face_size: square root of the box's area. between_eyes: a point. Both in pixels of `image`.
     """
-    import cv2
-
     factor = EYES * FACE_PER_EYES / face_size
     size = tuple(max(1, round(side * factor)) for side in image.shape[1::-1])
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
@@ -89,25 +78,19 @@ def scale(image: np.ndarray, face_size: float, between_eyes: tuple[float, float]
 
 def resolution(image: np.ndarray, eyes: float) -> np.ndarray:
     """A sensor with `eyes` pixels between the eyes, enlarged again: detail goes, framing stays."""
-    import cv2
-
-    height, width = image.shape[:2]
-    small = tuple(max(1, round(side * eyes / EYES)) for side in (width, height))
+    size = image.shape[1::-1]
+    small = tuple(max(1, round(side * eyes / EYES)) for side in size)
     small = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
     """A lens out of focus: Gaussian of standard deviation `sigma` pixels."""
-    import cv2
-
     return cv2.GaussianBlur(image, (0, 0), sigma)
 
 
 def jpeg(image: np.ndarray, quality: float) -> np.ndarray:
     """Saved as JPEG of this quality (1 to 100; libjpeg's scale, colour at half resolution)."""
-    import cv2
-
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
     return cv2.imdecode(data, cv2.IMREAD_COLOR)  # type: ignore[return-value]
 
@@ -122,10 +105,7 @@ def exposure(image: np.ndarray, stops: float) -> np.ndarray:
 
 
 def noise(image: np.ndarray, sd: float, seed: int) -> np.ndarray:
-    """A sensor's noise: normal, independent in each pixel and colour, `sd` in grey levels of 255.
-
-    One seed gives one pattern, only its strength differs between levels.
-    """
+    """Normal noise, independent in pixel and colour, `sd` in grey levels; a seed a pattern."""
     pattern = np.random.default_rng(seed).standard_normal(image.shape, dtype=np.float32)
     return np.clip(np.round(image + np.float32(sd) * pattern), 0, 255).astype(np.uint8)
 
@@ -161,9 +141,6 @@ def degrade(frame: Frame, kind: str, level: float, seed: int) -> np.ndarray:
     }[kind]()
 
 
-# ---------------------------------------------------------------- measuring
-
-
 def framed(path: Path, face) -> Frame:
     """Read and scale one portrait; face: its face metadata, or None where no face was found.
 
@@ -192,7 +169,7 @@ def enrol_one(image: np.ndarray, detect, embed: dict) -> dict:
     return found if all(map(enrolment.usable, found.values())) else {}
 
 
-def measure(folder: Path, progress: bool = True) -> dict[tuple[str, float], pd.DataFrame]:
+def measure(folder: Path) -> dict[tuple[str, float], pd.DataFrame]:
     """Degrade and enrol all members' portraits: by condition, the embeddings of each probe.
 
     Columns probe_id, and one embedding a model (missing for a failure to enrol). A file a condition
@@ -212,15 +189,12 @@ def measure(folder: Path, progress: bool = True) -> dict[tuple[str, float], pd.D
         embed = {m: functions[1] for m, functions in loaded.items()}
     for kind, level in todo:
         rows = []
-        for id, path in tqdm(files[["id", "path"]].to_numpy(), kind, disable=not progress or None):
+        for id, path in tqdm(files[["id", "path"]].to_numpy(), kind, disable=None):
             image = degrade(framed(path, faces.get(id)), kind, level, seed_of(id, kind))
             rows.append({"probe_id": id} | enrol_one(image, detect, embed))
         with write_atomically(paths[kind, level]) as half:
             pd.DataFrame(rows).to_parquet(half, index=False)
     return {condition: pd.read_parquet(path) for condition, path in paths.items()}
-
-
-# ---------------------------------------------------------------- searching
 
 
 class Galleries(NamedTuple):
@@ -255,13 +229,13 @@ def search_one(probes: Collection, galleries: Galleries) -> pd.DataFrame:
     return pd.DataFrame({"probe_id": probes.ids, **found, "genuine": genuine, "rank": rank})
 
 
-def make(out: Path, progress: bool = True) -> None:
+def make(out: Path) -> None:
     """Measure, search, and write ROWS into the folder `out`. Deterministic.
 
     From the private gallery no score of a single probe is written, only whether it lies within a
     threshold: best scores of many known variants of one portrait would locate the face behind them.
     """
-    measured = measure(cache_dir() / "photo-quality", progress)
+    measured = measure(cache_dir() / "photo-quality")
     rows = []
     for model in PRIMARY_MODELS:
         faces, _, kept = faces_searched("utkface", model)
@@ -269,16 +243,13 @@ def make(out: Path, progress: bool = True) -> None:
         galleries = Galleries(collection.subset(faces, faces.ids[kept]), *others)
         limits, whole = thresholds(model), shipping.load_dataset("probes", model)
         for kind, level in conditions():
-            probes = whole
-            if kind != UNDEGRADED:
-                probes = _as_collection(measured[kind, level], model, whole)
+            one = (kind, level)
+            probes = _as_collection(measured[one], model, whole) if one in measured else whole
             found = everyone(search_one(probes, galleries))
             flags = {c: at_or_below(found["best"], limits[c]) for c in POLICIES}
             rows.append(found.assign(kind=kind, level=level, model=model, **flags))
-    out.mkdir(parents=True, exist_ok=True)
     columns = ["probe_id", "kind", "level", "model", "enrolled", *POLICIES]
-    columns += ["legislators", "genuine", "rank"]
-    table = pd.concat(rows, ignore_index=True)[columns]
+    table = pd.concat(rows, ignore_index=True)[[*columns, "legislators", "genuine", "rank"]]
     table.to_parquet(out / ROWS, index=False, compression="zstd")
 
 
@@ -309,6 +280,5 @@ def everyone(found: pd.DataFrame) -> pd.DataFrame:
 @cache
 def thresholds(model: str) -> dict[str, float]:
     """The thresholds of POLICIES with the gallery `utkface`."""
-    return {
-        c: shipped.result("utkface", model, p).summary["threshold"] for c, p in POLICIES.items()
-    }
+    found = {c: shipped.result("utkface", model, p) for c, p in POLICIES.items()}
+    return {c: result.summary["threshold"] for c, result in found.items()}

@@ -5,14 +5,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from helpers.experiments.how_good_is_the_photo.make import (
-    LEVELS,
-    ROWS,
-    SCALED,
-    UNDEGRADED,
-    conditions,
-    thresholds,
-)
+from helpers.experiments.how_good_is_the_photo import make
+from helpers.experiments.how_good_is_the_photo.make import SCALED, UNDEGRADED, conditions
 from helpers.faces.pipelines import MODEL_LABELS, PRIMARY_MODELS
 from helpers.paths import DATA
 from helpers.protocol import congress_test
@@ -36,7 +30,7 @@ def results() -> pd.DataFrame:
     missed_legislators (the threshold that flags 28 undegraded in that gallery), failed, of_colour,
     group, gender.
     """
-    table = pd.read_parquet(DATA / "results" / ROWS)
+    table = pd.read_parquet(DATA / "results" / make.ROWS)
     people = congress_test.people_searched().set_index("member_id")
     for column in ("of_colour", "group", "gender"):
         table[column] = table["probe_id"].map(people[column])
@@ -45,7 +39,7 @@ def results() -> pd.DataFrame:
         genuine, near = table.loc[mine, "genuine"], table.loc[mine, "legislators"]
         former = threshold_for_count(near[table["kind"] == UNDEGRADED], ACLU_COUNT).threshold
         table.loc[mine, "at_legislators"] = at_or_below(near, former)
-        for column, limit in (thresholds(model) | {"at_legislators": former}).items():
+        for column, limit in (make.thresholds(model) | {"at_legislators": former}).items():
             beyond = pd.Series(~at_or_below(genuine.fillna(np.inf), limit), genuine.index, float)
             table.loc[mine, column.replace("at_", "missed_")] = beyond.mask(genuine.isna())
     return table.astype({"at_legislators": bool}).assign(failed=~table["enrolled"])
@@ -87,23 +81,12 @@ def overall(policy: str = "28") -> pd.DataFrame:
         false = paired_change(before[f"at_{policy}"], rows[f"at_{policy}"])
         was, missed = (t[f"missed_{policy}"][mates].astype(bool) for t in (before, rows))
         miss = paired_change(was, missed)
-        return {
-            "failed": int(rows["failed"].sum()),
-            "searched": false.n,
-            "flagged": false.after,
-            "fpir": false.after / false.n,
-            "change": false.change,
-            "change_low": false.low,
-            "change_high": false.high,
-            "gained": false.gained,
-            "lost": false.lost,
-            "p": false.p,
-            "missed": miss.after,
-            "mates": miss.n,
-            "fnir": miss.after / miss.n,
-            "fnir_change": miss.change,
-            "fnir_p": miss.p,
-        }
+        found: dict = {"failed": int(rows["failed"].sum()), "searched": false.n}
+        found |= {"flagged": false.after, "fpir": false.after / false.n}
+        found |= {"change": false.change, "change_low": false.low, "change_high": false.high}
+        found |= {"gained": false.gained, "lost": false.lost, "p": false.p}
+        found |= {"missed": miss.after, "mates": miss.n}
+        return found | {"fnir": miss.after / miss.n, "fnir_change": miss.change, "fnir_p": miss.p}
 
     table = _each_condition(rates_of)
     return _holm(_holm(table, "p", "holm_p"), "fnir_p", "fnir_holm_p")
@@ -130,8 +113,6 @@ def gaps(outcome: str = "at_28", group: str = groups.COLOUR) -> pd.DataFrame:
 
     return _holm(_each_condition(compare), "p", "holm_p")
 
-
-# ---------------------------------------------------------------- as notebook 08 shows them
 
 KINDS = {
     UNDEGRADED: "As published",
@@ -162,21 +143,21 @@ def photo(kind: str, level: float) -> str:
     """A condition as a row is named: "Blur, strong", "Covered, eyes", "As published"."""
     if kind in (UNDEGRADED, SCALED):
         return KINDS[kind]
-    levels = LEVELS[kind]
+    levels = make.LEVELS[kind]
     strength = STRENGTHS[len(levels)][levels.index(level)]
     return f"{KINDS[kind]}, {COVERED[int(level)] if kind == 'cover' else strength}"
 
 
 def strong() -> list[str]:
     """The published portraits, the strongest level of each kind, and each cover."""
-    last = [photo(kind, v[-1]) for kind, v in LEVELS.items() if kind != "cover"]
-    return [photo(UNDEGRADED, 0), *last, *(photo("cover", v) for v in LEVELS["cover"])]
+    last = [photo(kind, v[-1]) for kind, v in make.LEVELS.items() if kind != "cover"]
+    return [photo(UNDEGRADED, 0), *last, *(photo("cover", v) for v in make.LEVELS["cover"])]
 
 
 def show_levels() -> pd.DataFrame:
     """What is done to the portraits: a row a kind, its levels from mild to strong."""
     rows = []
-    for kind, levels in LEVELS.items():
+    for kind, levels in make.LEVELS.items():
         words = [COVERED[int(v)] if kind == "cover" else f"{v:g}" for v in levels]
         rows.append((KINDS[kind], UNITS[kind], ", ".join(words)))
     return pd.DataFrame(rows, columns=["Degradation", "Unit", "Levels, mild first"])
@@ -186,10 +167,9 @@ def worse() -> pd.DataFrame:
     """False matches and misses at `strong`, for the figure: a row a photo, program and outcome."""
     table = overall()[overall()["Photo"].isin(strong())]
     parts = []
-    for (rate, outcome), count, of in zip(
-        OUTCOMES.items(), ("flagged", "missed"), ("searched", "mates"), strict=True
-    ):
-        part = table[["Photo", "Program"]].assign(outcome=outcome, count=table[count], of=table[of])
+    for rate, count, of in (("fpir", "flagged", "searched"), ("fnir", "missed", "mates")):
+        part = table[["Photo", "Program"]].assign(outcome=OUTCOMES[rate])
+        part = part.assign(count=table[count], of=table[of])
         low, high = intervals.wilson(part["count"], part["of"])
         parts.append(part.assign(rate=table[rate], low=low, high=high))
     order = ["outcome", "Photo", "Program", "count", "of", "rate", "low", "high"]
@@ -217,14 +197,10 @@ def show_moved() -> pd.DataFrame:
     """Those changes at 28 flagged, in words and numbers; before them what scaling alone does."""
     table = pd.concat([overall().query("kind == @SCALED"), moved()])
     names = {"flagged": "Falsely matched", "gained": "New", "lost": "No longer"}
-    return table[["Program", "Photo", *names]].rename(columns=names).assign(
-        **{
-            "Change, points (95 % interval)": [
-                _points(*row) for row in table[["change", "change_low", "change_high"]].to_numpy()
-            ],
-            "Holm p": table["holm_p"].map(p_text),
-        }
-    )  # fmt: skip
+    shown = table[["Program", "Photo", *names]].rename(columns=names)
+    ends = table[["change", "change_low", "change_high"]].to_numpy()
+    shown["Change, points (95 % interval)"] = [_points(*row) for row in ends]
+    return shown.assign(**{"Holm p": table["holm_p"].map(p_text)})
 
 
 def tallies() -> pd.DataFrame:
@@ -254,18 +230,16 @@ def _points(change, low, high) -> str:
 def show_gaps() -> pd.DataFrame:
     """How the gap within recorded gender changes, a row a condition and program, degraded ones."""
     table = gaps()[gaps()["holm_p"].notna()]
-    return pd.DataFrame(
-        {
-            "Program": table["Program"],
-            "Photo": table["Photo"],
-            "Of colour": [f"{k} of {n}" for k, n in table[["k1", "n1"]].to_numpy()],
-            "White": [f"{k} of {n}" for k, n in table[["k0", "n0"]].to_numpy()],
-            "Change of the gap, points (95 % interval)": [
-                _points(*row) for row in table[["change", "low", "high"]].to_numpy()
-            ],
-            "Holm p": table["holm_p"].map(p_text),
-        }
-    )
+    changes = [_points(*row) for row in table[["change", "low", "high"]].to_numpy()]
+    shown = {
+        "Program": table["Program"],
+        "Photo": table["Photo"],
+        "Of colour": [f"{k} of {n}" for k, n in table[["k1", "n1"]].to_numpy()],
+        "White": [f"{k} of {n}" for k, n in table[["k0", "n0"]].to_numpy()],
+        "Change of the gap, points (95 % interval)": changes,
+        "Holm p": table["holm_p"].map(p_text),
+    }
+    return pd.DataFrame(shown)
 
 
 def no_face(group: str) -> pd.DataFrame:

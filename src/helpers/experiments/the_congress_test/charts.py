@@ -71,8 +71,7 @@ def other_photo(table: pd.DataFrame) -> Figure:
 
 def _dots(height: float, at: np.ndarray, most: int):
     """A figure for rows of dots at `at`: no axis, room for half a dot."""
-    fig, axes = plots.new_figure(height)
-    ax = axes[0, 0]
+    fig, [[ax]] = plots.new_figure(height)
     ax.tick_params(bottom=False, labelbottom=False)
     ax.spines[["left", "bottom"]].set_visible(False)
     ax.set(xlim=(-0.7, most - 0.3), ylim=(at[-1] + 0.6, min(at[0], 0) - 1.4 * (len(at) > 3) - 0.6))

@@ -1,10 +1,10 @@
 """The tables behind notebook 02: whom the searches take for someone else, beside the ACLU's list.
 
-The primary analysis is that of the design: gallery `utkface` (adults), the threshold at which 28
-members are flagged after the same-person rule, the three native pipelines, Holm over the three.
-Everything else is descriptive or exploratory.
+Primary: gallery `utkface` (adults), 28 members flagged after the same-person rule, the three native
+pipelines, Holm over the three. Everything else is descriptive or exploratory.
 """
 
+import itertools
 from functools import cache
 
 import numpy as np
@@ -60,16 +60,12 @@ def aclu() -> dict:
     return {"flagged": k, "searched": n, "fpir": k / n, "low": low, "high": high}
 
 
-# ---- the primary analysis
-
-
 def primary(
     gallery: str = "utkface", variant: str = "rule", models: tuple[str, ...] = PRIMARY_MODELS
 ) -> pd.DataFrame:
-    """The primary analysis, a row a model: `Result.summary`, then auc, auc_low, auc_high, holm_p.
+    """The primary analysis, a row a model: `Result.summary`, auc, auc_low, auc_high, Fisher holm_p.
 
-    auc: the chance that the best impostor score of a member of colour is the nearer one. holm_p:
-    Fisher's p, adjusted over the models.
+    auc: the chance that the best impostor score of a member of colour is the nearer one.
     """
     rows = []
     for model in models:
@@ -82,10 +78,7 @@ def primary(
 
 
 def half_samples(group: str = groups.COLOUR) -> pd.DataFrame:
-    """Intervals of a group's ratio that allow for the shared gallery: notebook 04 makes them.
-
-    Indexed by model: within_low, within_high, crude_low, crude_high.
-    """
+    """Half-sample intervals of a group's ratio by model: within_low, within_high, crude_low, .."""
     table = pd.read_csv(DATA / "results" / "who-half-samples.csv").query("group == @group")
     names = {"ratio_low": "crude_low", "ratio_high": "crude_high"}
     table = table.rename(columns=names).set_index("model")
@@ -93,10 +86,7 @@ def half_samples(group: str = groups.COLOUR) -> pd.DataFrame:
 
 
 def bounds() -> pd.DataFrame:
-    """`primary` by what is left out of the gallery: a row a model and variant.
-
-    Adds variant, program, treatment and the columns of `half_samples`, known for the rule alone.
-    """
+    """`primary` and `half_samples` (the rule's) by variant; adds variant, program, treatment."""
     table = pd.concat([primary(variant=v).assign(variant=v) for v in VARIANTS])
     table = table.sort_values("model", key=lambda m: m.map(MODELS.index), kind="stable")
     table["program"] = table["model"].map(MODEL_LABELS)
@@ -108,20 +98,19 @@ def bounds() -> pd.DataFrame:
 def show_bounds() -> pd.DataFrame:
     """`bounds` rounded and with plain names."""
     table = bounds()
-    return pd.DataFrame(
-        {
-            "Program": table["program"],
-            "Treatment": table["treatment"],
-            "Of colour": table["colour_flagged"],
-            "White": table["white_flagged"],
-            "Ratio within recorded gender": table["ratio_within_sex"].round(2),
-            "Interval": _ends(table, "within"),
-            "Crude ratio": table["ratio"].round(2),
-            "Crude interval": _ends(table, "crude"),
-            "Fisher p": table["fisher_p"].map(numbers.p_text),
-            "Holm p": table["holm_p"].map(numbers.p_text),
-        }
-    )
+    shown = {
+        "Program": table["program"],
+        "Treatment": table["treatment"],
+        "Of colour": table["colour_flagged"],
+        "White": table["white_flagged"],
+        "Ratio within recorded gender": table["ratio_within_sex"].round(2),
+        "Interval": _ends(table, "within"),
+        "Crude ratio": table["ratio"].round(2),
+        "Crude interval": _ends(table, "crude"),
+        "Fisher p": table["fisher_p"].map(numbers.p_text),
+        "Holm p": table["holm_p"].map(numbers.p_text),
+    }
+    return pd.DataFrame(shown)
 
 
 def _ends(table: pd.DataFrame, name: str) -> list[str]:
@@ -136,10 +125,9 @@ def drawn_bounds() -> pd.DataFrame:
 
 
 def show_parts() -> pd.DataFrame:
-    """Flagged of each recorded group by program, and its rate ratio to white members.
+    """Flagged of each group by program, ratio to white members; in the last row p that they differ.
 
     Single groups: partially pooled. The two sums: within recorded gender, half-sample intervals.
-    The last row holds the p of the test whether single groups differ.
     """
     members = people()
     inside = groups.masks(members["group"])
@@ -163,15 +151,9 @@ def show_parts() -> pd.DataFrame:
     return shown
 
 
-# ---- who they are
-
-
 @cache
 def lists(named: bool = False) -> dict[str, frozenset[str]]:
-    """The ids on each list of 28: the ACLU's and one a primary pipeline, by its label.
-
-    named: without those whose match rests on a contested identity; no name of theirs is given.
-    """
+    """The ids on the ACLU's and our lists, by label; named: without contested identities."""
     found = {ACLU: frozenset(published.aclu_28()["member_id"])}
     for model in PRIMARY_MODELS:
         members = shipped.result("utkface", model, shipped.PRIMARY).members
@@ -183,8 +165,7 @@ def lists(named: bool = False) -> dict[str, frozenset[str]]:
 def four_ways() -> pd.DataFrame:
     """Every member on every list, in the same seat: list, group, seat, name, flagged.
 
-    Seats count within a group, in an order drawn at random, so that none tells a withheld name;
-    name is empty unless flagged and given.
+    Seats are drawn at random within a group: none tells a withheld name. name: "" unless given.
     """
     members = people().sample(frac=1, random_state=SEED)
     members["group"] = pd.Categorical(members["group"], groups.GROUPS)
@@ -247,10 +228,9 @@ def show_names() -> pd.DataFrame:
 
 
 def other_photo() -> pd.DataFrame:
-    """How many of the flagged are flagged on their second portrait too, at the same threshold.
+    """Flagged who are flagged on their second portrait too, same threshold: a row a program.
 
-    Columns program, flagged, with a second portrait (one that enrolled), flagged again, and for
-    comparison of all second portraits: all second portraits, all flagged.
+    For comparison: all second portraits that enrolled, and how many of them are flagged.
     """
     rows = []
     for model in PRIMARY_MODELS:
@@ -264,39 +244,32 @@ def other_photo() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "all second portraits", "all flagged"])
 
 
-# ---- other galleries, feeds and settings
-
-
 def show_reversals() -> pd.DataFrame:
     """The ratio at 28 flagged, and the AUC over all thresholds, of every pipeline and gallery."""
     tables = [primary(g, models=MODELS).assign(gallery=g) for g in shipped.GALLERIES]
     table = pd.concat(tables, ignore_index=True)
-    return pd.DataFrame(
-        {
-            "Gallery": table["gallery"].map(GALLERY_LABELS).str.capitalize(),
-            "Program": table["model"].map(MODEL_LABELS),
-            "Of colour": table["colour_flagged"],
-            "White": table["white_flagged"],
-            "Ratio within recorded gender": table["ratio_within_sex"].round(2),
-            "Crude ratio": table["ratio"].round(2),
-            "AUC": table["auc"].round(2),
-            "AUC interval": _ends(table, "auc"),
-        }
-    )
+    shown = {
+        "Gallery": table["gallery"].map(GALLERY_LABELS).str.capitalize(),
+        "Program": table["model"].map(MODEL_LABELS),
+        "Of colour": table["colour_flagged"],
+        "White": table["white_flagged"],
+        "Ratio within recorded gender": table["ratio_within_sex"].round(2),
+        "Crude ratio": table["ratio"].round(2),
+        "AUC": table["auc"].round(2),
+        "AUC interval": _ends(table, "auc"),
+    }
+    return pd.DataFrame(shown)
 
 
 def every_list() -> pd.DataFrame:
     """The 28 by colour: the ACLU's list, then every pipeline with both galleries.
 
-    Columns gallery, program, flagged, of colour, white, chance (members of colour among so many
-    drawn by lot).
+    Columns gallery, program, flagged, of colour, white, chance (of colour, drawn by lot).
     """
     colour = int(people().loc[sorted(lists()[ACLU]), "of_colour"].sum())
     aclus = ["Arrest photos", "Amazon, ACLU 2018", colour, ACLU_COUNT - colour]
-    table = (
-        show_reversals().iloc[:, :4].set_axis(["gallery", "program", "of colour", "white"], axis=1)
-    )
-    table = pd.concat([pd.DataFrame([aclus], columns=table.columns), table], ignore_index=True)
+    rows = [aclus, *show_reversals().iloc[:, :4].to_numpy()]
+    table = pd.DataFrame(rows, columns=["gallery", "program", "of colour", "white"])
     table.insert(2, "flagged", table["of colour"] + table["white"])
     return table.assign(chance=(people()["of_colour"].mean() * table["flagged"]).round(1))
 
@@ -304,41 +277,35 @@ def every_list() -> pd.DataFrame:
 def show_defaults() -> pd.DataFrame:
     """The default settings: a row a gallery and pipeline, FPIR with its Wilson interval."""
     rows = []
-    for gallery in shipped.GALLERIES:
-        for model in MODELS:
-            s = shipped.result(gallery, model).summary
-            rate = ("falsely_matched", "searched", "fpir_low", "fpir_high")
-            rows.append(
-                {
-                    "Gallery": GALLERY_LABELS[gallery],
-                    "Model": MODEL_LABELS[model],
-                    "Faces": f"{s['gallery_faces']:,}",
-                    "Threshold (distance)": f"{s['threshold']:g} {s['metric']}",
-                    "Falsely matched (FPIR)": numbers.rate(*(s[key] for key in rate)),
-                    "FTE": s["failures_to_enrol"],
-                    "Implied FMR": f"{s['implied_fmr']:.1e}",
-                }
-            )
+    for gallery, model in itertools.product(shipped.GALLERIES, MODELS):
+        s = shipped.result(gallery, model).summary
+        rate = ("falsely_matched", "searched", "fpir_low", "fpir_high")
+        cells = {
+            "Gallery": GALLERY_LABELS[gallery],
+            "Model": MODEL_LABELS[model],
+            "Faces": f"{s['gallery_faces']:,}",
+            "Threshold (distance)": f"{s['threshold']:g} {s['metric']}",
+            "Falsely matched (FPIR)": numbers.rate(*(s[key] for key in rate)),
+            "FTE": s["failures_to_enrol"],
+            "Implied FMR": f"{s['implied_fmr']:.1e}",
+        }
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 
 def show_rule() -> pd.DataFrame:
-    """What the same-person rule decided about members, and its errors among known strangers, by k.
-
-    k: identities that stand apart together.
-    """
+    """Decisions of the same-person rule and its errors by k identities that stand apart."""
     errors = pd.read_csv(DATA / "scores" / "same-person-errors.csv").set_index("k")
     decided = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person.sort_values("k")
     decided = decided.drop_duplicates(["probe_id", "decision"])
     members = pd.crosstab(decided["k"], decided["decision"]).reindex(errors.index, fill_value=0)
-    table = pd.DataFrame(
-        {
-            "Members: probably a member": members["same person"],
-            "Known strangers: probably a member": errors["same_person"],
-            "Members: contested": members["contested"],
-            "Known strangers: contested": errors["contested"],
-        }
-    )
+    table = {
+        "Members: probably a member": members["same person"],
+        "Known strangers: probably a member": errors["same_person"],
+        "Members: contested": members["contested"],
+        "Known strangers: contested": errors["contested"],
+    }
+    table = pd.DataFrame(table)
     table.loc["any"] = table.sum()
     table.insert(0, "Searched", errors["searches"].iloc[0])
     return table.rename_axis("k").reset_index().astype({"k": str})

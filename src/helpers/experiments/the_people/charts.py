@@ -15,8 +15,7 @@ LOOKS = {
 def plot_composition(table: pd.DataFrame) -> Figure:
     """Shares of Congress (dots) and of the adults of UTKFace (diamonds), a row each."""
     at = plots.row_positions(table["section"], gap=1.25)
-    fig, axes = plots.new_figure(0.6 + 0.2 * at[-1])
-    ax = axes[0, 0]
+    fig, [[ax]] = plots.new_figure(0.6 + 0.2 * at[-1])
     for name, look in LOOKS.items():
         shares = 100 * table[f"{name.lower()}_share"]
         plots.dots(ax, pd.DataFrame({"y": at, "value": shares, "name": name}), LOOKS, size=6.5)

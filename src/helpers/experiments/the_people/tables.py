@@ -1,9 +1,6 @@
 """Who is searched, who is searched against, and how good the photographs are: notebook 01.
 
-`python -m helpers.rebuild.tables 01-the-people` counts the labels and the photo quality of
-`utkface`, whose faces do not ship, into data/galleries/utkface-labels.csv and utkface-quality.csv;
-everything else is read from what ships. Faces are found alike for all pipelines of one feed, so the
-face metadata of one native pipeline serve.
+Faces are found alike for all pipelines of one feed, so one native pipeline's metadata serve.
 """
 
 from functools import cache
@@ -49,29 +46,21 @@ ALIKE = {
 }
 
 
-# ---------------------------------------------------------------- the people searched
-
-
+@cache
 def photographed(dataset: str = "probes") -> pd.DataFrame:
     """The members with a portrait in a dataset (`probes`, `second-portraits`), one row each.
 
     The columns of `load_members`, then age (years on 26 July 2018), failed (bool: no face was
     enrolled), and of the enrolled face face_size (pixels), sharpness, brightness, else NaN.
     """
-    return _photographed(dataset).copy()
-
-
-@cache
-def _photographed(dataset):
     path = faces_path(dataset, MODEL)
     faces = read_faces(path).set_index("id")[list(QUALITY)]
     failures = read_failures(path)["id"]
     members = rosters.load_members().set_index("member_id", drop=False)
     members = members[members.index.isin([*faces.index, *failures])]
     if dataset == "second-portraits":  # without those that are the same photograph
-        members = members[
-            members.index.isin(rosters.load_second_portraits().query("kept")["member_id"])
-        ]
+        kept = rosters.load_second_portraits().query("kept")["member_id"]
+        members = members[members.index.isin(kept)]
     members["age"] = ages(members["date_of_birth"])
     members["failed"] = members.index.isin(failures)
     return members.join(faces).reset_index(drop=True)
@@ -94,10 +83,7 @@ def counts(members: pd.DataFrame) -> pd.DataFrame:
 
 
 def quartiles(people: pd.DataFrame, by: list[str], order: dict | None = None) -> pd.DataFrame:
-    """Photo quality of the enrolled faces: the columns `by`, measure, faces, q25, median, q75.
-
-    order: column -> its values in the order wanted, in which the rows come.
-    """
+    """Quality by columns: `by`, measure, faces, q25, median, q75; order: column -> its values."""
     enrolled = people.dropna(subset=list(QUALITY))
     long = enrolled.melt(by, list(QUALITY), var_name="measure")
     groups = long.groupby([*by, "measure"])["value"]
@@ -114,19 +100,15 @@ def seats() -> pd.DataFrame:
     """Every seat that changed hands before 26 July 2018 and who held it on that day."""
     table = rosters.seat_changes().query("left_on <= @rosters.DAY").sort_values("left_on")
     vacant = table["seat"].isin(rosters.vacant_seats())
-    return pd.DataFrame(
-        {
-            "Seat": table["seat"],
-            "Left": table["left"],
-            "On": table["left_on"],
-            "Why": table["reason"],
-            "Held on 26 July 2018 by": table["successor"].mask(vacant, "nobody: vacant"),
-            "Sworn in": table["successor_sworn_in"].mask(vacant, ""),
-        }
-    )
-
-
-# ---------------------------------------------------------------- the galleries
+    shown = {
+        "Seat": table["seat"],
+        "Left": table["left"],
+        "On": table["left_on"],
+        "Why": table["reason"],
+        "Held on 26 July 2018 by": table["successor"].mask(vacant, "nobody: vacant"),
+        "Sworn in": table["successor_sworn_in"].mask(vacant, ""),
+    }
+    return pd.DataFrame(shown)
 
 
 def show_enrolment() -> pd.DataFrame:
@@ -135,9 +117,9 @@ def show_enrolment() -> pd.DataFrame:
     for words, dataset in PUBLIC.items():
         row = {"Images": words}
         for heading, model in (("As OpenCV runs it", MODEL), ("As deepface runs it", DEEPFACE)):
-            failed = len(read_failures(faces_path(dataset, model)))
-            images = failed + len(read_faces(faces_path(dataset, model)))
-            row[heading] = numbers.rate(failed, images)
+            path = faces_path(dataset, model)
+            failed = len(read_failures(path))
+            row[heading] = numbers.rate(failed, failed + len(read_faces(path)))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -158,18 +140,16 @@ def utkface() -> pd.DataFrame:
     """
     path = DATA / "scores" / "utkface-enrolment.csv"
     table = pd.read_csv(path, keep_default_na=False, na_values={"face_size": [""]})
-    table["adult"] = table[["gender", "race"]].ne("").all(axis=1) & table["age_band"].isin(
-        ADULT_BANDS
-    )
+    labelled = table[["gender", "race"]].ne("").all(axis=1)
+    table["adult"] = labelled & table["age_band"].isin(ADULT_BANDS)
     table["enrolled"] = table["images"] - table["failures"]
     return table[["gender", "race", "age_band", "images", "failures", "adult", "enrolled"]]
 
 
 def composition() -> pd.DataFrame:
-    """Congress beside the adults of `utkface`: section, label, and for each count, of and share.
+    """Congress beside the adults of `utkface`, NaN where one side has no such class or band.
 
-    Columns section, label, congress, congress_of, congress_share, utkface, utkface_of,
-    utkface_share; missing where one side has no such class, or leaves the ages out.
+    Columns section, label, and for congress and utkface the count, <side>_of and <side>_share.
     """
     members, adults = photographed(), utkface().query("adult")
     group, gender = members["group"].value_counts(), members["gender"].value_counts()
@@ -191,11 +171,7 @@ def composition() -> pd.DataFrame:
 
 
 def label_counts(labels: pd.DataFrame) -> pd.DataFrame:
-    """What the file names of UTKFace say of its labels: quantity, images.
-
-    labels: as `galleries.load_utkface`. Labels stand in the file names, and one photograph under
-    several names may have several labels.
-    """
+    """What the file names say of the labels (`load_utkface`): quantity, images."""
     several = labels[labels["files"] > 1]
     rows = {
         "file names": labels["files"].sum(),
@@ -204,9 +180,8 @@ def label_counts(labels: pd.DataFrame) -> pd.DataFrame:
         "of these, names that disagree on any label": labels["disputed"].sum(),
     }
     for label in ("age", "gender", "race"):
-        rows[f"of these, names that disagree on {label}"] = (
-            labels["disputed"] & labels[label].isna()
-        ).sum()
+        found = labels["disputed"] & labels[label].isna()
+        rows[f"of these, names that disagree on {label}"] = found.sum()
     unlabelled = labels[["age", "gender", "race"]].isna().all(axis=1) & ~labels["disputed"]
     rows["images without a readable label"] = unlabelled.sum()
     rows["adults of 18 to 75, no label missing or disputed"] = labels["adult"].sum()
@@ -214,10 +189,9 @@ def label_counts(labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_utkface_tables(out: Path = DATA, path=faces_path) -> None:
-    """Write the two tables of `utkface` that need its labels and faces into `out`/galleries.
+    """Write the two tables of `utkface`, faces at `path(dataset, model)`, into `out`/galleries.
 
-    The face metadata are those at `path(dataset, model)`. The quality of all adults together
-    stands in the row of gender "all" and race "all".
+    The quality of all adults together stands in the row of gender "all" and race "all".
     """
     labels = galleries.load_utkface()
     faces = read_faces(path("utkface", MODEL)).set_index("id")[list(QUALITY)]
@@ -257,7 +231,7 @@ def show_photographs() -> pd.DataFrame:
     for words, dataset in SETS.items():
         if dataset == "utkface":
             table = utkface().query("adult")
-            failed, images = int(table["failures"].sum()), int(table["images"].sum())
+            failed, images = table[["failures", "images"]].sum().astype(int)
             quality = utkface_quality().query("gender == 'all'")
         else:
             people = former() if dataset == "legislators" else photographed(dataset)

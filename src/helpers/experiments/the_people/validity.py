@@ -1,7 +1,6 @@
 """The validity gate in notebook 01: can each pipeline tell members' portraits apart at all?
 
-Computed from the face metadata that ship, in seconds. The distances of two pipelines cannot be
-compared, so each panel of the figure has an axis of its own.
+Distances of two pipelines cannot be compared, so each panel of the figure has its own axis.
 """
 
 from functools import cache
@@ -31,23 +30,18 @@ def measured() -> pd.DataFrame:
 
 
 def table() -> pd.DataFrame:
-    """The gate for readers: a row a pipeline and set, shares in per cent with 95 % intervals.
-
-    "Conclusions" is the rule's verdict, from the second portraits; empty for the other set, whose
-    pairs are few.
-    """
+    """The gate for readers, in per cent; conclusions (the rule's) by the larger set only."""
     gate = measured()
-    shown = pd.DataFrame(
-        {
-            "Pipeline": gate["model"].map(MODEL_LABELS),
-            "Portraits": gate["dataset"].map(SETS),
-            "Genuine pairs": gate["genuine"],
-            "Failed to enrol": gate["failed"],
-            "Impostor pairs": gate["impostors"].map("{:,}".format),
-            "AUC": gate["auc"].map("{:.4f}".format),
-            "EER": _with_interval(gate, "eer"),
-        }
-    )
+    shown = {
+        "Pipeline": gate["model"].map(MODEL_LABELS),
+        "Portraits": gate["dataset"].map(SETS),
+        "Genuine pairs": gate["genuine"],
+        "Failed to enrol": gate["failed"],
+        "Impostor pairs": gate["impostors"].map("{:,}".format),
+        "AUC": gate["auc"].map("{:.4f}".format),
+        "EER": _with_interval(gate, "eer"),
+    }
+    shown = pd.DataFrame(shown)
     for target in validity.TARGETS:
         shown[f"TAR at an FMR of {one_in(target)}"] = _with_interval(gate, f"tar_{target:g}")
     shown["Own portrait first"] = [
@@ -75,16 +69,15 @@ def stated() -> pd.DataFrame:
     lfw = sources.lfw()
     lfw = lfw[lfw["pipeline"].isin(MODELS)]
     lfw = lfw.sort_values("pipeline", key=lambda p: p.map(MODELS.index), kind="stable")
-    return pd.DataFrame(
-        {
-            "Pipeline": lfw["pipeline"].map(MODEL_LABELS),
-            "Network": lfw["network"],
-            "Right": lfw["accuracy"].map(lambda share: percent(share, 2)),
-            "Of what": lfw["what"],
-            "Read in": lfw["source_url"],
-            "Status": lfw["status"],
-        }
-    ).reset_index(drop=True)
+    shown = {
+        "Pipeline": lfw["pipeline"].map(MODEL_LABELS),
+        "Network": lfw["network"],
+        "Right": lfw["accuracy"].map(lambda share: percent(share, 2)),
+        "Of what": lfw["what"],
+        "Read in": lfw["source_url"],
+        "Status": lfw["status"],
+    }
+    return pd.DataFrame(shown).reset_index(drop=True)
 
 
 def distributions() -> pd.DataFrame:
@@ -103,20 +96,16 @@ def distributions() -> pd.DataFrame:
             bins = {"start": edges[:-1], "end": edges[1:]}
             shares = np.histogram(scores, edges)[0] / len(scores)
             part = pd.DataFrame({"model": row["model"], "kind": kind, **bins, "share": shares})
-            limit, tar = (
-                row[f"threshold_{validity.VALID_FMR:g}"],
-                row[f"tar_{validity.VALID_FMR:g}"],
-            )
-            parts.append(part.assign(threshold=limit, tar=tar))
+            there = {n: row[f"{n}_{validity.VALID_FMR:g}"] for n in ("threshold", "tar")}
+            parts.append(part.assign(**there))
     return pd.concat(parts, ignore_index=True)
 
 
 @styled()
 def draw(data: pd.DataFrame) -> Figure:
-    """A panel a pipeline, native feeds on the left: genuine pairs filled, impostors a line.
+    """A panel a pipeline, native feeds left: genuine pairs filled, impostors a line, as high.
 
-    data: as from `distributions`. Each kind is as high as its highest bin; the upright line is the
-    threshold, and right of it are the misses.
+    data: as from `distributions`. Right of the upright line, the threshold, are the misses.
     """
     fig, axes = plots.new_figure(4.6, 3, 2)
     for ax, model in zip(axes.T.flat, MODELS, strict=True):

@@ -16,18 +16,14 @@ GENDER_STYLES: dict[str, dict] = {
     "female": {"color": "#A03F14", "marker": "o", "ls": "-"},
     "male": {"color": INK, "marker": "s", "ls": (0, (4, 1.5))},
 }
-MEASURES = {
-    "rate": ("low", "high", "errors"),
-    "share": ("share_low", "share_high", "undecided"),
-}
+MEASURES = {"rate": ("low", "high", "errors"), "share": ("share_low", "share_high", "undecided")}
 
 
 @styled()
 def plot_strangers(table: pd.DataFrame) -> Figure:
     """Errors by published race, a block a classifier and gender."""
     at = row_positions(table["block"])
-    fig, axes = new_figure(0.8 + 0.19 * (at[-1] + 1))
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.8 + 0.19 * (at[-1] + 1))
     shares = 100 * table[["rate", "low", "high"]].set_axis(["value", "low", "high"], axis=1)
     dots(ax, shares.assign(y=at, name=table["race"].replace(ALIKE)))
     for y, share in zip(at, shares["value"], strict=True):

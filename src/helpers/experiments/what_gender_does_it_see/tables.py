@@ -1,12 +1,7 @@
-"""How often two open classifiers guess another gender than the one recorded: notebook 12.
+"""How often two open classifiers guess another gender than the recorded one: notebook 12.
 
-`python -m helpers.rebuild.tables 12-what-gender-does-it-see` makes data/results/gender-members.csv
-and gender-utkface.csv. It needs the portraits (`congress-test fetch`), the images of `utkface` and
-their enrolled faces (`congress-test rebuild`), and a quarter of an hour on one core. Detection is
-not repeated: boxes come from the face metadata.
-
-The words: a guess is wrong when it differs from the label somebody recorded. Errors are counted
-among faces that got a guess; where no face was found there is none.
+Wrong is a guess that differs from the label; errors are counted among faces that got a guess.
+`make` needs the images and enrolled faces of members and `utkface`, and a quarter of an hour.
 """
 
 import itertools
@@ -47,33 +42,25 @@ CUTS = {0.5: "0.5, as the library", 0.6: "0.6, as its author"}
 SMALL = 10  # members; no interval is shown for a cell of fewer
 
 
-# ---------------------------------------------------------------- guessing, from the images
-
-
-def make(out: Path = RESULTS, progress: bool = True) -> None:
+def make(out: Path = RESULTS) -> None:
     """Write gender-members.csv and gender-utkface.csv to `out`; deterministic."""
-    out.mkdir(parents=True, exist_ok=True)
-    table = guess_faces("probes", list(fetch.load_manifest("probes")["id"]), progress)
+    table = guess_faces("probes", list(fetch.load_manifest("probes")["id"]))
     table.rename(columns={"id": "member_id"}).to_csv(out / MEMBERS, index=False)
     strata = strangers()
-    guesses = guess_faces("utkface", list(strata.index), progress)
+    guesses = guess_faces("utkface", list(strata.index))
     count_guesses(guesses, strata).to_csv(out / STRANGERS, index=False)
 
 
-def guess_faces(dataset: str, ids, progress: bool = False) -> pd.DataFrame:
-    """Every classifier's guess on enrolled faces of a dataset, sorted.
-
-    Columns id, classifier, p_female (rounded; missing after a failure), failure (the reason).
-    """
+def guess_faces(dataset: str, ids) -> pd.DataFrame:
+    """Guesses on enrolled faces: id, classifier, p_female (NaN: failed), failure (the reason)."""
     path = shipping.faces_path(dataset, MODEL)
     faces = enrolment.read_faces(path).set_index("id")
     reasons = enrolment.read_failures(path).set_index("id")["reason"]
     functions = {name: gender_classifiers.load(name) for name in CLASSIFIERS}
     rows = []
     files = fetch.local_files(dataset, ids)
-    for file in tqdm(
-        files.itertuples(), f"guess {dataset}", len(files), disable=not progress or None
-    ):
+    bar = tqdm(files.itertuples(), f"guess {dataset}", len(files), disable=None)
+    for file in bar:
         if file.id not in faces.index:
             rows += [(file.id, name, np.nan, reasons[file.id]) for name in CLASSIFIERS]
             continue
@@ -89,9 +76,8 @@ def _face(row) -> pipelines.Face:
 
 
 def strangers() -> pd.DataFrame:
-    """Adults of `utkface`, one face of each identity: gender, race, age_band by id.
+    """Adults of `utkface`, the first face of each identity and all without one: labels by id.
 
-    Of an identity cluster the face with the smallest id; all images in which no face was found.
     Raises ValueError if a stratum would hold fewer than `shipping.SMALLEST` faces.
     """
     labels = galleries.load_utkface().set_index("id")
@@ -108,10 +94,9 @@ def strangers() -> pd.DataFrame:
 
 
 def count_guesses(guesses: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
-    """How many faces of each stratum got which guess, how confidently.
+    """Faces of each stratum by guess ("female", "male", NO_FACE) and confidence reached; sorted.
 
-    Columns classifier, those of `strata` (by id), guess ("female" | "male" | "no face found"),
-    confidence (of CONFIDENCES, the largest reached; missing without a face), faces; sorted.
+    Columns classifier, those of `strata` (by id), guess, confidence (NaN without a face), faces.
     """
     called, reached = call(guesses["p_female"])
     table = guesses[["classifier"]].assign(guess=called.fillna(NO_FACE), confidence=reached)
@@ -122,10 +107,7 @@ def count_guesses(guesses: pd.DataFrame, strata: pd.DataFrame) -> pd.DataFrame:
 
 
 def call(p_female: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """A guess and its confidence: "female" from 0.5 on, else "male"; missing without a guess.
-
-    The confidence is rounded down to one of CONFIDENCES.
-    """
+    """ "female" from 0.5 on or "male", with its confidence (of CONFIDENCES, rounded down)."""
     p = p_female.to_numpy(dtype=float)
     known = ~np.isnan(p)
     guess = pd.Series(np.where(p >= 0.5, *GENDERS), p_female.index).where(known)
@@ -133,9 +115,6 @@ def call(p_female: pd.Series) -> tuple[pd.Series, pd.Series]:
     place = np.searchsorted(CONFIDENCES, np.where(known, surer, 1), side="right") - 1
     reached = pd.Series(np.asarray(CONFIDENCES)[place], p_female.index).where(known)
     return guess, reached
-
-
-# ---------------------------------------------------------------- counts of right and wrong
 
 
 @cache
@@ -241,20 +220,12 @@ def male_from(cut: float) -> pd.DataFrame:
 def curves() -> pd.DataFrame:
     """Errors among the decided and share undecided of members and strangers, by gender."""
     people = {"members": member_counts(), "strangers": stranger_counts()}
-    table = pd.concat(
-        [
-            errors(counts, "gender", threshold=t).assign(people=name, threshold=t)
-            for name, counts in people.items()
-            for t in CONFIDENCES
-        ],
-        ignore_index=True,
-    )
-    columns = ["people", "classifier", "gender", "threshold", "faces", "n", "wrong", "rate", "low",
-               "high", "undecided", "share", "share_low", "share_high"]  # fmt: skip
-    return table[columns]
-
-
-# ---------------------------------------------------------------- tables for readers
+    parts = [
+        errors(counts, "gender", threshold=t).assign(people=name, threshold=t)
+        for name, counts in people.items()
+        for t in CONFIDENCES
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _wrong(row) -> str:
@@ -333,8 +304,7 @@ def show_threshold() -> pd.DataFrame:
             row = {"Threshold": f"{threshold:g}", "People": f"{who}, {WORDS[gender].lower()}"}
             for r in two.to_dict("records"):
                 row[f"{r['classifier']}, wrong of decided"] = _wrong(r)
-                all_decided = threshold == CONFIDENCES[0]
-                text = "0, by design" if all_decided else _undecided(r)
+                text = _undecided(r) if threshold > CONFIDENCES[0] else "0, by design"
                 row[f"{r['classifier']}, undecided"] = text
             rows.append(row)
     return pd.DataFrame(rows)

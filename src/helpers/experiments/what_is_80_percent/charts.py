@@ -21,8 +21,7 @@ def data_errors() -> pd.DataFrame:
 @styled()
 def plot_errors():
     """Second portraits missed against members flagged, a line a primary pipeline."""
-    fig, axes = plots.new_figure(3.3)
-    ax = axes[0, 0]
+    fig, [[ax]] = plots.new_figure(3.3)
     looks = {MODEL_LABELS[m]: MODEL_LINES[m] for m in PRIMARY_MODELS}
     lines = data_errors().query("flagged > 0").assign(flagged=lambda d: 100 * d["flagged"])
     plots.lines(ax, lines, "flagged", "missed", "program", looks, width=1.8)
@@ -58,7 +57,7 @@ def plot_confidence():
     """deepface's confidence along the distance, a panel a pipeline, with the logistic behind it."""
     fig, axes = plots.new_figure(5, len(t.DEEPFACE_MODELS), 1, sharey=True)
     for ax, model in zip(axes.flat, t.DEEPFACE_MODELS, strict=True):
-        default = t.configuration_of(model).default_threshold
+        default = t.configuration(model).default_threshold
         behind = so.Line(color=MUTED, linewidth=1, linestyle=(2, 2))
         plot = so.Plot(t.confidence_curve(model), x="distance").add(behind, y="logistic")
         reported = so.Line(color=IMPOSTOR_COLOUR, linewidth=2)

@@ -1,7 +1,6 @@
 """Thresholds set on half of the members and half of the strangers, judged on the other halves.
 
-Impostors like those of the test: members x one face of each identity of the adults of `utkface`,
-without probable same persons. Nobody on whom a threshold is judged took part in setting it.
+Members x one face of each adult identity of `utkface`, without probable same persons.
 """
 
 import numpy as np
@@ -35,18 +34,16 @@ def calibrate(pairs: pd.DataFrame, members, identities, targets, splits: int = S
     half), splits.
     """
     rng = np.random.default_rng(SEED)
-    sides = [
-        (np.searchsorted(ids, pairs[column].to_numpy(dtype=str)), len(ids))
-        for column, ids in (
-            ("probe_id", np.sort(np.asarray(members, dtype=str))),
-            ("gallery_id", np.sort(np.asarray(identities, dtype=str))),
-        )
-    ]
+    sides = []
+    for column, ids in (("probe_id", members), ("gallery_id", identities)):
+        ids = np.sort(np.asarray(ids, dtype=str))
+        sides.append((np.searchsorted(ids, pairs[column].to_numpy(dtype=str)), len(ids)))
     score = pairs["score"].to_numpy()
     n = (len(members) // 2) * (len(identities) // 2)
     found = []
     for _ in range(splits):
-        first, second = (_half(rng, size)[rows] for rows, size in sides)
+        # who is in a random half, rounded down
+        first, second = (rng.permutation(size).argsort()[i] < size // 2 for i, size in sides)
         here, there = score[first & second], score[~first & ~second]
         rest = np.prod([size - size // 2 for _, size in sides])
         for target in targets:
@@ -58,13 +55,6 @@ def calibrate(pairs: pd.DataFrame, members, identities, targets, splits: int = S
     rows = [_summary(target, part) for target, part in table.groupby("target_fmr")]
     sizes = {"members": len(members), "identities": len(identities), "comparisons": n}
     return pd.DataFrame(rows).assign(**sizes, splits=splits)
-
-
-def _half(rng, size: int) -> np.ndarray:
-    """Which of `size` are in a random half (rounded down)."""
-    chosen = np.zeros(size, dtype=bool)
-    chosen[rng.permutation(size)[: size // 2]] = True
-    return chosen
 
 
 def _summary(target: float, part: pd.DataFrame) -> dict:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from helpers.experiments.what_is_80_percent import halves
 from helpers.faces import collection, same_person
@@ -34,30 +33,28 @@ def fmr_curve(pairs: pd.DataFrame, n_probes: int, n_gallery: int) -> pd.DataFram
     squares = {c: np.cumsum(2.0 * n.to_numpy() + 1) for c, n in before.items()}
     rows = squares["probe_id"] - s**2 / n_probes
     columns = squares["gallery_id"] - s**2 / n_gallery
-    table = pd.DataFrame(
-        {
-            "score": pairs["score"].to_numpy(),
-            "errors": s.astype(np.int64),
-            "log_se": np.round(np.sqrt(np.maximum(rows + columns - s, s)) / s, 4),
-            "probes": np.cumsum(before["probe_id"].to_numpy() == 0),
-            "effective_probes": np.round(s**2 / squares["probe_id"], 1),
-        }
-    )
+    table = {
+        "score": pairs["score"].to_numpy(),
+        "errors": s.astype(np.int64),
+        "log_se": np.round(np.sqrt(np.maximum(rows + columns - s, s)) / s, 4),
+        "probes": np.cumsum(before["probe_id"].to_numpy() == 0),
+        "effective_probes": np.round(s**2 / squares["probe_id"], 1),
+    }
+    table = pd.DataFrame(table)
     return table.drop_duplicates("score", keep="last", ignore_index=True)
 
 
-def make(out: Path, progress: bool = False) -> None:
-    """Write the false matches among impostors, and who they are, into a folder. Deterministic.
+def make(out: Path) -> None:
+    """Write false matches among impostors, and who they are, into a folder. Deterministic.
 
-    Impostor pairs as in `calibration`: former legislators x one face of each identity of the
-    adults of `utkface`; in `halves`, members instead of legislators.
+    Former legislators x one face of each adult identity of `utkface`; in `halves`, members.
     """
     private = {m: shipping.load_dataset("utkface", m) for m in MODELS}
     clusters = same_person.identity_clusters([private[m] for m in PRIMARY_MODELS])
     labels = galleries.load_utkface()
     adults = labels.loc[labels["adult"], "id"]
     curves, sets, halved = [], [], []
-    for model in tqdm(MODELS, "false matches", disable=not progress or None):
+    for model in MODELS:
         gallery = collection.subset(private.pop(model), adults)
         people = shipping.load_dataset("legislators", model)
         near = collection.search(people, gallery, top=same_person.DEPTH)
@@ -76,7 +73,6 @@ def make(out: Path, progress: bool = False) -> None:
         pairs = halves.impostors(members, strangers)
         found = halves.calibrate(pairs, members.ids, strangers.ids, calibration.TARGETS)
         halved.append(found.assign(model=model)[["model", *found.columns]])
-    out.mkdir(parents=True, exist_ok=True)
     pd.concat(halved).to_csv(out / halves.FILE, index=False, float_format="%.6g")
     table = pd.concat(curves, ignore_index=True)
     table.to_parquet(out / error_rates.CURVE, index=False, compression="zstd")

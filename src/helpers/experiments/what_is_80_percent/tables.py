@@ -1,23 +1,17 @@
-"""What a threshold means: the tables of notebook 03.
+"""What a threshold, a distance, means: the tables of notebook 03.
 
-A threshold is a distance. Here it is laid beside other scales on which it can be read: the FMR
-among members and strangers, the members flagged, the misses among second portraits, and deepface's
-`confidence`.
+Beside it: the FMR among members and strangers, members flagged, misses among second portraits, and
+deepface's `confidence`.
 """
 
+import itertools
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
 from helpers.experiments.what_is_80_percent import halves
-from helpers.faces.pipelines import (
-    MODEL_LABELS,
-    MODELS,
-    PRIMARY_MODELS,
-    Configuration,
-    configuration,
-)
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PRIMARY_MODELS, configuration
 from helpers.paths import DATA
 from helpers.protocol import calibration, error_rates, shipped
 from helpers.show import numbers
@@ -46,22 +40,9 @@ def tradeoff(model: str) -> pd.DataFrame:
     return pd.DataFrame({"threshold": at, "fpir": fpir, "fnmr": 1 - found})
 
 
-# ---------------------------------------------------------------- deepface's confidence
-
-
-@cache
-def configuration_of(model: str) -> Configuration:
-    """The configuration of a model, from deepface (which this import makes quiet)."""
-    return configuration(model)
-
-
 def confidence(model: str, distance: float, verified: bool | None = None) -> float:
-    """The `confidence` (0 to 100) that deepface reports for a distance, by its own function.
-
-    verified: what deepface takes the pair for; by default whether the distance is at or below the
-    library's threshold.
-    """
-    config = configuration_of(model)
+    """deepface's `confidence` (0 to 100); verified: as taken for, by default at its threshold."""
+    config = configuration(model)
     from deepface.modules.verification import find_confidence
 
     if verified is None:
@@ -72,11 +53,8 @@ def confidence(model: str, distance: float, verified: bool | None = None) -> flo
 
 
 def logistic(model: str, distance):
-    """What deepface's logistic regression gives before it is rescaled, in per cent.
-
-    100 / (1 + exp(-(w d / normalizer + b))) with deepface's constants for the model and metric.
-    """
-    config = configuration_of(model)
+    """100 / (1 + exp(-(w d / normalizer + b))), per cent: deepface's regression, not rescaled."""
+    config = configuration(model)
     from deepface.config.confidence import confidences
 
     of = confidences[config.recogniser][config.metric]
@@ -87,7 +65,7 @@ def logistic(model: str, distance):
 @cache
 def _matches(model: str) -> tuple[np.ndarray, np.ndarray]:
     """Every stored distance up to the default threshold, and the confidence of a match there."""
-    steps = round(configuration_of(model).default_threshold / error_rates.STEP)
+    steps = round(configuration(model).default_threshold / error_rates.STEP)
     distances = np.round(np.arange(1, steps + 1) * error_rates.STEP, rates.DECIMALS)
     return distances, np.array([confidence(model, d, True) for d in distances])
 
@@ -101,20 +79,14 @@ def distance_for(model: str, wanted: float) -> float:
 
 
 def confidence_curve(model: str, points: int = 161) -> pd.DataFrame:
-    """Confidence along the distance: model, distance, side (match|no match), confidence, logistic.
-
-    From 0 to 1.6 times the default threshold, with the threshold itself on both sides.
-    """
-    default = configuration_of(model).default_threshold
+    """Columns model, distance, side (match|no match), confidence, logistic; to 1.6 x default."""
+    default = configuration(model).default_threshold
     inside = np.linspace(error_rates.STEP, default, points)
     beyond = np.linspace(default + error_rates.STEP, 1.6 * default, points * 3 // 5)
     rows = [(d, side, confidence(model, d, side == "match"))
             for side, at in (("match", inside), ("no match", beyond)) for d in at]  # fmt: skip
     table = pd.DataFrame(rows, columns=["distance", "side", "confidence"])
     return table.assign(logistic=logistic(model, table["distance"]), model=model)
-
-
-# ---------------------------------------------------------------- thresholds
 
 
 @cache
@@ -138,15 +110,9 @@ def threshold_of(model: str, mark: str) -> float:
 @cache
 def marked() -> pd.DataFrame:
     """Every pipeline at every mark: columns model, mark, and `errors_at` there."""
-    rows = [
-        {"model": m, "mark": mark} | error_rates.errors_at(m, threshold_of(m, mark))
-        for m in MODELS
-        for mark in MARKS
-    ]
+    errors_at, each = error_rates.errors_at, itertools.product(MODELS, MARKS)
+    rows = [{"model": m, "mark": x} | errors_at(m, threshold_of(m, x)) for m, x in each]
     return pd.DataFrame(rows)
-
-
-# ---------------------------------------------------------------- as notebook 03 shows it
 
 
 def fmr_or_not(errors: float, fmr: float) -> str:
@@ -161,23 +127,17 @@ def show_calibrated() -> pd.DataFrame:
     halved = calibrated().set_index(["model", "target_fmr"])
     former = calibration.thresholds().set_index(["model", "target_fmr"])["threshold"]
     rows = []
-    for model in PRIMARY_MODELS:
-        for target in calibration.TARGETS:
-            there = error_rates.errors_at(model, float(former[model, target]))
-            fmr = there["implied_fmr"]
-            few = target * halved.loc[model, "comparisons"].iloc[0]
-            found = {"Distance": f"not offered ({few:.0f} errors)"}
-            if (model, target) in halved.index:
-                found = _calibrated_row(model, halved.loc[(model, target)])
-            rows.append(
-                {"Program": MODEL_LABELS[model], "Set to": f"at 1 in {1 / target:,.0f}"}
-                | found
-                | {
-                    "Distance by former legislators": f"{there['threshold']:.4f}",
-                    "FMR among members there": fmr_or_not(there["pairs_at_threshold"], fmr),
-                    "Times the stated rate": f"{fmr / target:.1f}",
-                }
-            )
+    for model, target in itertools.product(PRIMARY_MODELS, calibration.TARGETS):
+        there = error_rates.errors_at(model, float(former[model, target]))
+        fmr = there["implied_fmr"]
+        few = target * halved.loc[model, "comparisons"].iloc[0]
+        found = {"Distance": f"not offered ({few:.0f} errors)"}
+        if (model, target) in halved.index:
+            found = _calibrated_row(model, halved.loc[(model, target)])
+        row = {"Program": MODEL_LABELS[model], "Set to": f"at 1 in {1 / target:,.0f}"} | found
+        row["Distance by former legislators"] = f"{there['threshold']:.4f}"
+        row["FMR among members there"] = fmr_or_not(there["pairs_at_threshold"], fmr)
+        rows.append(row | {"Times the stated rate": f"{fmr / target:.1f}"})
     return pd.DataFrame(rows).fillna("")
 
 
@@ -197,17 +157,16 @@ def show_marked() -> pd.DataFrame:
     counts = table["flagged"].astype(str) + " of " + table["searched"].astype(str)
     fmr = [fmr_or_not(k, f) for k, f in table[["pairs_at_threshold", "implied_fmr"]].to_numpy()]
     flagged = table.apply(numbers.fpir_of, axis=1)
-    return pd.DataFrame(
-        {
-            "Program": table["model"].map(MODEL_LABELS),
-            "Threshold": table["mark"].map(MARKS),
-            "Distance": table["threshold"].map("{:.4f}".format),
-            "FMR among members": fmr,
-            "Strangers a search": table["candidates"].map("{:.1f}".format),
-            "Members flagged": flagged.mask(table["mark"].isin([AT_28, NONE]), counts),
-            "Second portraits missed": table.apply(numbers.fnmr_of, axis=1),
-        }
-    )
+    shown = {
+        "Program": table["model"].map(MODEL_LABELS),
+        "Threshold": table["mark"].map(MARKS),
+        "Distance": table["threshold"].map("{:.4f}".format),
+        "FMR among members": fmr,
+        "Strangers a search": table["candidates"].map("{:.1f}".format),
+        "Members flagged": flagged.mask(table["mark"].isin([AT_28, NONE]), counts),
+        "Second portraits missed": table.apply(numbers.fnmr_of, axis=1),
+    }
+    return pd.DataFrame(shown)
 
 
 def show_uses() -> pd.DataFrame:
@@ -231,19 +190,12 @@ def show_uses() -> pd.DataFrame:
 def show_confidence() -> pd.DataFrame:
     """What a rule "confidence of at least 80, 95, 99" does with each pipeline of deepface's."""
     rows = []
-    for wanted in CONFIDENCES:
-        for model in DEEPFACE_MODELS:
-            found = error_rates.errors_at(model, distance_for(model, wanted))
-            rows.append(
-                {
-                    "Program": MODEL_LABELS[model],
-                    "Confidence": f"at least {wanted:g}",
-                    "Distance": f"{found['threshold']:.4f}",
-                    "Members flagged": numbers.fpir_of(found),
-                    "Second portraits missed": numbers.fnmr_of(found),
-                }
-            )
-    return pd.DataFrame(rows)
+    for wanted, model in itertools.product(CONFIDENCES, DEEPFACE_MODELS):
+        found = error_rates.errors_at(model, distance_for(model, wanted))
+        cells = MODEL_LABELS[model], f"at least {wanted:g}", f"{found['threshold']:.4f}"
+        rows.append((*cells, numbers.fpir_of(found), numbers.fnmr_of(found)))
+    columns = ["Program", "Confidence", "Distance", "Members flagged", "Second portraits missed"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def show_stated() -> pd.DataFrame:

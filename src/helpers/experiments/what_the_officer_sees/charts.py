@@ -35,12 +35,8 @@ def plot_thousand(table: pd.DataFrame) -> Figure:
 
 @style.styled()
 def plot_base_rate(table: pd.DataFrame, marked: float) -> Figure:
-    """Of the persons named, the part who are someone else, by the part who are in the gallery.
-
-    table: as from `reviewers.curves`; marked: a share to mark with a line.
-    """
-    fig, axes = plots.new_figure(3.6)
-    ax = axes[0, 0]
+    """Of the named, the part who are someone else (`reviewers.curves`); a line at `marked`."""
+    fig, [[ax]] = plots.new_figure(3.6)
     table = table.assign(percent=100 * table["share"])
     looks = {name: {"color": colour} for name, (colour, *_) in LABELS.items()}
     plots.lines(ax, table, "percent", "low", "scenario", looks, spread=("low", "high"), width=1.8,

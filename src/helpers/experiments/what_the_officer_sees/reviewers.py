@@ -1,7 +1,7 @@
 """A person looks at a candidate list: arithmetic from stated error rates, and what is published.
 
-Nothing here was observed in this project but the hit rates and FPIRs of `tables`:
-reviewers' error rates come from data/published/reviewers.csv, or are called assumptions.
+Reviewers' error rates come from data/published/reviewers.csv or are called assumptions; only hit
+rates and FPIRs (`tables`) were observed here.
 """
 
 import itertools
@@ -28,23 +28,19 @@ USE = {
 
 
 def use() -> pd.DataFrame:
-    """Published outcomes of police searches, with where they were read; Share as a fraction.
-
-    Raises KeyError if an event is missing.
-    """
+    """Published outcomes of police searches and their sources; KeyError if one is missing."""
     events = published.events().set_index(["actor", "value"]).loc[list(USE)]
     searches = events["denominator"].astype(float)
     value = np.array([float(value) for _, value in USE])
-    return pd.DataFrame(
-        {
-            "What became of the searches": list(USE.values()),
-            "Searches": searches.map(number).to_numpy(),
-            "Share": np.where(value < 1, value, value / searches),
-            "Status": events["status"].to_numpy(),
-            "Note": events["note"].to_numpy(),
-            "Address": events["source_url"].to_numpy(),
-        }
-    )
+    shown = {
+        "What became of the searches": list(USE.values()),
+        "Searches": searches.map(number).to_numpy(),
+        "Share": np.where(value < 1, value, value / searches),
+        "Status": events["status"].to_numpy(),
+        "Note": events["note"].to_numpy(),
+        "Address": events["source_url"].to_numpy(),
+    }
+    return pd.DataFrame(shown)
 
 
 def base_rate() -> float:
@@ -75,16 +71,12 @@ class Reviewer(NamedTuple):
     false_alarm: float
 
 
-def outcomes(
-    reviewer: Reviewer, enrolled_share: float, on_list: float, shown: float = 1.0, searches=THOUSAND
-) -> dict:
-    """What comes out of so many searches, each list looked at by a reviewer: expected numbers.
+def outcomes(reviewer: Reviewer, enrolled_share: float, on_list: float, shown: float = 1.0) -> dict:
+    """What comes out of THOUSAND searches, each list looked at by a reviewer: expected numbers.
 
-    enrolled_share: share of the searches whose person is in the gallery. on_list: share of those
-    where the person is on the list (the hit rate, 1 - FNIR). shown: share of the other searches
-    whose list holds anybody (1 without a threshold, else the FPIR). Returns right, wrong (named
-    persons), nobody (searches that end without a name), right_share (of the named; NaN if nobody is
-    named). Raises ValueError for a rate outside 0 to 1.
+    enrolled_share: share of searches whose person is in the gallery. on_list: of these, the share
+    listed (1 - FNIR). shown: share of the others whose list holds anybody. Returns right, wrong,
+    nobody (named), right_share (of the named, or NaN). Raises ValueError for a rate outside 0 to 1.
     """
     for name, value in {**reviewer._asdict(), "enrolled_share": enrolled_share,
                         "on_list": on_list, "shown": shown}.items():  # fmt: skip
@@ -94,22 +86,19 @@ def outcomes(
         raise ValueError("a reviewer who finds the person does not name someone else")
     there = enrolled_share * on_list
     absent = (1 - there) * shown
-    right = searches * there * reviewer.finds
-    wrong = searches * (there * reviewer.wrong_pick + absent * reviewer.false_alarm)
+    right = THOUSAND * there * reviewer.finds
+    wrong = THOUSAND * (there * reviewer.wrong_pick + absent * reviewer.false_alarm)
     named = right + wrong
     return {
         "right": right,
         "wrong": wrong,
-        "nobody": searches - named,
+        "nobody": THOUSAND - named,
         "right_share": right / named if named else float("nan"),
     }
 
 
 def reviewers() -> pd.DataFrame:
-    """What studies published on lists and on those who look at them, with source and status.
-
-    Columns study, date, quantity, value (text as published), source_url, status, note.
-    """
+    """Published: study, date, quantity, value (text), source_url, status, note."""
     found = published._read("reviewers.csv")
     unknown = set(found["status"]) - {"primary", "press", "quoted"}
     if unknown or found.duplicated(["study", "quantity"]).any():
@@ -156,10 +145,9 @@ def scenarios() -> pd.DataFrame:
 
 
 def calculate(shares=None) -> pd.DataFrame:
-    """`outcomes` of all scenarios, models and shares of searches with an enrolled person.
+    """`outcomes` a thousand searches: a row a scenario, model, case and share of enrolled persons.
 
-    Columns scenario, model, case ("best" or "worst", as in `scenarios`; with a threshold the worst
-    takes the upper end of the FPIR), share, and those of `outcomes` per thousand searches.
+    case: "best" or "worst" as in `scenarios`; with a threshold the worst takes the FPIR's high end.
     """
     rates_of = candidate_lists.errors().set_index(["model", "rule", "list_size"])
     rows = []
@@ -171,9 +159,6 @@ def calculate(shares=None) -> pd.DataFrame:
                 head = {"scenario": s["scenario"], "model": model, "case": case, "share": share}
                 rows.append(head | outcomes(s[case], share, 1 - r["fnir"], shown))
     return pd.DataFrame(rows)
-
-
-# ---------------------------------------------------------------- as notebook 09 shows it
 
 
 def show_published(*studies: str) -> pd.DataFrame:
@@ -202,11 +187,7 @@ def span(values) -> str:
 
 
 def curves() -> pd.DataFrame:
-    """Of those named, the part who are someone else, over a range of shares, for the figure.
-
-    Columns scenario, share, low, high: over the programs and from the best to the worst that the
-    studies leave open.
-    """
+    """Part of the named who are someone else: scenario, share, low, high (over what is open)."""
     table = calculate(np.round(np.logspace(-2, 0, 41), 4))
     wrong = (1 - table["right_share"]).groupby([table["scenario"], table["share"]], sort=False)
     return wrong.agg(low="min", high="max").reset_index()

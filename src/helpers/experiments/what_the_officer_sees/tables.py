@@ -1,18 +1,7 @@
 """Candidate lists: whom a search returns, with and without a threshold.
 
-Two kinds of search. **Not enrolled**: the members are searched among strangers; everyone listed is
-innocent. **Enrolled**: the members' second portraits are put among the strangers and searched with
-the first; the question is at which rank they come back.
-
-`python -m helpers.rebuild.tables 09-what-the-officer-sees` makes data/results/candidate-lists.csv.
-It needs the face metadata of `utkface` in the cache (`congress-test fetch utkface`, `congress-test
-enrol utkface`), no images, and takes some minutes.
-
-What ships of the gallery are scores of each probe at four places of its list, without the faces.
-An attack on one face needs many scores that are known to be that face's. Here no score says whose
-it is; and even an attacker who could tell would gain little: four scores a probe among all gallery
-faces are about a tenth of a score a face, and `make` refuses to write if one face supplied more
-than the cap that holds for the candidates that ship.
+Not enrolled: members searched among strangers. Enrolled: with their second portraits put in. What
+ships are scores at four places of each list without the faces, too few to locate any one face.
 """
 
 from functools import cache
@@ -20,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from helpers.errors import UserError
 from helpers.faces import collection, same_person
@@ -49,9 +37,6 @@ RULES = {
     "fmr:1e-06": "strictest threshold",
 }
 THOUSAND = 1000
-
-
-# ---------------------------------------------------------------- what ships, made from embeddings
 
 
 def lists(
@@ -91,16 +76,12 @@ def lists(
 @cache
 def _identities() -> pd.Series:
     """The identity clusters of `utkface`; a minute or two, so they are kept for the next call."""
-    return same_person.identity_clusters(
-        [shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS]
-    )
+    private = [shipping.load_dataset("utkface", m) for m in PRIMARY_MODELS]
+    return same_person.identity_clusters(private)
 
 
 def faces_searched(gallery: str, model: str) -> tuple[Collection, pd.Series, np.ndarray]:
-    """A gallery as the test searches it: faces, gallery id -> identity, kept (bool a face).
-
-    kept is False for probable same persons. `utkface` comes from the cache, adults only.
-    """
+    """Faces of a gallery, gallery id -> identity, kept (no probable same person); adults only."""
     faces = shipping.load_dataset(gallery, model)
     if gallery != "utkface":
         return faces, pd.Series(faces.ids, index=faces.ids), np.ones(len(faces.ids), dtype=bool)
@@ -111,11 +92,11 @@ def faces_searched(gallery: str, model: str) -> tuple[Collection, pd.Series, np.
     return faces, _identities(), ~_identities().reindex(faces.ids).isin(left_out).to_numpy()
 
 
-def make(out: Path, progress: bool = False) -> None:
+def make(out: Path) -> None:
     """Write the table into the folder `out`; deterministic, scores rounded to 4 decimals."""
     tables = []
     pairs = [(gallery, model) for gallery in shipped.GALLERIES for model in PRIMARY_MODELS]
-    for gallery, model in tqdm(pairs, disable=not progress or None):
+    for gallery, model in pairs:
         probes = shipping.load_dataset("probes", model)
         second = shipping.load_dataset("second-portraits", model)
         faces, _, kept = faces_searched(gallery, model)
@@ -128,12 +109,8 @@ def make(out: Path, progress: bool = False) -> None:
         found.insert(0, "gallery", gallery)
         found.insert(1, "model", model)
         tables.append(found)
-    out.mkdir(parents=True, exist_ok=True)
     whole = pd.concat(tables, ignore_index=True)
     whole.to_csv(out / TABLE, index=False, float_format="%.4f", lineterminator="\n")
-
-
-# ---------------------------------------------------------------- both errors
 
 
 @cache
@@ -144,10 +121,9 @@ def table(gallery: str = "utkface") -> pd.DataFrame:
 
 
 def candidates_at(model: str, rule: str) -> pd.Series:
-    """How many strangers of `utkface` each member's search holds at or below a rule's threshold.
+    """Strangers of `utkface` at or below a rule's threshold, by member_id, everyone searched.
 
-    Indexed by member_id, everyone searched; a failure to enrol has 0. With no threshold it is the
-    whole gallery for whoever enrolled.
+    A failure to enrol has 0; without a threshold it is the whole gallery.
     """
     everyone = shipped.result("utkface", model).members.set_index("member_id")
     if rule == "none":
@@ -213,10 +189,7 @@ def errors() -> pd.DataFrame:
 
 @cache
 def differences() -> pd.Series:
-    """Members of colour against white members, who comes first, within recorded gender: p a model.
-
-    Exact conditional test, two-sided, Holm over the models.
-    """
+    """Of colour against white, who comes first, within gender: exact two-sided p, Holm."""
     found = {}
     for model, part in enrolled().groupby("model", sort=False):
         part = part.assign(hit=part["rank"] == 1)
@@ -227,8 +200,6 @@ def differences() -> pd.Series:
         found[model] = min(1.0, 2 * min(test.p_higher, test.p_lower))
     return exact_tests.holm(pd.Series(found))
 
-
-# ---------------------------------------------------------------- as notebook 09 shows them
 
 LIST = 10  # the list in the sentences
 STRICT = "fmr:1e-05"
@@ -266,16 +237,15 @@ def show_thresholds() -> pd.DataFrame:
     found = errors().query("list_size == @LIST")
     listed = zip(*(found[c] for c in ("any", "searched", "fpir_low", "fpir_high")), strict=True)
     missed = zip(*(found[c] for c in ("missed", "enrolled", "fnir_low", "fnir_high")), strict=True)
-    return pd.DataFrame(
-        {
-            "Program": found["model"].map(MODEL_LABELS),
-            "Threshold": found["rule"].map(RULES),
-            "Distance": found["threshold"].map("{:.4f}".format).replace("nan", "none"),
-            "Searches that list a stranger": [numbers.rate(*row) for row in listed],
-            "Strangers listed per thousand": found["mean"].map(number),
-            "People in the gallery missed": [numbers.rate(*row) for row in missed],
-        }
-    )
+    shown = {
+        "Program": found["model"].map(MODEL_LABELS),
+        "Threshold": found["rule"].map(RULES),
+        "Distance": found["threshold"].map("{:.4f}".format).replace("nan", "none"),
+        "Searches that list a stranger": [numbers.rate(*row) for row in listed],
+        "Strangers listed per thousand": found["mean"].map(number),
+        "People in the gallery missed": [numbers.rate(*row) for row in missed],
+    }
+    return pd.DataFrame(shown)
 
 
 OUTCOMES = ("found", "missed", "strangers listed", "nobody listed")

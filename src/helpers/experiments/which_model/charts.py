@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import seaborn.objects as so
 
-from helpers.experiments.which_model.tables import AXES, GALLERIES
+from helpers.experiments.which_model.specifications import AXES
+from helpers.experiments.which_model.tables import GALLERIES
 from helpers.show.numbers import percent
 from helpers.show.plots import dots, draw, log_axis, name_rows, new_figure, note, row_positions
 from helpers.show.style import INK, MUTED, styled
@@ -17,16 +18,12 @@ LIMITS = 0.1, 20
 
 @styled()
 def plot_dots(table: pd.DataFrame):
-    """A dot for each person picked, those of colour first; a tick where chance would end them.
-
-    table: `tables.dots`. Rows that fail the gate are pale.
-    """
+    """People picked (`tables.dots`), of colour first; a tick at chance; failing rows pale."""
     table = table.sort_values("Gate", ascending=False, kind="stable", ignore_index=True)
     passes = table["Gate"].eq("passes")
     section = table["Gallery"] + np.where(passes, "", FAILS)
     at = row_positions(section)
-    fig, axes = new_figure(0.6 + 0.2 * at[-1])
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.6 + 0.2 * at[-1])
     one_each = table.assign(y=at, alpha=np.where(passes, 1.0, 0.45))
     one_each = one_each.loc[one_each.index.repeat(one_each["Picked"])]
     one_each["x"] = one_each.groupby(level=0).cumcount() + 1
@@ -41,8 +38,7 @@ def plot_dots(table: pd.DataFrame):
     for y, row in zip(at, table.itertuples(index=False), strict=True):
         note(ax, y, f"{row[4]} of {row[3]}", fontsize=8, color=INK)
     ax.set(xlim=(0, table["Picked"].max() + 1), ylim=(at[-1] + 0.6, -1.4), xticks=[])
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
     return fig
 
 
@@ -56,10 +52,7 @@ def _name_rows(ax, at, labels, sections) -> None:
 
 @styled()
 def plot_curve(table: pd.DataFrame):
-    """A dot a specification, a row a gallery, feed and network, sorted by ratio within it.
-
-    table: `tables.drawn`.
-    """
+    """A dot a specification of `tables.drawn`, sorted by ratio in its row."""
     sections = [name + end for end in ("", FAILS) for name in GALLERIES.values()]
     section = table["gallery"].map(GALLERIES) + np.where(table["counted"], "", FAILS)
     by = {"section": (section, sections), "network": (table["network"], AXES["network"])}
@@ -70,8 +63,7 @@ def plot_curve(table: pd.DataFrame):
     table = table.assign(y=0.4 - 0.8 * each.rank(method="first", pct=True))
     table = table.merge(rows, on=list(by)).assign(x=lambda t: t["ratio"].clip(*LIMITS))
     last = rows["at"].max()
-    fig, axes = new_figure(0.7 + 0.28 * last)
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.7 + 0.28 * last)
     plot = so.Plot(table.assign(y=table["y"] + table["at"]), x="x", y="y", color="counted")
     plot = plot.scale(color={True: INK, False: BAND})
     draw(ax, plot.add(so.Dot(pointsize=2.2, edgewidth=0), legend=False))
@@ -91,8 +83,7 @@ def plot_curve(table: pd.DataFrame):
 @styled()
 def plot_moves(table: pd.DataFrame):
     """How far each choice moves the ratio when all others stay: `specifications.moves` drawn."""
-    fig, axes = new_figure(0.9 + 0.24 * len(table))
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.9 + 0.24 * len(table))
     marks = table.assign(value=table["Typical factor"], low=table["Typical factor"], name="all")
     marks = marks.assign(high=table["One pair in ten exceeds"], y=range(len(table)))
     dots(ax, marks, {"all": {"color": INK}}, alpha=0.3)

@@ -1,13 +1,12 @@
 """The members and a sample of the strangers enrolled with other detectors, and another framing.
 
-What data/results/detectors*.{parquet,csv} holds is made here, by `python -m helpers.rebuild.tables
-07-which-model`. YuNet finds each face once a feed, another detector once for all pipelines. Needs
-the images of `probes` and `utkface` and the face metadata of `utkface`. Twelve minutes on one core.
+`make` needs the images of `probes` and `utkface` and the latter's face metadata; twelve minutes.
 """
 
 import itertools
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -27,41 +26,36 @@ CHIP = 200  # pixels, the side of a UTKFace image
 KEYS = ["gallery", "detector", "framing", "model"]
 
 
-def make(out: Path = RESULTS, progress: bool = True) -> None:
+def make(out: Path = RESULTS) -> None:
     """Write detectors.parquet and detectors-{settings,failures}.csv to `out`. Deterministic."""
-    adults, clusters, labels = _strangers()
+    private = [shipping.load_dataset("utkface", m) for m in pipelines.PRIMARY_MODELS]
+    clusters = same_person.identity_clusters(private)
+    labels = galleries.load_utkface().set_index("id")
+    ids = labels.index[labels["adult"]]
+    adults = pd.Series(ids, index=ids)
     sample = draw_clusters(clusters.reindex(adults.index).fillna(adults), SAMPLE)
     wanted = {"probes": list(fetch.load_manifest("probes")["id"]), "utkface": sorted(sample)}
     published, tight = FRAMINGS
     whole = _stored("utkface", list(adults.index))
     faces = {("yunet", published): {d: _stored(d, ids) for d, ids in wanted.items()}}
     read = _tight_reader(faces["yunet", published]["probes"], typical_framing(whole))
-    again = _enrolled("probes", wanted["probes"], "yunet", read, progress)
+    again = _enrolled("probes", wanted["probes"], "yunet", read)
     faces["yunet", tight] = {"probes": again}
     for detector in DETECTORS[1:]:
         faces[detector, published] = {
-            d: _enrolled(d, ids, detector, _as_published, progress) for d, ids in wanted.items()
+            d: _enrolled(d, ids, detector, lambda _, path: enrolment.read_image(path))
+            for d, ids in wanted.items()
         }
-    out.mkdir(parents=True, exist_ok=True)
     best, settings = _search_all(faces, whole, clusters)
     best.to_parquet(out / "detectors.parquet", index=False, compression="zstd")
     settings.to_csv(out / "detectors-settings.csv", index=False)
     _failures(faces, labels).to_csv(out / "detectors-failures.csv", index=False)
 
 
-def _strangers():
-    """Adults of `utkface` (a series of ids by id), their clusters, their labels by id."""
-    private = [shipping.load_dataset("utkface", m) for m in pipelines.PRIMARY_MODELS]
-    clusters = same_person.identity_clusters(private)
-    labels = galleries.load_utkface().set_index("id")
-    ids = labels.index[labels["adult"]]
-    return pd.Series(ids, index=ids), clusters, labels
-
-
-def draw_clusters(clusters: pd.Series, faces: int, seed: int = SEED) -> list:
+def draw_clusters(clusters: pd.Series, faces: int) -> list:
     """Ids of whole identity clusters, drawn at random until the next would pass `faces`."""
     sizes = clusters.value_counts().sort_index()
-    sizes = sizes.iloc[np.random.default_rng(seed).permutation(len(sizes))]
+    sizes = sizes.iloc[np.random.default_rng(SEED).permutation(len(sizes))]
     chosen = sizes.index[sizes.cumsum() <= faces]
     return list(clusters.index[clusters.isin(chosen)])
 
@@ -83,27 +77,18 @@ def models_with(detector: str) -> list[str]:
     return [m for m in pipelines.MODELS if m != "sface-native" or detector == "yunet"]
 
 
-def _enrolled(dataset, ids, detector, read, progress) -> pd.DataFrame:
-    """Faces of some images with all pipelines that take a detector.
-
-    read: (id, path) -> image. One row an image: id, width, height, box_x, .. (of the native feed's
-    face), one embedding a model (missing where it failed).
-    """
-    files = fetch.local_files(dataset, ids)
+def _enrolled(dataset, ids, detector, read) -> pd.DataFrame:
+    """A row an image: its size, the native feed's box, an embedding a model (missing: failed)."""
+    files, title = fetch.local_files(dataset, ids), f"{detector}, {dataset}"
     functions = _functions(detector)
-    bar = tqdm(
-        files.itertuples(), f"{detector}, {dataset}", len(files), disable=not progress or None
-    )
+    bar = tqdm(files.itertuples(), title, len(files), disable=None)
     rows = [_enrol_one(row.id, row.path, read, functions) for row in bar]
     columns = ["id", "width", "height", "box_x", "box_y", "box_w", "box_h"]
     return pd.DataFrame(rows).reindex(columns=[*columns, *pipelines.MODELS])
 
 
 def _functions(detector) -> list[tuple]:
-    """A (detect, {model: embed}) for each detection that differs, the native feed's first.
-
-    Only YuNet is read in two ways: with five landmarks for the native feeds, through deepface else.
-    """
+    """A (detect, {model: embed}) for each detection that differs, the native feed's first."""
     groups: dict[str, tuple] = {}
     for model in models_with(detector):
         detect, embed = pipelines.load(pipelines.configuration(model, detector))
@@ -140,26 +125,15 @@ def _enrol_one(name, path, read, functions) -> dict:
 
 
 def typical_framing(faces: pd.DataFrame) -> dict:
-    """How faces lie in their images: medians, as parts of the image's width.
-
-    Returns side (square root of the box's area), centre_x, centre_y.
-    """
-    found = faces.dropna(subset=["box_w"])
-    width = found["width"].astype(float)
-    return {
-        "side": float((np.sqrt(found["box_w"] * found["box_h"]) / width).median()),
-        "centre_x": float(((found["box_x"] + found["box_w"] / 2) / width).median()),
-        "centre_y": float(((found["box_y"] + found["box_h"] / 2) / width).median()),
-    }
+    """Medians of side (root of the box's area), centre_x, centre_y, over the image's width."""
+    columns = ["box_x", "box_y", "box_w", "box_h", "width"]
+    x, y, w, h, width = faces.dropna(subset=["box_w"])[columns].astype(float).to_numpy().T
+    parts = {"side": np.sqrt(w * h), "centre_x": x + w / 2, "centre_y": y + h / 2}
+    return {name: float(np.median(part / width)) for name, part in parts.items()}
 
 
-def crop_like(image: np.ndarray, box, framing: dict, size: int = CHIP) -> np.ndarray:
-    """The square of an image in which the face lies as `framing` says, at size x size pixels.
-
-    box: x, y, width, height of the face. Beyond the image its edge is repeated.
-    """
-    import cv2
-
+def crop_like(image: np.ndarray, box, framing: dict) -> np.ndarray:
+    """The square around `box` (x, y, w, h) framed as `framing`, CHIP pixels; edges repeated."""
     x, y, w, h = (float(v) for v in box)
     side = max(2, round((w * h) ** 0.5 / framing["side"]))
     left = round(x + w / 2 - framing["centre_x"] * side)
@@ -168,11 +142,7 @@ def crop_like(image: np.ndarray, box, framing: dict, size: int = CHIP) -> np.nda
     beyond = max(0, -left, -top, left + side - width, top + side - height)
     padded = cv2.copyMakeBorder(image, beyond, beyond, beyond, beyond, cv2.BORDER_REPLICATE)
     square = padded[top + beyond : top + beyond + side, left + beyond : left + beyond + side]
-    return cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
-
-
-def _as_published(_, path):
-    return enrolment.read_image(path)
+    return cv2.resize(square, (CHIP, CHIP), interpolation=cv2.INTER_AREA)
 
 
 def _tight_reader(faces: pd.DataFrame, framing: dict):
@@ -216,11 +186,7 @@ def _search_all(faces, whole, clusters) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _failures(faces, labels) -> pd.DataFrame:
-    """Images in which a detector found no face, by dataset and, for `utkface`, published label.
-
-    YuNet as the native feeds read it. Columns dataset, detector, framing, part (all, or a published
-    gender or race), images, failures.
-    """
+    """Images in which a detector found no face, by dataset and part (all, or published label)."""
     rows = []
     for (detector, framing), sets in faces.items():
         for dataset, table in sets.items():

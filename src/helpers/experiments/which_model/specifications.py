@@ -1,10 +1,7 @@
 """The Congress test under every defensible choice at once: a specification curve.
 
-A specification is one choice each of network, feed, gallery, detector, framing, portrait, threshold
-and treatment of probable same persons. RULES says which are counted; none looks at a group.
-After Simonsohn, Simmons and Nelson, "Specification curve analysis" (2020).
-
-The ratio is everywhere that of FPIRs within recorded gender (Mantel-Haenszel).
+A specification is one choice on each of AXES; RULES says which are counted, none looks at a group.
+After Simonsohn, Simmons and Nelson (2020). Ratios: FPIRs within recorded gender.
 """
 
 import itertools
@@ -20,8 +17,6 @@ from helpers.protocol import calibration, congress_test, shipped
 from helpers.protocol.policy import parse
 from helpers.sources import fetch, groups
 from helpers.statistics import rates
-
-# ---------------------------------------------------------------- the choices
 
 POLICIES = ("default", "fmr:1e-4", "fmr:1e-5", "fmr:1e-6", "count:14", "count:28", "count:56")
 AXES = {
@@ -105,9 +100,8 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
             portrait: part.set_index("probe_id").reindex(members["member_id"])
             for portrait, part in setting["best"].groupby("portrait")
         }
-        for portrait, variant in itertools.product(sides, AXES["variant"]):
-            if variant != "any" and not _leaves_out(setting["best"], variant):
-                continue
+        columns = setting["best"][list(AXES["variant"])].T.drop_duplicates()
+        for portrait, variant in itertools.product(sides, columns.index):
             best = np.where(other[portrait], sides[portrait][variant], sides["first"][variant])
             failures = int(np.isnan(best).sum())
             best = np.nan_to_num(best, nan=np.inf)
@@ -125,11 +119,6 @@ def specify(settings: list[dict], members: pd.DataFrame, has_second: np.ndarray)
     within = dict(zip(["ratio", "low", "high"], ratios(found, colour, ~colour), strict=True))
     table = found.table.assign(flagged=flagged, fpir=flagged / len(members), **within)
     return found._replace(table=table.assign(why=_why(table, found.flagged)))
-
-
-def _leaves_out(best: pd.DataFrame, variant: str) -> bool:
-    before = AXES["variant"][AXES["variant"].index(variant) - 1]
-    return not np.array_equal(best[before], best[variant], equal_nan=True)
 
 
 def _threshold(policy, best, setting) -> float | None:
@@ -172,9 +161,6 @@ def counted(found: Curve, feed: str = NATIVE) -> Curve:
     return only(found, found.table["why"].eq(COUNTED) & found.table["feed"].eq(feed))
 
 
-# ---------------------------------------------------------------- the ratio, and chance
-
-
 def ratios(found: Curve, one, other) -> tuple[np.ndarray, ...]:
     """FPIR ratios within recorded gender of `one` to `other` among the members: ratio, low, high.
 
@@ -197,10 +183,7 @@ def ratios(found: Curve, one, other) -> tuple[np.ndarray, ...]:
 
 
 def shuffled(members: pd.DataFrame, mask, draws: int = DRAWS, seed: int = SEED) -> np.ndarray:
-    """A mask of members, and as it lies after shuffling who is who within recorded gender.
-
-    Shape (members, 1 + draws), the first column as it is. The same seed shuffles alike.
-    """
+    """(members, 1 + draws): a mask, then shuffled within recorded gender; alike for one seed."""
     mask = np.asarray(mask)
     result = np.repeat(mask[:, None], draws + 1, axis=1)
     rng = np.random.default_rng(seed)
@@ -212,10 +195,9 @@ def shuffled(members: pd.DataFrame, mask, draws: int = DRAWS, seed: int = SEED) 
 
 
 def survival(found: Curve, draws: int = DRAWS) -> pd.DataFrame:
-    """In what share of specifications each conclusion holds, and the median ratio; with chance.
+    """How often each conclusion holds, and the median ratio: observed; low, high if labels shuffle.
 
-    Index: conclusion; columns observed, low, high (central 95 % of shuffled labels). Every
-    specification is computed again for each shuffle, so that their dependence is allowed for.
+    Every specification is computed again for each shuffle, so their dependence is allowed for.
     """
     group = found.members["group"]
     colour = groups.of_colour(group)
@@ -233,16 +215,12 @@ def survival(found: Curve, draws: int = DRAWS) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["observed", "low", "high"])
 
 
-# ---------------------------------------------------------------- what a choice does
-
 SMALLEST, LARGEST = 0.05, 20  # ratios are compared within these; 0 and infinity have no logarithm
 
 
 def pairs_apart(found: Curve, axis: str) -> pd.DataFrame:
-    """Pairs of specifications that differ in one axis alone.
-
-    Columns factor (larger ratio over smaller), flips (one above 1 and one below), shared (share of
-    people in common; NaN unless both flag 28).
+    """Pairs of specifications that differ in one axis alone: factor (larger ratio over smaller),
+    flips (1 lies between), shared (share of people in common; NaN unless both flag 28).
     """
     parts = found.table.groupby([a for a in AXES if a != axis]).indices.values()
     pairs = [pair for part in parts for pair in itertools.combinations(part, 2)]
@@ -251,21 +229,16 @@ def pairs_apart(found: Curve, axis: str) -> pd.DataFrame:
     both = (found.flagged[a] & found.flagged[b]).sum(axis=1)
     either = (found.flagged[a].sum(axis=1) + found.flagged[b].sum(axis=1)) / 2
     at_28 = found.table["policy"].eq(shipped.PRIMARY).to_numpy()
-    return pd.DataFrame(
-        {
-            "factor": np.exp(np.abs(logs[a] - logs[b])),
-            "flips": logs[a] * logs[b] < 0,
-            "shared": np.where(at_28[a] & at_28[b], both / np.maximum(either, 1), np.nan),
-        }
-    )
+    shown = {
+        "factor": np.exp(np.abs(logs[a] - logs[b])),
+        "flips": logs[a] * logs[b] < 0,
+        "shared": np.where(at_28[a] & at_28[b], both / np.maximum(either, 1), np.nan),
+    }
+    return pd.DataFrame(shown)
 
 
-CHOICES = {
-    "feed": "feed",
-    "network": "network",
-    "gallery": "gallery",
+CHOICES = {axis: axis for axis in ("feed", *AXES)} | {
     "size": "size of the gallery",
-    "detector": "detector",
     "framing": "framing of the photo",
     "portrait": "which portrait",
     "policy": "threshold",

@@ -6,46 +6,32 @@ from functools import cache
 import pandas as pd
 
 from helpers.experiments.the_people import validity as gate
+from helpers.experiments.which_model import specifications
 from helpers.experiments.which_model.detectors import FRAMINGS, RESULTS
-from helpers.experiments.which_model.specifications import (
-    AXES,
-    COUNTED,
-    SAME_LIST,
-    counted,
-    curve,
-    only,
-    survival,
-)
-from helpers.faces.pipelines import (
-    DEEPFACE,
-    MODEL_LABELS,
-    MODELS,
-    NATIVE,
-    PIPELINES,
-    PRIMARY_MODELS,
-)
+from helpers.experiments.which_model.specifications import AXES, counted, curve, only, survival
+from helpers.faces import pipelines
+from helpers.faces.pipelines import MODEL_LABELS, MODELS, PIPELINES, PRIMARY_MODELS
 from helpers.protocol import shipped, validity
 from helpers.show.numbers import percent, rate
 from helpers.sources.groups import RACES
 from helpers.statistics import intervals
 
 GALLERIES = {"utkface": "Adult strangers", "legislators": "Former legislators"}
-FEEDS = {NATIVE: "as its publisher feeds it", DEEPFACE: "through deepface"}
+FEEDS = {pipelines.NATIVE: "as its publisher feeds it", pipelines.DEEPFACE: "through deepface"}
 RULE_LABELS = {
-    COUNTED: "Counted",
+    specifications.COUNTED: "Counted",
     "failures": "Over 5 % of the members fail to enrol",
     "ties": "Ties flag more people than asked for",
     "few": "Fewer than ten people flagged",
     "many": "More than half of those searched flagged",
-    SAME_LIST: "The same people as another choice",
+    specifications.SAME_LIST: "The same people as another choice",
 }
 
 
 def at_28() -> pd.DataFrame:
-    """The first portraits at 28 flagged, whole galleries, rule applied: a row a pipeline, gallery.
+    """The first portraits at 28 flagged, whole galleries, by rule: a row a pipeline and gallery.
 
-    Columns model, gallery, flagged, of_colour, expected (of colour among as many women and men
-    drawn at random), ratio, low, high, row (in `curve`).
+    Adds of_colour, expected (as many women and men drawn by lot), ratio, low, high, row in `curve`.
     """
     found = curve()
     usual = {axis: options[0] for axis, options in AXES.items()} | {"policy": shipped.PRIMARY}
@@ -68,16 +54,15 @@ def at_28() -> pd.DataFrame:
 def dots() -> pd.DataFrame:
     """`at_28` for the picture: Gallery, Pipeline, Gate, Picked, Of colour, By chance."""
     table = at_28()
-    return pd.DataFrame(
-        {
-            "Gallery": table["gallery"].map(GALLERIES),
-            "Pipeline": table["model"].map(MODEL_LABELS),
-            "Gate": table["model"].map(_verdict),
-            "Picked": table["flagged"],
-            "Of colour": table["of_colour"],
-            "By chance": table["expected"].round(1),
-        }
-    )
+    shown = {
+        "Gallery": table["gallery"].map(GALLERIES),
+        "Pipeline": table["model"].map(MODEL_LABELS),
+        "Gate": table["model"].map(_verdict),
+        "Picked": table["flagged"],
+        "Of colour": table["of_colour"],
+        "By chance": table["expected"].round(1),
+    }
+    return pd.DataFrame(shown)
 
 
 @cache
@@ -109,18 +94,17 @@ def feeds() -> pd.DataFrame:
         one, pair = here.loc[model], measured.loc[model]
         accepted = percent(pair[f"tar_{validity.VALID_FMR:g}"])
         as_cut = framed[_network(model), PIPELINES[model].feed]
-        rows.append(
-            {
-                "Pipeline": MODEL_LABELS[model],
-                "Pairs accepted": f"{accepted}: {_verdict(model)}",
-                "Own portrait first": percent(pair["rank_1_rate"]),
-                "Of colour among those picked": f"{one['of_colour']} of {one['flagged']}",
-                "Ratio": f"{one['ratio']:.2f}",
-                "95 % interval": f"{one['low']:.2f}–{one['high']:.2f}",
-                "Ratio, photo cut as UTKFace": f"{as_cut:.2f}",
-                "Picked by the native feed, too": int(both.sum()),
-            }
-        )
+        cells = {
+            "Pipeline": MODEL_LABELS[model],
+            "Pairs accepted": f"{accepted}: {_verdict(model)}",
+            "Own portrait first": percent(pair["rank_1_rate"]),
+            "Of colour among those picked": f"{one['of_colour']} of {one['flagged']}",
+            "Ratio": f"{one['ratio']:.2f}",
+            "95 % interval": f"{one['low']:.2f}–{one['high']:.2f}",
+            "Ratio, photo cut as UTKFace": f"{as_cut:.2f}",
+            "Picked by the native feed, too": int(both.sum()),
+        }
+        rows.append(cells)
     return pd.DataFrame(rows)
 
 
@@ -142,8 +126,8 @@ def rules() -> pd.DataFrame:
 def drawn() -> pd.DataFrame:
     """The specifications of the curve, native ones first, each block sorted by ratio."""
     table = curve().table
-    table = table[table["why"].eq(COUNTED)].drop(columns="why")
-    table = table.assign(counted=table["feed"].eq(NATIVE))
+    table = table[table["why"].eq(specifications.COUNTED)].drop(columns="why")
+    table = table.assign(counted=table["feed"].eq(pipelines.NATIVE))
     # ties would stand in an order of the machine's own
     by = ["counted", "ratio", *AXES]
     return table.sort_values(by, ascending=[False] + [True] * (len(by) - 1), ignore_index=True)
@@ -153,13 +137,13 @@ def drawn() -> pd.DataFrame:
 def chances() -> pd.DataFrame:
     """`survival` of the counted specifications: where, specifications, then a row a conclusion."""
     parts = []
-    for feed, suffix in ((NATIVE, ""), (DEEPFACE, " (deepface)")):
+    for feed, suffix in ((pipelines.NATIVE, ""), (pipelines.DEEPFACE, " (deepface)")):
         for gallery, name in GALLERIES.items():
             found = counted(curve(), feed)
             found = only(found, found.table["gallery"].eq(gallery))
             networks = {f"{name}, {n}": found.table["network"].eq(n) for n in AXES["network"]}
             parts.append((name + suffix, found))
-            parts += [(n, only(found, here)) for n, here in networks.items() if feed == NATIVE]
+            parts += [(n, only(found, here)) for n, here in networks.items() if not suffix]
     found = [survival(part).assign(where=name, specifications=len(part.table))
              for name, part in parts]  # fmt: skip
     return pd.concat(found).rename_axis("conclusion").reset_index()

@@ -6,14 +6,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Rectangle
 
 from helpers.faces.pipelines import MODEL_LABELS
-from helpers.show.plots import (
-    dots,
-    log_axis,
-    name_rows,
-    new_figure,
-    note,
-    row_positions,
-)
+from helpers.show.plots import dots, log_axis, name_rows, new_figure, note, row_positions
 from helpers.show.style import INK, MUTED, styled
 
 MARKS = ((-0.16, "#001A80"), (0.16, "#A03F14"))  # offset in the row and colour of the two series
@@ -24,8 +17,7 @@ PER = 100_000  # comparisons, the unit of the heatmap
 def plot_marks(df, marks=28):
     """Rows of `marks` people, those of colour filled: a block a gallery, a row a program."""
     at = row_positions(df["Gallery"])
-    fig, axes = new_figure(0.55 + 0.155 * (at[-1] + 1))
-    ax = axes[0, 0]
+    fig, [[ax]] = new_figure(0.55 + 0.155 * (at[-1] + 1))
     for y, row in zip(at, df.to_dict("records"), strict=True):
         filled = row["Marks of colour"]
         for first, last, colour in ((0, filled, INK), (filled, marks, "white")):
@@ -40,17 +32,15 @@ def plot_marks(df, marks=28):
     )  # fmt: skip
     name_rows(ax, at, df["Program"], df["Gallery"])
     ax.set(xlim=(0, marks), ylim=(at[-1] + 0.6, -0.6), xticks=[])
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
     return fig
 
 
 @styled()
 def plot_two_ratios(df, series, rows, ticks=(0.2, 1, 10, 100)):
-    """Ratios on a log scale, a panel for each model; intervals that leave it end in an arrow.
+    """Ratios on a log scale, a panel a model; intervals that leave it end in an arrow.
 
-    df: model, row, series, ratio, low, high. series: the names of the filled and of the open
-    marks. rows: the rows top to bottom.
+    df: model, row, series, ratio, low, high. series: of filled and open marks. rows: from the top.
     """
     limits = (ticks[0] / 1.2, ticks[-1] * 1.2)
     models = list(dict.fromkeys(df["model"]))
@@ -76,10 +66,7 @@ def plot_two_ratios(df, series, rows, ticks=(0.2, 1, 10, 100)):
 
 @styled()
 def plot_heat(df, own):
-    """False matches in PER comparisons by recorded group and label, a panel for each model.
-
-    df: model, group, race, members, fmr. own: group -> label that is framed.
-    """
+    """Matches in PER comparisons, group by label, a panel a model; own: label to frame by group."""
     models = list(dict.fromkeys(df["model"]))
     fig, axes = new_figure(0.4 + 2.0 * len(models), len(models), 1)
     norm = LogNorm(df["fmr"][df["fmr"] > 0].min(), 5 * df["fmr"].max())

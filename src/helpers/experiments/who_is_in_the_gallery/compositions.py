@@ -63,10 +63,7 @@ def margins(target: str, hispanic: str = "Others") -> list[pd.DataFrame]:
 
 
 def rake(parts: list[pd.DataFrame]) -> pd.Series:
-    """Joint shares of the strata, sum 1, with the given margins (Deming and Stephan 1940).
-
-    What the margins leave open is independent.
-    """
+    """Shares of the strata with the given margins (Deming, Stephan 1940), else independent."""
     cells = pd.DataFrame([s.split(", ") for s in STRATA], columns=["gender", "race", "age_band"])
     share = np.repeat(1 / len(cells), len(cells))
     fits = []
@@ -193,10 +190,7 @@ def chances(k: np.ndarray, faces: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 
 def matched_step(faces: Faces, drawn: np.ndarray, wanted: float = WANTED) -> int:
-    """The threshold, in steps of 0.0001, at which the expected number flagged is next to `wanted`.
-
-    Ties are broken towards the stricter one.
-    """
+    """Threshold, in steps of 0.0001, that flags nearest to `wanted`, the stricter of ties."""
 
     def expected(step):
         k = counts(faces, step).sum(axis=2)
@@ -225,10 +219,7 @@ def weights(members: pd.DataFrame, within_sex: bool) -> tuple[np.ndarray, np.nda
 
 
 def log_ratio(chance: np.ndarray, members: pd.DataFrame, within_sex: bool = False) -> float:
-    """Logarithm of the ratio of expected FPIRs, members of colour to white members.
-
-    Members without a chance (NaN) are left out. NaN or infinite where a group's sum is zero.
-    """
+    """Log ratio of expected FPIRs, of colour to white, without NaN; NaN or inf for sums of 0."""
     there = ~np.isnan(chance)
     one, zero = weights(members[there], within_sex)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -263,12 +254,11 @@ def variance_members(chance: np.ndarray, members: pd.DataFrame, within_sex: bool
 def variances_gallery(
     k: np.ndarray, sizes: np.ndarray, drawn: np.ndarray, members: pd.DataFrame
 ) -> list[float]:
-    """Variances of `log_ratios` for other gallery identities of the same kind.
+    """Variances of `log_ratios` for other gallery identities: delete-a-group jackknife over PARTS.
 
-    A delete-a-group jackknife over PARTS of the identities at a fixed threshold. It may be used
-    here because an expected FPIR is smooth in the gallery's counts, unlike the best score of one
-    gallery; where much of a stratum is drawn it errs on the wide side (Efron and Stein 1981).
-    k: (members, strata, PARTS); sizes: (strata, PARTS).
+    It may be used as an expected FPIR at a fixed threshold is smooth in the gallery's counts; where
+    much of a stratum is drawn it errs on the wide side (Efron and Stein 1981). k: (members, strata,
+    PARTS); sizes: (strata, PARTS).
     """
     all_k, all_n = k.sum(axis=2), sizes.sum(axis=1)
     found = []

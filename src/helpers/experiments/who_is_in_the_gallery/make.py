@@ -1,14 +1,7 @@
-"""Who is in the gallery: the same members against galleries of other compositions.
+"""Who is in the gallery: the same members against galleries of other compositions, exactly.
 
 A composition says how many faces of each stratum (published gender and race, age band) of `utkface`
-are drawn. Nothing is drawn at random: the chance that a member is falsely matched in such a gallery
-is exact (`rates.expected_fpir_hypergeometric`), and the expected FPIR of a group is the mean over
-its members. The unit is the face, as in the primary analysis.
-
-`python -m helpers.rebuild.tables 05-who-is-in-the-gallery` makes data/results/composition*. It
-needs the face metadata of `utkface` in the cache (`congress-test fetch utkface`, `congress-test
-enrol utkface`) and takes some minutes. What it writes of the gallery are sums over strata of
-at least 50 faces.
+are drawn; a group's expected FPIR is the mean chance of its members. Sums of 50 or more ship.
 """
 
 import itertools
@@ -95,9 +88,8 @@ def model_results(gallery: Gallery, model: str) -> tuple[pd.DataFrame, pd.DataFr
     private = collection.subset(private, gallery.table["id"])
     table = gallery.table.set_index("id").loc[private.ids]
     steps = score_steps(probes, private, members["member_id"])
-    faces = compositions.make_faces(
-        steps, table["stratum"], table["part"], list(compositions.STRATA)
-    )
+    labels = table["stratum"], table["part"], list(compositions.STRATA)
+    faces = compositions.make_faces(steps, *labels)
     available = pd.Series(faces.sizes.sum(axis=1), index=compositions.STRATA)
     jobs = [
         (name, faces, compositions.apportion(shares, compositions.SIZE).to_numpy())
@@ -117,10 +109,8 @@ def model_results(gallery: Gallery, model: str) -> tuple[pd.DataFrame, pd.DataFr
     rows, people = [], []
     for name, these, drawn in tqdm(jobs, desc=model, unit="gallery", disable=None):
         for policy in compositions.POLICIES:
-            if policy in fixed:
-                step = round(1e4 * fixed[policy])
-            else:
-                step = compositions.matched_step(these, drawn)
+            at = fixed.get(policy)
+            step = round(1e4 * at) if at else compositions.matched_step(these, drawn)
             k = compositions.counts(these, step)
             chance = compositions.chances(k.sum(axis=2), these.sizes.sum(axis=1), drawn)
             # the whole gallery's FPIR is not smooth in its faces
@@ -141,8 +131,7 @@ def heat(gallery: Gallery, model: str) -> pd.DataFrame:
     """FMR of each recorded group against each label of the adults of the same gender.
 
     Columns model, threshold_name, threshold, pairs, group, race, members, identities, errors,
-    comparisons, fmr, low, high. The interval allows for members and identities that take part in
-    many comparisons (`intervals.fmr_interval`), or is Wilson's where there is no error.
+    comparisons, fmr, low, high: `intervals.fmr_interval`, Wilson's where there is no error.
     """
     members = gallery.members.set_index("member_id")
     probes, private = gallery.load("probes", model), gallery.load("utkface", model)
@@ -176,14 +165,10 @@ def make(out: Path = compositions.RESULTS, load=shipping.load_dataset) -> None:
     gallery = load_gallery(load)
     parts = [model_results(gallery, m) for m in PRIMARY_MODELS]
     chance = pd.concat([p for p, _ in parts], ignore_index=True)
-    for column in ("model", "composition", "policy", "member_id"):
-        chance[column] = chance[column].astype("category")
-    chance["chance"] = chance["chance"].astype(np.float32)
-    out.mkdir(parents=True, exist_ok=True)
+    names = ("model", "composition", "policy", "member_id")
+    chance = chance.astype(dict.fromkeys(names, "category") | {"chance": np.float32})
     chance.to_parquet(out / "composition.parquet", index=False, compression="zstd")
-    for name, table in (
-        ("galleries", pd.concat([g for _, g in parts])),
-        ("strata", strata_table(gallery)),
-        ("heat", pd.concat([heat(gallery, m) for m in PRIMARY_MODELS])),
-    ):
+    tables = {"galleries": pd.concat([g for _, g in parts]), "strata": strata_table(gallery)}
+    tables["heat"] = pd.concat([heat(gallery, m) for m in PRIMARY_MODELS])
+    for name, table in tables.items():
         table.to_csv(out / f"composition-{name}.csv", index=False, float_format="%.6g")

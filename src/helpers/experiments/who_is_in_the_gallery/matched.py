@@ -1,10 +1,7 @@
 """Galleries with the members' own ages and genders, and the FPIR that is expected in them.
 
-Half of UTKFace's adults are labelled under 35, one member in a hundred is. Counts ship in two age
-bands of the label, 18-34 and 35-75, so "age-matched" means here that the younger band has the
-members' share. It does not make the faces as old as the members: the median label within 35-75 is
-48, the median member is 60, and members over 75 count in that band, as faces over 75 are in no
-gallery. A gap that is left after matching can therefore still be one of age.
+Counts ship in two age bands: "matched" means that the younger has the members' share. Within 35-75
+faces stay younger (median 48) than members (60), so a gap that is left can still be one of age.
 """
 
 import numpy as np
@@ -57,11 +54,7 @@ def designs(members: pd.DataFrame, faces: pd.Series) -> dict[str, pd.Series]:
 
 
 def matches(counts: pd.DataFrame, member_ids, strata) -> np.ndarray:
-    """Faces at or below one threshold, (members, strata), from counts as they ship.
-
-    counts: probe_id, stratum, faces, of one threshold; a member without a row has no match.
-    Raises ValueError for a stratum that is not listed.
-    """
+    """Faces at or below a threshold, (members, strata); ValueError for unknown strata."""
     unknown = sorted(set(counts["stratum"]) - set(strata))
     if unknown:
         raise ValueError(f"counts of strata that the gallery does not have: {unknown}")

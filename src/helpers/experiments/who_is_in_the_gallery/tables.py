@@ -79,9 +79,8 @@ def galleries() -> pd.DataFrame:
         row |= table.loc[key, ["threshold", "faces", "expected"]].to_dict()
         row |= {"colour_expected": colour.sum(), "colour_searched": len(colour)}
         row |= {"white_expected": white.sum(), "white_searched": len(white)}
-        for name, (values, within) in zip(
-            compositions.RATIOS, compositions.each_ratio(chance, part), strict=True
-        ):
+        each = compositions.each_ratio(chance, part)
+        for name, (values, within) in zip(compositions.RATIOS, each, strict=True):
             log = compositions.log_ratio(values, part, within)
             variance = compositions.variance_members(values, part, within)
             half = Z * np.sqrt(variance + table.loc[key, f"variance_{name}"])
@@ -138,15 +137,14 @@ def ratio_rows() -> pd.DataFrame:
 def ratios() -> pd.DataFrame:
     """The ratios with their intervals, a row a gallery and program."""
     table = picked(GALLERIES)
-    shown = pd.DataFrame(
-        {
-            "Gallery": table["composition"].map(GALLERIES),
-            "Program": table["model"].map(MODEL_LABELS),
-            "Faces": table["faces"].astype(int),
-            "Members of colour, expected": table["colour_expected"].round(1),
-            "White members, expected": table["white_expected"].round(1),
-        }
-    )
+    shown = {
+        "Gallery": table["composition"].map(GALLERIES),
+        "Program": table["model"].map(MODEL_LABELS),
+        "Faces": table["faces"].astype(int),
+        "Members of colour, expected": table["colour_expected"].round(1),
+        "White members, expected": table["white_expected"].round(1),
+    }
+    shown = pd.DataFrame(shown)
     for name, words in {"crude": "Ratio", "within": "Within recorded gender"}.items():
         for end, word in {"": "", "_low": ", low", "_high": ", high"}.items():
             shown[words + word] = table[name + end].round(2)
@@ -158,15 +156,14 @@ def marks() -> pd.DataFrame:
     table = pd.concat([picked([name]) for name in DRAWN], ignore_index=True)
     searched = table["colour_searched"] + table["white_searched"]
     share = table["colour_expected"] / table["expected"]
-    return pd.DataFrame(
-        {
-            "Gallery": table["composition"].map(GALLERIES),
-            "Program": table["model"].map(MODEL_LABELS),
-            "Marks of colour": (compositions.WANTED * share).round().astype(int),
-            "Of colour": (compositions.WANTED * share).round(1),
-            "By chance": (compositions.WANTED * table["colour_searched"] / searched).round(1),
-        }
-    )
+    shown = {
+        "Gallery": table["composition"].map(GALLERIES),
+        "Program": table["model"].map(MODEL_LABELS),
+        "Marks of colour": (compositions.WANTED * share).round().astype(int),
+        "Of colour": (compositions.WANTED * share).round(1),
+        "By chance": (compositions.WANTED * table["colour_searched"] / searched).round(1),
+    }
+    return pd.DataFrame(shown)
 
 
 def group_rows(chance, group) -> list[tuple]:
@@ -214,29 +211,22 @@ def ages() -> pd.DataFrame:
         found = matched.expected(members, counts[counts["threshold"] == fmr], faces)
         parts.append(found.assign(Threshold=words, Program=MODEL_LABELS[model]))
     table = pd.concat(parts, ignore_index=True)
-    return pd.DataFrame(
-        {
-            "Threshold": table["Threshold"],
-            "Program": table["Program"],
-            "Gallery": table["design"].map(names),
-            "Faces": table["size"],
-            "Flagged, expected": table["flagged"].round(1),
-            "Ratio": table["crude"].round(2),
-            "Within recorded gender": table["within"].round(2),
-            "Without Asian members": table["not_asian"].round(2),
-        }
-    )
+    table["design"] = table["design"].map(names)
+    columns = {"design": "Gallery", "size": "Faces", "flagged": "Flagged, expected"}
+    columns |= {"crude": "Ratio", "within": "Within recorded gender"}
+    columns |= {"not_asian": "Without Asian members"}
+    table = table.round({"flagged": 1} | dict.fromkeys(compositions.RATIOS, 2))
+    return table[["Threshold", "Program", *columns]].rename(columns=columns)
 
 
 def one_threshold() -> pd.DataFrame:
     """Expected members flagged at the threshold of the 28 and at the publisher's, by gallery."""
     table, default = picked(SHOWN, "primary"), picked(SHOWN, "default")
-    return pd.DataFrame(
-        {
-            "Gallery": table["composition"].map(GALLERIES),
-            "Program": table["model"].map(MODEL_LABELS),
-            "Flagged at the threshold of the 28": table["expected"].round(1),
-            "Flagged at the publisher's threshold": default["expected"].round(1),
-            "Ratio at the publisher's threshold": default["crude"].round(2),
-        }
-    )
+    shown = {
+        "Gallery": table["composition"].map(GALLERIES),
+        "Program": table["model"].map(MODEL_LABELS),
+        "Flagged at the threshold of the 28": table["expected"].round(1),
+        "Flagged at the publisher's threshold": default["expected"].round(1),
+        "Ratio at the publisher's threshold": default["crude"].round(2),
+    }
+    return pd.DataFrame(shown)

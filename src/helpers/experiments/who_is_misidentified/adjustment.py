@@ -49,11 +49,8 @@ def adjusted() -> pd.DataFrame:
             for more in ([], [other], *([other, c] for c in ("age", *QUALITY))):
                 fit = regression.firth_logistic(data[[gap, *more]], data["flagged"]).loc[gap]
                 terms = ", ".join(COVARIATES.get(c, c.replace("_", " ")) for c in more)
-                rows.append(
-                    {"model": model, "gap": GAPS[gap], "terms": terms}
-                    | fit[["odds_ratio", "low", "high"]].to_dict()
-                    | counts
-                )
+                row = {"model": model, "gap": GAPS[gap], "terms": terms}
+                rows.append(row | fit[["odds_ratio", "low", "high"]].to_dict() | counts)
     table = pd.DataFrame(rows)
     alone = table.groupby(["model", "gap"])["odds_ratio"].transform("first")
     return table.assign(change=table["odds_ratio"] / alone)

@@ -5,19 +5,17 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from helpers.experiments.what_the_officer_sees.tables import faces_searched
 from helpers.experiments.who_is_misidentified import simulation, tables
-from helpers.faces import collection, same_person
+from helpers.faces import collection
 from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.protocol import shipped, shipping
 from helpers.protocol.congress_test import people_searched
 from helpers.protocol.policy import ACLU_COUNT
-from helpers.sources import galleries
 from helpers.statistics.half_samples import half_sample
 
 
-def half_samples(
-    draws: int = 300, seed: int = tables.SEED, path=shipping.faces_path
-) -> pd.DataFrame:
+def half_samples(draws: int = 300) -> pd.DataFrame:
     """Half-sample intervals for every group and comparison, see `half_samples.half_sample`.
 
     One row a model and group: flagged, searched, low, high (FPIR at 28 flagged, threshold set anew
@@ -29,14 +27,14 @@ def half_samples(
     everybody = tables.groups(members)
     inside = {g["group"]: g["inside"] for g in everybody}
     rows = []
-    nearest, clusters = _nearest(path)
+    nearest, clusters = _nearest()
     for model, near in nearest.items():
         threshold = shipped.result("utkface", model, shipped.PRIMARY).summary["threshold"]
         for g in tqdm(everybody, desc=f"half-samples, {model}", disable=None):
             one = g["inside"]
             row = {"model": model, "characteristic": g["characteristic"], "group": g["group"]}
             whole = members[["member_id"]].assign(of_colour=one)
-            options = {"draws": draws, "seed": seed}
+            options = {"draws": draws, "seed": tables.SEED}
             found = half_sample(near, clusters, whole, count=ACLU_COUNT, **options)
             found = found.loc["fpir of colour"]
             row |= {"flagged": found["numerator"], "searched": found["denominator"]}
@@ -55,29 +53,19 @@ def half_samples(
     return pd.DataFrame(rows).round(4).astype({"flagged": int, "searched": int})
 
 
-def _nearest(path, top: int = 90) -> tuple[dict, pd.Series]:
-    """The nearest faces of each member by model, without probable same persons; the clusters.
-
-    Deeper than what ships, so that a half gallery leaves everybody a candidate.
-    """
-    private = {m: shipping.load_dataset("utkface", m, path) for m in PRIMARY_MODELS}
-    clusters = same_person.identity_clusters(list(private.values()))
-    labels = galleries.load_utkface()
-    same = shipped.scores("utkface", PRIMARY_MODELS[0]).same_person
-    left_out = clusters.isin(same.loc[same["same_person"].astype(bool), "cluster"])
-    kept = set(labels.loc[labels["adult"], "id"]) - set(clusters.index[left_out])
-    near = {
-        m: collection.search(
-            shipping.load_dataset("probes", m, path), collection.subset(faces, kept), top=top
-        )
-        for m, faces in private.items()
-    }
+def _nearest(top: int = 90) -> tuple[dict, pd.Series]:
+    """Nearest faces of each member by model, deep enough for a half gallery; the clusters."""
+    near = {}
+    for model in PRIMARY_MODELS:
+        faces, clusters, kept = faces_searched("utkface", model)
+        probes = shipping.load_dataset("probes", model)
+        gallery = collection.subset(faces, faces.ids[kept])
+        near[model] = collection.search(probes, gallery, top=top)
     return near, clusters
 
 
 def make(out: Path = tables.RESULTS) -> None:
     """Write who-half-samples.csv, coverage.csv and test-size.csv into a folder."""
-    out.mkdir(parents=True, exist_ok=True)
     half_samples().to_csv(out / "who-half-samples.csv", index=False, lineterminator="\n")
     simulation.coverage().to_csv(out / "coverage.csv", index=False, lineterminator="\n")
     simulation.size().to_csv(out / "test-size.csv", index=False, lineterminator="\n")

@@ -13,10 +13,9 @@ from helpers.statistics.differentials import differentials
 
 @cache
 def pooled() -> dict[tuple[str, str], tuple[pooling.Pooled, pooling.Heterogeneity]]:
-    """Partial pooling of the parts within recorded gender at 28 flagged; do they differ?
+    """Partial pooling and heterogeneity of the parts within gender, against white members.
 
-    Keys: a model and COLOUR (all parts) or NOT_ASIAN (fitted without Asian members). Odds and rate
-    ratios are against white members.
+    Keys: a model and COLOUR (all parts) or NOT_ASIAN (fitted without Asian members).
     """
     found = {}
     for model in PRIMARY_MODELS:
@@ -24,10 +23,8 @@ def pooled() -> dict[tuple[str, str], tuple[pooling.Pooled, pooling.Heterogeneit
         for whole, part in ((COLOUR, members), (NOT_ASIAN, members[~asian(members["group"])])):
             order = [g for g in GROUPS if g in set(part["group"])]
             table = rates.within_sex(part, order=order)
-            found[model, whole] = (
-                pooling.partial_pooling(table, WHITE),
-                pooling.heterogeneity(table, WHITE),
-            )
+            fitted = pooling.partial_pooling(table, WHITE)
+            found[model, whole] = fitted, pooling.heterogeneity(table, WHITE)
     return found
 
 

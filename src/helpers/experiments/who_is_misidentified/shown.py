@@ -96,18 +96,17 @@ def bounds() -> pd.DataFrame:
     for group in (COLOUR, NOT_ASIAN, "Women"):
         for row in who.rule().query("group == @group").to_dict("records"):
             key = (row["model"], group)
-            rows.append(
-                {
-                    **compared(row),
-                    "Ratio, like with like": f"{row['within']:.1f}",
-                    "Interval, half-samples": drawn(row, "within"),
-                    "Nobody left out": with_interval(other["any"].loc[key], "within"),
-                    "Contested left out too": with_interval(other["strict"].loc[key], "within"),
-                    "Crude ratio": f"{row['ratio']:.1f}",
-                    "Crude, half-samples": drawn(row, "ratio"),
-                    "Holm p": p_text(row["holm_p"]),
-                }
-            )
+            cells = {
+                **compared(row),
+                "Ratio, like with like": f"{row['within']:.1f}",
+                "Interval, half-samples": drawn(row, "within"),
+                "Nobody left out": with_interval(other["any"].loc[key], "within"),
+                "Contested left out too": with_interval(other["strict"].loc[key], "within"),
+                "Crude ratio": f"{row['ratio']:.1f}",
+                "Crude, half-samples": drawn(row, "ratio"),
+                "Holm p": p_text(row["holm_p"]),
+            }
+            rows.append(cells)
     return pd.DataFrame(rows)
 
 
@@ -138,15 +137,14 @@ def reversals() -> pd.DataFrame:
         members = shipped.result(gallery, model, shipped.PRIMARY).members
         found = who.compare(members).query("group in @MAIN").assign(model=model)
         for row in found.to_dict("records"):
-            rows.append(
-                {
-                    "Gallery": GALLERIES[gallery],
-                    **compared(row),
-                    "Ratio, like with like": with_interval(row, "within"),
-                    "AUC": with_interval(row, "auc"),
-                    "AUC, like with like": with_interval(row, "auc_within"),
-                }
-            )
+            cells = {
+                "Gallery": GALLERIES[gallery],
+                **compared(row),
+                "Ratio, like with like": with_interval(row, "within"),
+                "AUC": with_interval(row, "auc"),
+                "AUC, like with like": with_interval(row, "auc_within"),
+            }
+            rows.append(cells)
     return pd.DataFrame(rows).sort_values("Compared", kind="stable", ignore_index=True)
 
 
@@ -177,11 +175,8 @@ def odds() -> pd.DataFrame:
     ]
     table = table.assign(text=text, terms=table["terms"].replace("", "nothing"))
     wide = table.groupby(["gap", "terms", "model"], sort=False)["text"].first().unstack()
-    return (
-        wide.rename(columns=MODEL_LABELS)
-        .rename_axis(columns=None)
-        .reset_index(names=["Gap", "Adjusted for"])
-    )
+    wide = wide.rename(columns=MODEL_LABELS).rename_axis(columns=None)
+    return wide.reset_index(names=["Gap", "Adjusted for"])
 
 
 def differentials() -> pd.DataFrame:

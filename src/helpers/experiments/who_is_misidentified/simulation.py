@@ -1,8 +1,4 @@
-"""Do the intervals and tests of notebook 04 do what they say? Simulations with a known answer.
-
-`python -m helpers.rebuild.tables 04-who-is-misidentified` writes them into
-data/results/coverage.csv and test-size.csv.
-"""
+"""Do the intervals and tests of notebook 04 do what they say? Simulations with a known answer."""
 
 import numpy as np
 import pandas as pd
@@ -36,38 +32,25 @@ SIZE_WORLDS = {
 def coverage(repeats: int = 200, truth_repeats: int = 300, draws: int = 100, seed: int = 5):
     """Coverage of the 95 % intervals in made-up worlds: see `made_up_searches.simulate_coverage`.
 
-    One row a world and statistic: world, statistic, truth, coverage (half-samples), plain (the
-    interval that takes members as independent), design_effect, repeats.
+    coverage: half-samples; plain: the interval that takes members as independent.
     """
     tables = []
     for world, changes in tqdm(COVERAGE_WORLDS.items(), desc="coverage", disable=None):
-        table = made_up_searches.simulate_coverage(
-            count=ACLU_COUNT,
-            repeats=repeats,
-            truth_repeats=truth_repeats,
-            draws=draws,
-            seed=seed,
-            **changes,
-        ).reset_index()
+        options = {"count": ACLU_COUNT, "draws": draws, "seed": seed} | changes
+        options |= {"repeats": repeats, "truth_repeats": truth_repeats}
+        table = made_up_searches.simulate_coverage(**options).reset_index()
         tables.append(table.assign(world=world, repeats=repeats))
     columns = ["world", "statistic", "truth", "coverage", "plain", "design_effect", "repeats"]
     return pd.concat(tables, ignore_index=True)[columns].round(4)
 
 
 def size(repeats: int = 300, draws: int = 100, seed: int = 5) -> pd.DataFrame:
-    """How often tests and intervals at 5 % find a difference where the world has none.
-
-    One row a world and test: world, test, rejected (share of `repeats`), repeats.
-    """
+    """Share of tests and intervals at 5 % that find a difference where none is, by world."""
     rows = []
     for world, changes in SIZE_WORLDS.items():
         rng = np.random.default_rng(seed)
-        found = pd.DataFrame(
-            [
-                _tests(rng, changes, draws)
-                for _ in tqdm(range(repeats), desc=f"tests: {world}", disable=None)
-            ]
-        )
+        turns = tqdm(range(repeats), desc=f"tests: {world}", disable=None)
+        found = pd.DataFrame([_tests(rng, changes, draws) for _ in turns])
         fisher = found.pop("fisher")
         for name, rejected in found.items():
             rows.append((world, name, rejected.mean(), repeats))
@@ -106,8 +89,6 @@ def _tests(rng, world: dict, draws: int) -> dict:
         "AUC, half-samples": outside(auc["low"], auc["high"], 0.5),
     }
 
-
-# ---------------------------------------------------------------- as notebook 04 shows it
 
 COVERAGE_SHOWN = {
     "fpir": "FPIR of all",

@@ -34,9 +34,6 @@ TREATMENTS = {
 }
 
 
-# ---------------------------------------------------------------- groups and comparisons
-
-
 def groups(members: pd.DataFrame) -> list[dict]:
     """Every group that is shown: characteristic, group, against (or None), inside, strata.
 
@@ -143,10 +140,7 @@ def compared(flagged, score, one, zero, strata) -> dict:
 
 
 def ratio_of(flagged, one, zero, strata) -> dict:
-    """FPIR ratio of group `one` to `zero` (bool arrays), crude and within strata, with counts.
-
-    The keys k1 to within_high of `compare`. No interval for a group of fewer than FEWEST.
-    """
+    """The keys k1 to within_high of `compare`; no interval for a group below FEWEST."""
     count = {"k1": flagged & one, "n1": one, "k0": flagged & zero, "n0": zero}
     row: dict = {name: int(mask.sum()) for name, mask in count.items()}
     nan = float("nan")
@@ -226,9 +220,6 @@ def _side(table, prefixes, null) -> np.ndarray:
     above = np.all([table[f"{p}low"] > null for p in prefixes], axis=0)
     below = np.all([table[f"{p}high"] < null for p in prefixes], axis=0)
     return above.astype(int) - below.astype(int)
-
-
-# ---------------------------------------------------------------- what takes minutes
 
 
 @cache
