@@ -53,8 +53,6 @@ class Service(NamedTuple):
     looking: threading.Semaphore
 
 
-# ---------------------------------------------------------------- looking at images
-
 _loading = threading.Lock()  # of what several threads want at once
 
 
@@ -202,25 +200,8 @@ def age_range(age: float) -> tuple[int, int]:
     return max(0, math.floor(age - AGE_MARGIN)), math.ceil(age + AGE_MARGIN)
 
 
-# ---------------------------------------------------------------- faces as Amazon writes them
-
-
-# ---------------------------------------------------------------- collections
-
-
 def _version(model: str) -> str:
     return f"{model}/{shipping.DETECTOR}"
-
-
-def _info(service: Service, name: str) -> Info:
-    try:
-        return service.store.info(name)
-    except NoSuchCollection as error:
-        raise _missing(name) from error
-
-
-def _missing(name: str) -> ServiceError:
-    return ServiceError("ResourceNotFoundException", f"The collection id: {name} does not exist")
 
 
 def create_collection(service: Service, request: dict) -> dict:
@@ -228,14 +209,7 @@ def create_collection(service: Service, request: dict) -> dict:
     if request.get("Tags"):
         raise invalid("Tags are not kept here")
     name = request["CollectionId"]
-    try:
-        service.store.create(name, service.model)
-    except CollectionExists as error:
-        raise ServiceError(
-            "ResourceAlreadyExistsException", f"The collection id: {name} already exists"
-        ) from error
-    except StoreFull as error:
-        raise ServiceError("ServiceQuotaExceededException", str(error)) from error
+    service.store.create(name, service.model)
     return {
         "StatusCode": 200,
         "CollectionArn": ARN + name,
@@ -245,7 +219,7 @@ def create_collection(service: Service, request: dict) -> dict:
 
 def describe_collection(service: Service, request: dict) -> dict:
     """DescribeCollection."""
-    info = _info(service, request["CollectionId"])
+    info = service.store.info(request["CollectionId"])
     return {
         "FaceCount": info.faces,
         "FaceModelVersion": _version(info.model),
@@ -270,10 +244,7 @@ def list_collections(service: Service, request: dict) -> dict:
 
 def delete_collection(service: Service, request: dict) -> dict:
     """DeleteCollection."""
-    try:
-        service.store.delete(request["CollectionId"])
-    except NoSuchCollection as error:
-        raise _missing(request["CollectionId"]) from error
+    service.store.delete(request["CollectionId"])
     return {"StatusCode": 200}
 
 
@@ -299,13 +270,10 @@ def _after(request: dict, place: str) -> int:
     raise ServiceError("InvalidPaginationTokenException", "the NextToken is not of this list")
 
 
-# ---------------------------------------------------------------- faces of a collection
-
-
 def index_faces(service: Service, request: dict) -> dict:
     """IndexFaces: the largest faces that pass the quality filter, at most MaxFaces."""
     name = request["CollectionId"]
-    info = _info(service, name)
+    info = service.store.info(name)
     attributes = request.get("DetectionAttributes", ())
     most = min(request.get("MaxFaces", MOST_FACES_INDEXED), MOST_FACES_INDEXED)
     quality_filter = request.get("QualityFilter", "AUTO")
@@ -326,10 +294,6 @@ def index_faces(service: Service, request: dict) -> dict:
     if rows:
         try:
             stored = service.store.add(name, rows, picture.description, external)
-        except NoSuchCollection as error:
-            raise _missing(name) from error
-        except StoreFull as error:
-            raise ServiceError("ServiceQuotaExceededException", str(error)) from error
         except Unlike as error:
             raise _unlike(name, error) from error
     return {
@@ -352,7 +316,7 @@ def _unlike(name: str, why) -> ServiceError:
 def list_faces(service: Service, request: dict) -> dict:
     """ListFaces, in the order in which they came, page by page."""
     name = request["CollectionId"]
-    info = _info(service, name)
+    info = service.store.info(name)
     if "UserId" in request:
         raise invalid("UserId: there are no users here")
     after, size = _after(request, "faces"), _page(request)
@@ -368,11 +332,7 @@ def list_faces(service: Service, request: dict) -> dict:
 
 def delete_faces(service: Service, request: dict) -> dict:
     """DeleteFaces."""
-    name = request["CollectionId"]
-    try:
-        gone = service.store.remove(name, request["FaceIds"])
-    except NoSuchCollection as error:
-        raise _missing(name) from error
+    gone = service.store.remove(request["CollectionId"], request["FaceIds"])
     missing = [i for i in dict.fromkeys(request["FaceIds"]) if i not in set(gone)]
     return {
         "DeletedFaces": gone,
@@ -385,7 +345,7 @@ def delete_faces(service: Service, request: dict) -> dict:
 def search_faces(service: Service, request: dict) -> dict:
     """SearchFaces: the faces of a collection like one of it, which is itself no candidate."""
     name, face_id = request["CollectionId"], request["FaceId"]
-    info = _info(service, name)
+    info = service.store.info(name)
     embedding = service.store.embedding(name, face_id)
     if embedding is None:
         raise invalid(f"faceId {face_id} was not found in the collection")
@@ -399,7 +359,7 @@ def search_faces(service: Service, request: dict) -> dict:
 def search_faces_by_image(service: Service, request: dict) -> dict:
     """SearchFacesByImage: the faces of a collection like the largest one of an image."""
     name = request["CollectionId"]
-    info = _info(service, name)
+    info = service.store.info(name)
     picture = look(service, request["Image"])
     seen = wire._largest(picture, request.get("QualityFilter", "NONE"))
     made = service.store.description(name)
@@ -426,9 +386,6 @@ def _matches(service, info: Info, embedding, request: dict, leave_out: str | Non
         for p, (face, _) in zip(percent, found, strict=True)
         if p >= threshold
     ]
-
-
-# ---------------------------------------------------------------- images alone
 
 
 def compare_faces(service: Service, request: dict) -> dict:
@@ -479,20 +436,23 @@ def answer(service: Service, operation: str, request: dict) -> dict:
     """The answer of an operation, by its name in the protocol. Raises ServiceError."""
     try:
         return HANDLERS[operation](service, request)
+    except NoSuchCollection as error:
+        missing = f"The collection id: {request['CollectionId']} does not exist"
+        raise ServiceError("ResourceNotFoundException", missing) from error
+    except CollectionExists as error:
+        there = f"The collection id: {request['CollectionId']} already exists"
+        raise ServiceError("ResourceAlreadyExistsException", there) from error
+    except StoreFull as error:
+        raise ServiceError("ServiceQuotaExceededException", str(error)) from error
     except UserError as error:  # weights that cannot be had, say
         raise ServiceError("InternalServerError", str(error), 500) from error
 
 
 HANDLERS = {
-    "CompareFaces": compare_faces,
-    "CreateCollection": create_collection,
-    "DeleteCollection": delete_collection,
-    "DeleteFaces": delete_faces,
-    "DescribeCollection": describe_collection,
-    "DetectFaces": detect_faces,
-    "IndexFaces": index_faces,
-    "ListCollections": list_collections,
-    "ListFaces": list_faces,
-    "SearchFaces": search_faces,
-    "SearchFacesByImage": search_faces_by_image,
-}
+    function.__name__.title().replace("_", ""): function
+    for function in (
+        compare_faces, create_collection, delete_collection, delete_faces,
+        describe_collection, detect_faces, index_faces, list_collections, list_faces,
+        search_faces, search_faces_by_image,
+    )
+}  # fmt: skip
