@@ -6,30 +6,19 @@ newcomers is wrong for 21 of them) and newcomers_corrections.csv; `load_newcomer
 Nothing is read off a face.
 """
 
-import cv2
 import pandas as pd
 import pandera.pandas as pa
 
 from helpers.sources import groups, rosters
-from helpers.sources.fetch import local_files
 from helpers.sources.galleries import load_legislators
-from helpers.sources.rosters import PHOTOS, ROSTER, SAME_PHOTOGRAPH
+from helpers.sources.rosters import ROSTER
 
 # in the order in which a newcomer's row and portrait are looked for
 SNAPSHOTS = {
     "house-2020": "house", "senate-2020": "senate", "house-2021": "house", "senate-2021": "senate",
 }  # fmt: skip
 CONGRESS_117 = "2021-01-03"  # its first day
-SECOND = ("second-portraits", "same-photographs")  # what is kept, what is not
 PLAIN = ["name", "party", "gender", "date_of_birth", "entered_office"]
-COLUMNS = [
-    "member_id", "name", "congress", "chamber", "state", "district", "party", "gender",
-    "publisher_gender", "ethnicity", "publisher_ethnicity", "group", "uncertain", "status",
-    "date_of_birth", "entered_office", "sat_before", "icpsr", "gallery_id", "portrait_url",
-    "second_portrait_url", "source", "gender_source", "ethnicity_source",
-]  # fmt: skip
-TYPES = {"congress": "int64", "district": "Int64", "icpsr": "Int64", "uncertain": bool}
-TEXT = [c for c in COLUMNS if c not in TYPES]
 
 
 def load_newcomers() -> pd.DataFrame:
@@ -40,20 +29,10 @@ def load_newcomers() -> pd.DataFrame:
     differ, `of_colour` (bool) every group but White, `gallery_id` the person's place in the
     gallery of former legislators, empty for none. Raises ValueError for a damaged file.
     """
-    newcomers = read_newcomers(ROSTER / "newcomers.csv")
+    newcomers = rosters.read(ROSTER / "newcomers.csv", NEWCOMERS)
     check_newcomers(newcomers)
     newcomers["of_colour"] = groups.of_colour(newcomers["group"])
     return newcomers
-
-
-def read_newcomers(path) -> pd.DataFrame:
-    """Read a roster in the format of newcomers.csv, unchecked."""
-    return pd.read_csv(
-        path,
-        dtype=TYPES | dict.fromkeys(TEXT, str),
-        na_values={"district": [""], "icpsr": [""]},
-        keep_default_na=False,
-    )
 
 
 def load_coding() -> pd.DataFrame:
@@ -102,7 +81,7 @@ def build_newcomers() -> pd.DataFrame:
     rows["icpsr"], rows["gallery_id"] = icpsr, in_legislators(rows.assign(icpsr=icpsr))
     second = load_second_portraits().query("kept").set_index("member_id").url
     rows["second_portrait_url"] = rows["member_id"].map(second).fillna("")
-    rows = rows[COLUMNS].astype(TYPES | dict.fromkeys(TEXT, str))
+    rows = rows[list(NEWCOMERS.columns)].astype(rosters.types(NEWCOMERS))
     check_newcomers(rows)
     return rows
 
@@ -143,9 +122,6 @@ def in_legislators(newcomers: pd.DataFrame) -> pd.Series:
     """
     ids = newcomers["icpsr"].map("v{:06d}".format, na_action="ignore")
     return ids.where(ids.isin(load_legislators()["gallery_id"]), "").fillna("").astype(str)
-
-
-# checks
 
 
 def _one_heritage_or_multiple(rows):
@@ -203,15 +179,7 @@ NEWCOMERS = pa.DataFrameSchema(
 
 def check_newcomers(newcomers: pd.DataFrame) -> None:
     """Check the newcomers' columns, labels and sources; raises ValueError that names all faults."""
-    try:
-        NEWCOMERS.validate(newcomers, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        cases = errors.failure_cases[["column", "check", "failure_case"]].drop_duplicates()
-        text = "; ".join(f"{c.column}: {c.check} ({c.failure_case})" for c in cases.itertuples())
-        raise ValueError(f"newcomers.csv is damaged: {text}") from errors
-
-
-# second portraits
+    rosters.check(newcomers, NEWCOMERS, "newcomers.csv is damaged")
 
 
 def load_second_portraits() -> pd.DataFrame:
@@ -229,20 +197,7 @@ def build_second_portraits(newcomers: pd.DataFrame) -> pd.DataFrame:
     The rule and the threshold are those of `rosters.build_second_portraits`; near the threshold
     newcomers_second_portraits_by_eye.csv decides.
     """
-    links = rosters.link_voteview(newcomers)
-    links["url"] = PHOTOS + links.image
-    links = links[links.image.str.startswith("images/bio_guide/")].sort_index().reset_index()
-    first = local_files("newcomers").set_index("id").path
-    second = pd.concat([local_files(f"newcomers-{d}") for d in SECOND]).set_index("id").path
-    links["score"] = [
-        round(rosters.same_photograph(_grey(first[i]), _grey(second[i])), 3)
-        for i in links.member_id
-    ]
-    eye = pd.read_csv(ROSTER / "newcomers_second_portraits_by_eye.csv").set_index("member_id").same
-    seen = links.member_id.map(eye)
-    links["kept"] = ~seen.fillna(links.score.ge(SAME_PHOTOGRAPH)).astype(bool)
-    return links[["member_id", "icpsr", "url", "linked_by", "score", "kept"]]
-
-
-def _grey(path):
-    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    links = rosters.link_voteview(newcomers).sort_index()
+    second = [f"newcomers-{d}" for d in rosters.SECOND]
+    by_eye = "newcomers_second_portraits_by_eye.csv"
+    return rosters.compared(links, "newcomers", second, by_eye)
