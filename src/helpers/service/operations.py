@@ -1,8 +1,7 @@
 """Face search that answers as Amazon Rekognition does: operations on requests that are checked.
 
-Each operation takes the service and the checked parameters, and returns what the client gets. The
-faces lie in a `FaceStore`; images are looked at and forgotten. `Similarity` is the scale of
-`helpers.service.similarity`. `helpers.service.server` puts this on a port.
+Each takes the service and the checked parameters, and returns what the client gets. Images are
+looked at and forgotten; `helpers.service.server` puts this on a port.
 """
 
 import functools
@@ -82,9 +81,8 @@ def look(service: Service, image: dict) -> wire.Picture:
     place = service.buckets.get(bucket)
     if place is None:
         known = ", ".join(sorted(service.buckets)) or "none"
-        raise ServiceError(
-            "InvalidS3ObjectException", f"there is no bucket {bucket!r} here; there are {known}"
-        )
+        text = f"there is no bucket {bucket!r} here; there are {known}"
+        raise ServiceError("InvalidS3ObjectException", text)
     if enrolment.is_metadata(place):
         faces, failures, description = _metadata(place)
         if name in failures:
@@ -144,18 +142,15 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
         except photographs.Unreadable as error:
             if error.reason == "too many pixels":
                 raise _too_large(str(error)) from error
-            raise ServiceError(
-                "InvalidImageFormatException",
-                f"Request has invalid image format ({error.reason}): JPEG and PNG are read",
-            ) from error
+            text = f"Request has invalid image format ({error.reason}): JPEG and PNG are read"
+            raise ServiceError("InvalidImageFormatException", text) from error
         with _loading:
             (detect, embed), description = _loaded(service.model)
         try:
             found = detect(image)
         except Exception as error:  # each detector has its own kinds
-            raise invalid(
-                f"no face can be looked for in {image.shape[1]} x {image.shape[0]} pixels"
-            ) from error
+            size = f"{image.shape[1]} x {image.shape[0]} pixels"
+            raise invalid(f"no face can be looked for in {size}") from error
     named = {"id": name} if name else {}
 
     def embedding_of(face):
@@ -184,20 +179,12 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
 
 def _labels(guess) -> dict:
     female = guess.p_female >= 0.5
-    labels = {
-        "Gender": {
-            "Value": "Female" if female else "Male",
-            "Confidence": round(100 * max(guess.p_female, 1 - guess.p_female), 4),
-        }
-    }
-    if guess.age is not None:
-        labels["AgeRange"] = dict(zip(("Low", "High"), age_range(guess.age), strict=True))
+    confidence = round(100 * max(guess.p_female, 1 - guess.p_female), 4)
+    labels: dict = {"Gender": {"Value": "Female" if female else "Male", "Confidence": confidence}}
+    if guess.age is not None:  # a convention and no interval
+        low, high = math.floor(guess.age - AGE_MARGIN), math.ceil(guess.age + AGE_MARGIN)
+        labels["AgeRange"] = {"Low": max(0, low), "High": high}
     return labels
-
-
-def age_range(age: float) -> tuple[int, int]:
-    """An age in years -> whole years below and above it, a convention and no interval."""
-    return max(0, math.floor(age - AGE_MARGIN)), math.ceil(age + AGE_MARGIN)
 
 
 def _version(model: str) -> str:
@@ -210,11 +197,8 @@ def create_collection(service: Service, request: dict) -> dict:
         raise invalid("Tags are not kept here")
     name = request["CollectionId"]
     service.store.create(name, service.model)
-    return {
-        "StatusCode": 200,
-        "CollectionArn": ARN + name,
-        "FaceModelVersion": _version(service.model),
-    }
+    version = _version(service.model)
+    return {"StatusCode": 200, "CollectionArn": ARN + name, "FaceModelVersion": version}
 
 
 def describe_collection(service: Service, request: dict) -> dict:
@@ -334,12 +318,8 @@ def delete_faces(service: Service, request: dict) -> dict:
     """DeleteFaces."""
     gone = service.store.remove(request["CollectionId"], request["FaceIds"])
     missing = [i for i in dict.fromkeys(request["FaceIds"]) if i not in set(gone)]
-    return {
-        "DeletedFaces": gone,
-        "UnsuccessfulFaceDeletions": [
-            {"FaceId": i, "Reasons": ["FACE_NOT_FOUND"]} for i in missing
-        ],
-    }
+    failed = [{"FaceId": i, "Reasons": ["FACE_NOT_FOUND"]} for i in missing]
+    return {"DeletedFaces": gone, "UnsuccessfulFaceDeletions": failed}
 
 
 def search_faces(service: Service, request: dict) -> dict:
@@ -411,11 +391,9 @@ def compare_faces(service: Service, request: dict) -> dict:
             matches.append({"Similarity": float(percent), "Face": wire._detail(seen)})
         else:
             others.append(wire._detail(seen))
+    box, confidence = wire._box(source.row), wire._confidence(source.row)
     return {
-        "SourceImageFace": {
-            "BoundingBox": wire._box(source.row),
-            "Confidence": wire._confidence(source.row),
-        },
+        "SourceImageFace": {"BoundingBox": box, "Confidence": confidence},
         "FaceMatches": sorted(matches, key=lambda m: -m["Similarity"]),
         "UnmatchedFaces": others,
     }
@@ -425,11 +403,8 @@ def detect_faces(service: Service, request: dict) -> dict:
     """DetectFaces: the largest 100 faces of an image; of the attributes Gender and AgeRange."""
     picture = look(service, request["Image"])
     attributes = request.get("Attributes", ())
-    return {
-        "FaceDetails": [
-            wire._detail(seen, attributes) for seen in picture.faces[:MOST_FACES_INDEXED]
-        ]
-    }
+    largest = picture.faces[:MOST_FACES_INDEXED]
+    return {"FaceDetails": [wire._detail(seen, attributes) for seen in largest]}
 
 
 def answer(service: Service, operation: str, request: dict) -> dict:

@@ -1,13 +1,8 @@
 """Named collections of face metadata that grow and shrink: the store behind the search service.
 
-A store is one SQLite file, `faces.sqlite`, in write-ahead mode: what `add` returned is on the disk,
-whatever kills the process next. An image is never stored. Search is exact, in memory, with the
-scores of `helpers.faces.collection`: distances, small is alike. One process has a store open at a
-time; its threads may share it.
-
-Tables: `collections` (id, created, model, description) and `faces`: the columns of face metadata
-(`enrolment.COLUMNS`; embedding: float32, little endian), and collection, face_id, image_id,
-external_image_id, all of them UUIDs or the client's own words.
+One SQLite file in write-ahead mode: what `add` returned is on the disk, whatever kills the process
+next; no image is stored. Search is exact, in memory, with the scores of `helpers.faces.collection`.
+One process has a store open at a time; its threads may share it. Embeddings: little-endian float32.
 """
 
 import contextlib
