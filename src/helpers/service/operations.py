@@ -88,9 +88,9 @@ def look(service: Service, image: dict) -> wire.Picture:
         if name in failures:
             return wire.Picture([], description)
         if name in faces:
-            row = faces[name]
-            seen = wire.Seen(_without(row, "embedding"), lambda: row["embedding"], _no_pixels)
-            return wire.Picture([seen], description)
+            row = faces[name].copy()
+            embedding = row.pop("embedding")
+            return wire.Picture([wire.Seen(row, lambda: embedding, _no_pixels)], description)
     else:
         content = _file(place, name)
         if content is not None:
@@ -122,10 +122,6 @@ def _metadata(path: Path) -> tuple[dict, set, dict]:
 
 def _no_pixels() -> dict:
     raise invalid("this bucket holds face metadata; Gender and AgeRange need the image")
-
-
-def _without(row: dict, *keys: str) -> dict:
-    return {k: v for k, v in row.items() if k not in keys}
 
 
 def _too_large(what: str) -> ServiceError:
@@ -166,14 +162,11 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
                 classify = _classifier()
             return _labels(classify(image, face))
 
-    faces = [
-        wire.Seen(
-            named | {"image_sha256": digest} | _without(row, "face"),
-            functools.partial(embedding_of, row["face"]),
-            functools.partial(labels_of, row["face"]),
-        )
-        for row in enrolment.face_rows(image, found)
-    ]
+    faces = []
+    for row in enrolment.face_rows(image, found):
+        embed_it, label_it = (functools.partial(f, row["face"]) for f in (embedding_of, labels_of))
+        del row["face"]
+        faces.append(wire.Seen(named | {"image_sha256": digest} | row, embed_it, label_it))
     return wire.Picture(faces, description)
 
 
@@ -215,7 +208,7 @@ def describe_collection(service: Service, request: dict) -> dict:
 
 def list_collections(service: Service, request: dict) -> dict:
     """ListCollections, in the order in which they were made, page by page."""
-    after, size = _after(request, "collections"), _page(request)
+    after, size = _after(request, "collections"), request.get("MaxResults") or PAGE
     found = [c for c in service.store.collections() if c.number > after]
     page = found[:size]
     more = {"NextToken": _token("collections", page[-1].number)} if found[size:] else {}
@@ -230,10 +223,6 @@ def delete_collection(service: Service, request: dict) -> dict:
     """DeleteCollection."""
     service.store.delete(request["CollectionId"])
     return {"StatusCode": 200}
-
-
-def _page(request: dict) -> int:
-    return request.get("MaxResults") or PAGE
 
 
 def _token(place: str, number: int) -> str:
@@ -274,12 +263,7 @@ def index_faces(service: Service, request: dict) -> dict:
     details = [wire._detail(seen, attributes) for seen in kept]
     rows = [{**seen.row, "embedding": seen.embed()} for seen in kept]
     external = request.get("ExternalImageId", "")
-    stored = []
-    if rows:
-        try:
-            stored = service.store.add(name, rows, picture.description, external)
-        except Unlike as error:
-            raise _unlike(name, error) from error
+    stored = service.store.add(name, rows, picture.description, external) if rows else []
     return {
         "FaceRecords": [
             {"Face": wire._face(face), "FaceDetail": detail}
@@ -290,20 +274,13 @@ def index_faces(service: Service, request: dict) -> dict:
     }
 
 
-def _unlike(name: str, why) -> ServiceError:
-    return invalid(
-        f"faces of this service cannot be compared with those of {name}: {why}. Serve that model "
-        "(--model), or another store (--store)"
-    )
-
-
 def list_faces(service: Service, request: dict) -> dict:
     """ListFaces, in the order in which they came, page by page."""
     name = request["CollectionId"]
     info = service.store.info(name)
     if "UserId" in request:
         raise invalid("UserId: there are no users here")
-    after, size = _after(request, "faces"), _page(request)
+    after, size = _after(request, "faces"), request.get("MaxResults") or PAGE
     found = service.store.faces(name, after, size + 1, request.get("FaceIds"))
     page = found[:size]
     more = {"NextToken": _token("faces", page[-1]["number"])} if found[size:] else {}
@@ -344,7 +321,7 @@ def search_faces_by_image(service: Service, request: dict) -> dict:
     seen = wire._largest(picture, request.get("QualityFilter", "NONE"))
     made = service.store.description(name)
     if made is not None and (why := collection.difference(made, picture.description)):
-        raise _unlike(name, why)
+        raise Unlike(why)
     return {
         "SearchedFaceBoundingBox": wire._box(seen.row),
         "SearchedFaceConfidence": wire._confidence(seen.row),
@@ -419,6 +396,11 @@ def answer(service: Service, operation: str, request: dict) -> dict:
         raise ServiceError("ResourceAlreadyExistsException", there) from error
     except StoreFull as error:
         raise ServiceError("ServiceQuotaExceededException", str(error)) from error
+    except Unlike as error:
+        raise invalid(
+            f"faces of this service cannot be compared with those of {request['CollectionId']}: "
+            f"{error}. Serve that model (--model), or another store (--store)"
+        ) from error
     except UserError as error:  # weights that cannot be had, say
         raise ServiceError("InternalServerError", str(error), 500) from error
 

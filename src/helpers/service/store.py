@@ -515,16 +515,13 @@ def _grown(index: _Index, numbers: np.ndarray, vectors: np.ndarray, description)
     if start:
         arrays = [index.numbers, index.vectors, index.squared]
         if size > len(index.numbers):
-            arrays = [_longer(array, start, size + max(64, start // 4)) for array in arrays]
+            room = size - start + max(64, start // 4)
+            arrays = [
+                np.concatenate([a[:start], np.zeros((room, *a.shape[1:]), a.dtype)]) for a in arrays
+            ]
         for array, more in zip(arrays, new, strict=True):
             array[start:size] = more
     numbers, vectors, squared = arrays
     place, seen = np.arange(size), vectors[:size]
     gallery = exact.Prepared(place, place, seen, seen, squared[:size], description)
     return _Index(numbers, vectors, squared, size, gallery)
-
-
-def _longer(array: np.ndarray, size: int, capacity: int) -> np.ndarray:
-    longer = np.zeros((capacity, *array.shape[1:]), array.dtype)
-    longer[:size] = array[:size]
-    return longer

@@ -14,7 +14,6 @@ import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -132,9 +131,7 @@ def fetch(datasets, workers: int = 8, progress: bool = True, ids=None) -> pd.Dat
     network = {"failures": 0, "down": False, "lock": threading.Lock()}
     with ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(lambda job: _fetch_one(job[0], job[1], network), jobs)
-        rows += tqdm(
-            results, total=len(jobs), disable=not progress or None, unit="file", desc="fetch"
-        )
+        rows += tqdm(results, "fetch", len(jobs), disable=not progress or None, unit="file")
     return pd.DataFrame(rows, columns=REPORT)
 
 
@@ -227,10 +224,7 @@ def fetch_utkface(source, progress: bool = True) -> dict:
 
     Each image is recognised by its SHA-256 and stored as `<id>.jpg`; names inside the archive
     are never used as paths, links are skipped. `labels.csv` (private, stays in the cache) gets
-    id, age, gender (male|female), race (White|Black|Asian|Indian|Others) from the file names,
-    files (how many names that image had) and disputed (names that disagree; the label on which
-    they disagree is missing, as are those of a malformed name).
-
+    LABELS from the file names; one on which an image's names disagree (disputed) is missing.
     Returns counts: matched, unknown, missing, duplicates (further names of an image already
     seen), malformed, disputed. Raises UserError if the source is not there or cannot be read to
     its end; what was read until then is kept.
@@ -242,10 +236,8 @@ def fetch_utkface(source, progress: bool = True) -> dict:
     folder = private_folder(cache_dir() / "utkface")
     names: dict[str, list[str]] = {}
     unknown = 0
-    bar = tqdm(
-        _faces(source), total=len(ids), disable=not progress or None, unit="image", desc="utkface"
-    )
-    with closing(bar):
+    off = not progress or None
+    with tqdm(_faces(source), "utkface", len(ids), disable=off, unit="image") as bar:
         for name, data in bar:
             digest = hashlib.sha256(data).hexdigest() if data else ""
             if digest not in ids:

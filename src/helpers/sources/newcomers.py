@@ -1,9 +1,7 @@
 """Who was not there: members of the 116th and 117th Congress who are not among the 529.
 
-`build_newcomers` makes newcomers.csv from the publisher's later rosters, newcomers_coding.csv (a
-second, public source of each person's heritage and gender, because the publisher's coding of
-newcomers is wrong for 21 of them) and newcomers_corrections.csv; `load_newcomers` reads it.
-Nothing is read off a face.
+Made from the later rosters, newcomers_corrections.csv and newcomers_coding.csv, a second, public
+source, because the publisher codes 21 of them wrongly. Nothing is read off a face.
 """
 
 import pandas as pd
@@ -25,9 +23,8 @@ def load_newcomers() -> pd.DataFrame:
     """The newcomers, checked: one row a person, sorted by member_id.
 
     `ethnicity` and `gender` are those of the second source, `publisher_*` those of the rosters;
-    `group` is one of groups.LATER_GROUPS, `uncertain` (bool) marks a group on which sources
-    differ, `of_colour` (bool) every group but White, `gallery_id` the person's place in the
-    gallery of former legislators, empty for none. Raises ValueError for a damaged file.
+    `group` is one of groups.LATER_GROUPS; bool: `uncertain` (sources differ on it), `of_colour`
+    (all but White); `gallery_id`: of former legislators, or "". ValueError for a damaged file.
     """
     newcomers = rosters.read(ROSTER / "newcomers.csv", NEWCOMERS)
     check_newcomers(newcomers)
@@ -54,9 +51,8 @@ def load_corrections() -> pd.DataFrame:
 def build_newcomers() -> pd.DataFrame:
     """Build newcomers.csv from the later rosters, the corrections and the second source.
 
-    A newcomer's row is that of the earliest snapshot which shows the person. Raises ValueError
-    if a correction no longer fits what is published, if the second source names other people
-    than the rosters, and whatever `check_newcomers` finds.
+    A newcomer's row is that of the earliest snapshot which shows the person. Raises ValueError if
+    a correction no longer fits, the second source names other people, or a check fails.
     """
     published = pd.concat([rosters.snapshot(c, i) for i, c in SNAPSHOTS.items()])
     published = published.assign(publisher_gender=published["gender"])
@@ -116,9 +112,8 @@ def correct(published: pd.DataFrame, corrections: pd.DataFrame) -> pd.DataFrame:
 def in_legislators(newcomers: pd.DataFrame) -> pd.Series:
     """Each newcomer's id in the gallery of former legislators, by ICPSR number; "" for none.
 
-    Whoever is in it has to be left out of that gallery when newcomers are searched in it. The
-    gallery takes people whose last Congress voteview puts before the 115th, so those who came
-    back are not in it as long as voteview has one number for both periods.
+    Who is in it is left out of it when searched. Those who came back are not, as long as voteview
+    has one number for both periods.
     """
     ids = newcomers["icpsr"].map("v{:06d}".format, na_action="ignore")
     return ids.where(ids.isin(load_legislators()["gallery_id"]), "").fillna("").astype(str)

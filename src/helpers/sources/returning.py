@@ -1,8 +1,7 @@
 """Returning members: the other portrait that a later roster has of somebody who was searched.
 
-The rosters are of the 116th and 117th Congress, by the publisher of the first portraits. A portrait
-that is the first one cut differently says nothing about recognition; `scored` finds those by the
-rule that the second portraits were held to.
+The rosters are of the 116th and 117th Congress, by the same publisher. A portrait that is the first
+one cut differently says nothing about recognition; `scored` finds those.
 """
 
 import numpy as np
@@ -26,10 +25,9 @@ PUBLISHER = "https://raw.githubusercontent.com/CivilServiceUSA"
 def load() -> pd.DataFrame:
     """Returning members' new portraits, one row a member, sorted by member_id.
 
-    member_id (Biographical Directory id, as in members.csv), name, snapshot (chamber and Congress
-    of the roster), file, difference (mean absolute difference of the grey values of both pictures,
-    0 to 255), score (`rosters.same_photograph` of both), same_photograph (bool: left out of
-    genuine pairs), note, source.
+    member_id, name, snapshot (chamber and Congress of the roster), file, difference (mean absolute
+    difference of grey values, 0 to 255), score (`rosters.same_photograph`), same_photograph (bool:
+    left out of genuine pairs), note, source.
 
     >>> load()["same_photograph"].value_counts().to_dict()
     {False: 17, True: 6}
