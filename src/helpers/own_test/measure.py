@@ -111,8 +111,7 @@ def measure(
     if plan.rekognition:
         parts.append(_service(here, agree, yes))
     tables = {t: pd.concat([p[t] for p in parts if t in p] or [pd.DataFrame()]) for t in TABLES}
-    if len(tables["sides"]):
-        tables["sides"] = tables["sides"].sort_values("side", ascending=False, kind="stable")
+    tables["sides"] = tables["sides"].sort_values("side", ascending=False, kind="stable")
     tables["labels"] = _labels(here)
     place = folder / RESULTS
     place.mkdir(exist_ok=True)

@@ -58,7 +58,7 @@ THREADS = 8
 ATTEMPTS = 8  # of botocore for one call that fails for a while
 GIVE_UP = 5  # errors of the service one after the other
 MOST_BYTES = 5 * 1024 * 1024  # of an image that is sent
-MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}  # what Amazon reads
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # what Amazon reads: JPEG, PNG
 AMAZON = Configuration(
     model="rekognition",
     recogniser="Amazon's",
@@ -169,7 +169,7 @@ def _examine(path: Path) -> tuple[str, str]:
     problem = ""
     if len(content) > MOST_BYTES:
         problem = "larger than 5 MB"
-    elif not content.startswith(tuple(MAGIC)):
+    elif not content.startswith(MAGIC):
         problem = "neither JPEG nor PNG"
     return hashlib.sha256(content).hexdigest(), problem
 
@@ -215,20 +215,16 @@ def estimate(job: Job, todo: Todo, address: str, price: float = PRICE, rate: flo
     refused = sum(int(side["problem"].ne("").sum()) for side in sides)
     before = sum(map(len, sides)) - refused - calls
     cost, kept = _dollars(calls * price), _dollars(len(job.gallery) * STORAGE)
-    return "\n".join(
-        [
-            f"Amazon Rekognition at {address}, collection {job.collection}",
-            f"  to index     {len(todo.gallery):,} photographs of the gallery",
-            f"  to search    {len(todo.probes):,} photographs of the people searched",
-            f"  not sent     {before:,} answered before, {refused:,} that it cannot read",
-            f"  costs about  {cost} US dollars, at {price:g} a photograph (--price)",
-            f"  then         {kept} US dollars a month, as long as the collection is kept",
-            f"  takes about  {calls / rate / 60:,.0f} min, at {rate:g} a second (--rate)",
-            "Prices are from general record: see aws.amazon.com/rekognition/pricing for yours.",
-            "The photographs are sent to Amazon, which may keep them to improve its services "
-            "unless your account has opted out. Send only what you may.",
-        ]
-    )
+    return f"""Amazon Rekognition at {address}, collection {job.collection}
+  to index     {len(todo.gallery):,} photographs of the gallery
+  to search    {len(todo.probes):,} photographs of the people searched
+  not sent     {before:,} answered before, {refused:,} that it cannot read
+  costs about  {cost} US dollars, at {price:g} a photograph (--price)
+  then         {kept} US dollars a month, as long as the collection is kept
+  takes about  {calls / rate / 60:,.0f} min, at {rate:g} a second (--rate)
+Prices are from general record: see aws.amazon.com/rekognition/pricing for yours.
+The photographs are sent to Amazon, which may keep them to improve its services \
+unless your account has opted out. Send only what you may."""
 
 
 def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> dict[str, str]:
@@ -359,8 +355,7 @@ def to_scores(job: Job, journal: Journal) -> Scores:
     """
     best, distances = [], []
     for row in job.probes.itertuples():
-        answer = journal.searched.get(row.sha256)
-        if isinstance(answer, list):
+        if isinstance(answer := journal.searched.get(row.sha256), list):
             found = [round(100 - percent, 4) for _, percent in answer]
             distances += found
             nearest = min(found, default=np.inf)

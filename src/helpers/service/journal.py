@@ -138,8 +138,7 @@ def remaining(job: Job, journal: Journal, client) -> Todo:
     todo = _todo(job, journal)
     if len(todo.gallery) + len(todo.probes) == 0:
         return todo
-    there = described(client, job.collection)
-    if there != journal.made:
+    if (there := described(client, job.collection)) != journal.made:
         journal.write(there)
     return _todo(job, journal)
 

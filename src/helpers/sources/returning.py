@@ -13,13 +13,6 @@ from helpers.sources.fetch import local_files
 from helpers.sources.rosters import SAME_PHOTOGRAPH, same_photograph
 
 FILE = DATA / "roster" / "returning_portraits.csv"
-COMMITS = {
-    "house-116": "us-house/9c94b2eeacef4258faea3c262ee2b74689d352e3",
-    "house-117": "us-house/abf6d4d9b5332603b35760462ba2cdaa25a6fb56",
-    "senate-116": "us-senate/1391ccee265055833c1cee7f536f6f5cdab3d547",
-    "senate-117": "us-senate/9247c869e4d0af929096475cbb950d5f72666eba",
-}
-PUBLISHER = "https://raw.githubusercontent.com/CivilServiceUSA"
 
 
 def load() -> pd.DataFrame:
@@ -39,12 +32,6 @@ def kept() -> list[str]:
     """The members whose new portrait is another photograph than the first."""
     table = load()
     return table.loc[~table["same_photograph"], "member_id"].to_list()
-
-
-def address(snapshot: str, file: str) -> str:
-    """Where the publisher serves a portrait of a roster."""
-    repository = COMMITS[snapshot].split("/")[0]
-    return f"{PUBLISHER}/{COMMITS[snapshot]}/{repository}/images/headshots/512x512/{file}"
 
 
 def scored(portraits: pd.DataFrame) -> pd.DataFrame:
