@@ -107,17 +107,15 @@ def settings(test: Measured) -> pd.DataFrame:
     for row in test.runs.to_dict("records"):
         counted = row["flagged"], row["searched"], row["low"], row["high"]
         fixed = pd.isna(row["low"])  # a count that the setting fixes has no interval
-        rows.append(
-            {
-                "Pipeline": row["pipeline"],
-                "Setting": row["setting"] + (" *" if row["main"] else ""),
-                "Falsely matched (FPIR)": numbers.rate(*(counted[:2] if fixed else counted)),
-                "Threshold": row["threshold"],
-                "Matches among all comparisons": ""
-                if pd.isna(row["implied_fmr"])
-                else f"{row['pairs_at_threshold']:,} of {row['comparisons']:,}",
-            }
-        )
+        shown = {
+            "Pipeline": row["pipeline"],
+            "Setting": row["setting"] + (" *" if row["main"] else ""),
+            "Falsely matched (FPIR)": numbers.rate(*(counted[:2] if fixed else counted)),
+            "Threshold": row["threshold"],
+        }
+        pairs = f"{row['pairs_at_threshold']:,} of {row['comparisons']:,}"
+        unknown = pd.isna(row["implied_fmr"])
+        rows.append(shown | {"Matches among all comparisons": "" if unknown else pairs})
     return _told_apart(rows)
 
 
