@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,14 @@ def test_what_is_no_store(tmp_path):
             other.close()
         with pytest.raises(UserError, match="no face store"):
             FaceStore(folder)
+
+
+def test_a_store_of_release_01_says_what_to_do(tmp_path):
+    FaceStore(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / face_store.FILE)) as old:
+        old.execute("PRAGMA user_version = 1")
+    with pytest.raises(UserError, match=r"release 0\.1: export .* import them with this one$"):
+        FaceStore(tmp_path)
 
 
 def test_limits(store, rows, faces, monkeypatch):

@@ -153,14 +153,14 @@ def test_every_known_defect_has_its_row():
      ("name", "Jake  Auchincloss", "name"), ("gallery_id", "12", "gallery_id")],
 )  # fmt: skip
 def test_a_planted_fault_is_found_and_named(column, value, told):
-    rows = newcomers.read_newcomers(rosters.ROSTER / "newcomers.csv")
+    rows = rosters.read(rosters.ROSTER / "newcomers.csv", newcomers.NEWCOMERS)
     rows.loc[0, column] = value  # a white newcomer
     with pytest.raises(ValueError, match=told):
         newcomers.check_newcomers(rows)
 
 
 def test_several_heritages_are_no_single_group():
-    rows = newcomers.read_newcomers(rosters.ROSTER / "newcomers.csv")
+    rows = rosters.read(rosters.ROSTER / "newcomers.csv", newcomers.NEWCOMERS)
     rows.loc[rows["name"].eq("Marilyn Strickland"), "group"] = "Black"
     with pytest.raises(ValueError, match="several are Multiple"):
         newcomers.check_newcomers(rows)

@@ -72,7 +72,7 @@ def congress(mirror, tmp_path_factory) -> Path:
         faces = faces[faces["id"].isin(people["member_id"])].to_dict("records")
         description = enrolment.read_description(parts[0])
         out = folder / f"congress-117-{model}.parquet"
-        enrolment.write_faces(enrolment._table(faces), out, description)
+        enrolment.write_faces(enrolment.face_table(faces), out, description)
         failures = pd.concat([enrolment.read_failures(p) for p in parts])
         failures = failures[failures["id"].isin(people["member_id"])]
         failures.to_csv(enrolment.failures_path(out), index=False)

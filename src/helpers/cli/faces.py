@@ -47,8 +47,7 @@ def fetch(
     from helpers.sources import fetch as sources
 
     datasets = datasets or list(DATASETS[:-1])
-    unknown = sorted(set(datasets) - set(DATASETS))
-    if unknown:
+    if unknown := sorted(set(datasets) - set(DATASETS)):
         raise UserError(f"unknown dataset {unknown[0]!r}; there are {', '.join(DATASETS)}")
     if source:
         if datasets != ["utkface"]:
@@ -91,10 +90,8 @@ def enrol(
     from helpers.sources import fetch as sources
     from helpers.sources import galleries
 
-    if isinstance(images, str):
-        found = sources.local_files(images)
-    else:
-        found = galleries.load_folder(images)
+    named = isinstance(images, str)
+    found = sources.local_files(images) if named else galleries.load_folder(images)
     whole = isinstance(out, Path)
     make = enrolment.enrol if whole else parts.enrol
     with cluster.connect(scheduler, workers) as pool:

@@ -21,18 +21,16 @@ def reproduce(
     from helpers.show.report import report
     from helpers.sources import published
 
-    study = "ACLU 2018"
-    matched = published.number(study, "members falsely matched")
-    searched = published.number(study, "members searched")
+    matched = published.number(published.ACLU, "members falsely matched")
+    searched = published.number(published.ACLU, "members searched")
     say(
         f"The ACLU's test of July 2018 (Amazon Rekognition, threshold 80 %): {matched:.0f} of "
         f"{searched:.0f} members falsely matched ({matched / searched:.1%}).\n"
     )
     for gallery in ("legislators", "utkface"):
         for policy in ("default", "count:28"):
-            result = congress_test.run(
-                *congress_test.gather("congress", gallery, "dlib-native"), policy
-            )
+            people, scores = congress_test.gather("congress", gallery, "dlib-native")
+            result = congress_test.run(people, scores, policy)
             say(report(result, f"Congress searched in {gallery}") + "\n")
     if notebooks:
         say("Executing the notebooks, which write figures/ ...")

@@ -1,7 +1,6 @@
 """Running a test of one's own, and keeping counts: results/ holds no name, no id, no candidate.
 
-Everything that the page shows comes from these tables, so that a reader can compute it again
-without a photograph.
+The page is made from these tables alone: a reader can compute it again without a photograph.
 """
 
 import json
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from helpers.errors import UserError
@@ -107,14 +107,11 @@ def measure(
     here = moved(plan, lambda p: os.path.abspath(folder / p))
     planned = frozen(here)
     digest = registered(plan, planned, folder)
-    parts = []
-    for model in plan.models:
-        parts.append(_open(here, model, workers, progress))
+    parts = [_open(here, model, workers, progress) for model in plan.models]
     if plan.rekognition:
         parts.append(_service(here, agree, yes))
     tables = {t: pd.concat([p[t] for p in parts if t in p] or [pd.DataFrame()]) for t in TABLES}
-    if len(tables["sides"]):
-        tables["sides"] = tables["sides"].sort_values("side", ascending=False, kind="stable")
+    tables["sides"] = tables["sides"].sort_values("side", ascending=False, kind="stable")
     tables["labels"] = _labels(here)
     place = folder / RESULTS
     place.mkdir(exist_ok=True)
@@ -125,9 +122,6 @@ def measure(
     about = {"name": folder.resolve().name, "registered": digest, "parameters": plan._asdict()}
     with write_atomically(place / "about.json") as half:
         half.write_text(json.dumps(about | {"planned": planned}, indent=1) + "\n", "utf-8")
-
-
-# ---------------------------------------------------------------- one pipeline
 
 
 def _open(plan: Plan, model: str, workers, progress) -> dict[str, pd.DataFrame]:
@@ -154,13 +148,14 @@ def _open(plan: Plan, model: str, workers, progress) -> dict[str, pd.DataFrame]:
     found["sides"] = _sides(label, shipping.configuration(model), probes, gallery)
     if pairs is not None:
         genuine = pairs.loc[pairs["genuine"], "score"]
-        rows = []
-        for p, run in runs.items():
-            missed = int((~rates.at_or_below(genuine, run.summary["threshold"])).sum())
-            low, high = intervals.wilson(missed, len(genuine))
-            row = {"pipeline": label, "setting": settings[p], "missed": missed}
-            rows.append(row | {"pairs": len(genuine), "fnmr_low": low, "fnmr_high": high})
-        found["misses"] = pd.DataFrame(rows)
+        missed = np.array(
+            [(~rates.at_or_below(genuine, r.summary["threshold"])).sum() for r in runs.values()]
+        )
+        low, high = intervals.wilson(missed, len(genuine))
+        found["misses"] = pd.DataFrame(
+            {"pipeline": label, "setting": list(settings.values()), "missed": missed,
+             "pairs": len(genuine), "fnmr_low": low, "fnmr_high": high}
+        )  # fmt: skip
     return found
 
 
@@ -185,8 +180,8 @@ def _setting(given: str) -> str:
 def _runs(label: str, runs: dict, settings: dict, main: str) -> pd.DataFrame:
     rows = []
     for p, run in runs.items():
-        parsed = policy.parse(p)
-        target = parsed.value if parsed.kind == "fmr" else None
+        kind, value = policy.parse(p)
+        target = value if kind == "fmr" else None
         row = {"pipeline": label, "setting": settings[p], "main": p == main, "target_fmr": target}
         counted = {name: run.summary[key] for key, name in COUNTS.items()}
         rows.append(row | counted | {key: run.summary.get(key) for key in KEPT})
@@ -218,9 +213,6 @@ def _best(label: str, members: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"pipeline": label, "score": best.map("{:.4f}".format)})
 
 
-# ---------------------------------------------------------------- what was in the folders
-
-
 def _sides(label: str, config, probes: str, gallery: str) -> pd.DataFrame:
     """Images, failures, ignored files and identical images of both sides, as counts."""
     rows, images = [], {}
@@ -229,13 +221,13 @@ def _sides(label: str, config, probes: str, gallery: str) -> pd.DataFrame:
         row: dict = {"pipeline": label, "side": name, "given": _shown(what, config.model)}
         images[name] = pd.Series(dtype=str)
         if path.is_file():
-            tables = [enrolment.read_faces(path)]
+            images[name] = enrolment.read_faces(path)["image_sha256"]
             row |= {"failed": None, "reasons": "unknown"}
             if enrolment.failures_path(path).exists():  # a copied file comes without
-                tables.append(enrolment.read_failures(path))
-                reasons = tables[1]["reason"].value_counts().to_dict()
-                row |= {"failed": len(tables[1]), "reasons": _reasons(reasons)}
-            images[name] = pd.concat([t["image_sha256"] for t in tables])
+                failed = enrolment.read_failures(path)
+                images[name] = pd.concat([images[name], failed["image_sha256"]])
+                reasons = _reasons(failed["reason"].value_counts().to_dict())
+                row |= {"failed": len(failed), "reasons": reasons}
             row["images"] = len(images[name])
         row["ignored"] = _ignored(what)
         rows.append(row)
@@ -277,9 +269,7 @@ def _shown(what: str, model: str = "") -> str:
 def _labels(plan: Plan) -> pd.DataFrame:
     """Labels as given and as counted; people."""
     columns = ["kind", "as given", "counted as", "people"]
-    if not plan.labels:
-        return pd.DataFrame(columns=columns)
-    given = galleries.read_labels(Path(plan.labels))
+    given = galleries.read_labels(Path(plan.labels)) if plan.labels else pd.DataFrame()
     rows = []
     for kind in ("group", "gender"):
         if kind in given and given[kind].notna().any():
@@ -288,9 +278,6 @@ def _labels(plan: Plan) -> pd.DataFrame:
             table = pd.DataFrame({"as given": said, "counted as": counted}).value_counts(sort=False)
             rows.append(table.rename("people").reset_index().assign(kind=kind))
     return pd.concat(rows)[columns] if rows else pd.DataFrame(columns=columns)
-
-
-# ---------------------------------------------------------------- a service
 
 
 def _service(plan: Plan, agree, yes: bool) -> dict[str, pd.DataFrame]:

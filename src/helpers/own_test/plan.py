@@ -154,8 +154,7 @@ def read(nb) -> Plan:
                         found[line.targets[0].id] = ast.literal_eval(line.value)
             except (SyntaxError, ValueError) as error:
                 raise UserError(f"a parameter of the notebook is no plain value: {error}") from None
-    unknown = sorted(set(found) ^ set(Plan._fields))
-    if unknown:
+    if unknown := sorted(set(found) ^ set(Plan._fields)):
         raise UserError(f"the notebook's parameters are not those of a test: {', '.join(unknown)}")
     return Plan(**found)
 
@@ -170,7 +169,7 @@ def registered(plan: Plan, planned: dict, folder: Path) -> str:
     path = folder / REGISTRATION
     if not path.is_file():
         raise UserError(f"{path} is missing; set exploratory = True in the notebook to go without")
-    extra = sorted(set(json.loads(path.read_text("utf-8"))) - set(planned) - {"hypotheses"})
-    if extra:
+    told = set(json.loads(path.read_text("utf-8")))
+    if extra := sorted(told - set(planned) - {"hypotheses"}):
         raise UserError(f"{path} registered {', '.join(extra)} as well")
     return registration.require(path, planned)

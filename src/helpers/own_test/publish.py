@@ -1,8 +1,7 @@
 """Publishing a test: run it, choose the cells whose condition holds, execute, check, make the page.
 
-What is refused with a UserError: a registration that says something else, a number that no cited
-table holds, a computed text of a figure, a picture that is no drawing of its own, a file name of
-the gallery.
+Refused are: another registration, a number that no cited table holds, a computed text of a figure,
+a picture that is no drawing of its own, a file name of the gallery.
 """
 
 import os
@@ -48,9 +47,12 @@ def publish(
     for old in (folder / FIGURES).glob("[ft]*-01-*"):  # of an earlier run with another case
         old.unlink()
     (folder / FIGURES / "index.json").unlink(missing_ok=True)
-    executed = _execute(chosen, folder, name)
-    found = problems(executed, folder / FIGURES)
-    if found:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as place:
+        draft = Path(place) / f"{name}.ipynb"
+        nbformat.write(chosen, draft)
+        notebooks.execute(draft, draft, folder)
+        executed = nbformat.read(draft, as_version=4)
+    if found := problems(executed, folder / FIGURES):
         raise UserError("the page was not written:\n  " + "\n  ".join(found))
     text = page.make(executed, folder, test)
     here = plan.moved(parameters, lambda p: os.path.abspath(folder / p))
@@ -73,16 +75,7 @@ def choose(nb, case: dict[str, bool]):
             raise UserError(f"a cell has the tag if-{unknown[0]}; there are {', '.join(case)}")
         if all(case[condition] == holds for condition, holds in wanted.items()):
             kept.append(cell)
-    chosen = nbformat.from_dict({**nb, "cells": kept})
-    return chosen
-
-
-def _execute(nb, folder: Path, name: str):
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as place:
-        draft = Path(place) / f"{name}.ipynb"
-        nbformat.write(nb, draft)
-        notebooks.execute(draft, draft, folder)
-        return nbformat.read(draft, as_version=4)
+    return nbformat.from_dict({**nb, "cells": kept})
 
 
 def problems(nb, folder: Path) -> list[str]:

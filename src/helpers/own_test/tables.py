@@ -20,6 +20,7 @@ def case(test: Measured) -> dict[str, bool]:
     gate = [verdict(row) for row in test.gate.to_dict("records")]
     fmr = _fmr(test)
     kinds = set(test.groups["kind"])
+    given = test.labels.loc[test.labels["kind"] == "group", "counted as"]
     return {
         "registered": bool(test.about["registered"]),
         "exploratory": not test.about["registered"],
@@ -37,9 +38,7 @@ def case(test: Measured) -> dict[str, bool]:
         "labels": bool({"group", "gender"} & kinds),
         "group": "group" in kinds,
         "both": "group and gender" in kinds,
-        "unknown": bool((~recorded.is_known(test.labels.query("kind == 'group'")["counted as"])
-                         & test.labels.query("kind == 'group'")["counted as"]
-                         .ne(recorded.NOT_RECORDED)).any()),
+        "unknown": bool((~recorded.is_known(given) & given.ne(recorded.NOT_RECORDED)).any()),
         "few": bool(test.groups["searched"].lt(FEW).any()),
         "compared": bool(main["ratio"].notna().any()),
         "deepface": any(PIPELINES[m].feed == DEEPFACE for m in plan["models"] if m in PIPELINES),
@@ -66,7 +65,7 @@ def verdict(row: dict) -> str:
 def _told_apart(rows) -> pd.DataFrame:
     """Rows as a table, without the column Pipeline where there is one pipeline only."""
     table = pd.DataFrame(rows)
-    one = "Pipeline" in table and table["Pipeline"].nunique() == 1 and len(table) > 1
+    one = len(table) > 1 and table["Pipeline"].nunique() == 1
     return table.drop(columns="Pipeline") if one else table
 
 
@@ -95,12 +94,11 @@ def gate(test: Measured) -> pd.DataFrame:
     rows = []
     for row in test.gate.to_dict("records"):
         shown = shown_validity.as_shown(row)
-        for left_out in ("portraits", "EER", "first"):
-            del shown[left_out]
         rows.append(shown | {"pipeline": row["model"], "Verdict": verdict(row)})
     names = {"pipeline": "Pipeline", "genuine": "Genuine pairs", "failed": "Not compared",
              "impostors": "Impostor pairs"}  # fmt: skip
-    return pd.DataFrame(rows).rename(columns=names)
+    table = pd.DataFrame(rows).drop(columns=["portraits", "EER", "first"])
+    return table.rename(columns=names)
 
 
 def settings(test: Measured) -> pd.DataFrame:
@@ -109,17 +107,15 @@ def settings(test: Measured) -> pd.DataFrame:
     for row in test.runs.to_dict("records"):
         counted = row["flagged"], row["searched"], row["low"], row["high"]
         fixed = pd.isna(row["low"])  # a count that the setting fixes has no interval
-        rows.append(
-            {
-                "Pipeline": row["pipeline"],
-                "Setting": row["setting"] + (" *" if row["main"] else ""),
-                "Falsely matched (FPIR)": numbers.rate(*(counted[:2] if fixed else counted)),
-                "Threshold": row["threshold"],
-                "Matches among all comparisons": ""
-                if pd.isna(row["implied_fmr"])
-                else f"{row['pairs_at_threshold']:,} of {row['comparisons']:,}",
-            }
-        )
+        shown = {
+            "Pipeline": row["pipeline"],
+            "Setting": row["setting"] + (" *" if row["main"] else ""),
+            "Falsely matched (FPIR)": numbers.rate(*(counted[:2] if fixed else counted)),
+            "Threshold": row["threshold"],
+        }
+        pairs = f"{row['pairs_at_threshold']:,} of {row['comparisons']:,}"
+        unknown = pd.isna(row["implied_fmr"])
+        rows.append(shown | {"Matches among all comparisons": "" if unknown else pairs})
     return _told_apart(rows)
 
 
@@ -137,19 +133,17 @@ def _fmr(test: Measured) -> pd.DataFrame:
 
 def fmr(test: Measured) -> pd.DataFrame:
     """What the calibrated settings promise, and what this gallery gave."""
-    rows = []
-    for row in _fmr(test).to_dict("records"):
-        rows.append(
-            {
-                "Pipeline": row["pipeline"],
-                "Calibrated to": numbers.one_in(row["target_fmr"]),
-                "Matches promised": f"{row['expected']:,.1f}",
-                "Matches here": f"{row['pairs_at_threshold']:,}",
-                "Comparisons": f"{row['comparisons']:,}",
-                "Here against promised": row["verdict"],
-            }
-        )
-    return _told_apart(rows)
+    return _told_apart(
+        {
+            "Pipeline": row["pipeline"],
+            "Calibrated to": numbers.one_in(row["target_fmr"]),
+            "Matches promised": f"{row['expected']:,.1f}",
+            "Matches here": f"{row['pairs_at_threshold']:,}",
+            "Comparisons": f"{row['comparisons']:,}",
+            "Here against promised": row["verdict"],
+        }
+        for row in _fmr(test).to_dict("records")
+    )
 
 
 def groups(test: Measured) -> pd.DataFrame:
@@ -209,13 +203,10 @@ def misses(test: Measured) -> pd.DataFrame:
     table = test.misses.merge(test.runs, on=["pipeline", "setting"])
     return _told_apart(
         {
-            "Pipeline": table["pipeline"],
-            "Setting": table["setting"],
-            "Falsely matched (FPIR)": [
-                numbers.rate(row["flagged"], row["searched"]) for row in table.to_dict("records")
-            ],
-            "Misses (FNMR)": [
-                numbers.rate_of(row, "missed", "pairs", "fnmr") for row in table.to_dict("records")
-            ],
+            "Pipeline": row["pipeline"],
+            "Setting": row["setting"],
+            "Falsely matched (FPIR)": numbers.rate(row["flagged"], row["searched"]),
+            "Misses (FNMR)": numbers.rate_of(row, "missed", "pairs", "fnmr"),
         }
+        for row in table.to_dict("records")
     )

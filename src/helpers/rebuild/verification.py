@@ -250,7 +250,7 @@ def check_rosters() -> dict:
     wrong = [
         name
         for name, built, stored in (
-            ("members.csv", members, rosters.read_members(rosters.ROSTER / "members.csv")),
+            ("members.csv", members, rosters.read(rosters.ROSTER / "members.csv", rosters.MEMBERS)),
             ("disagreements.csv", others, pd.read_csv(rosters.ROSTER / "disagreements.csv")),
             ("legislators.csv", former, galleries.load_legislators()),
         )

@@ -1,9 +1,7 @@
 """The protocol against Amazon Rekognition itself, with the user's own account and money.
 
-A gallery becomes a collection, each probe is searched in it; what Amazon answered is written down
-in a journal in the cache, a line an image, so that a killed run goes on and nothing is paid twice.
-The score is 100 less Amazon's similarity in percent: a distance, small is alike. Credentials are
-boto3's affair: none is read, written or shown here.
+Every answer goes into a journal in the cache: a killed run goes on and nothing is paid twice. The
+score is 100 less Amazon's similarity in percent: a distance. Credentials are boto3's affair alone.
 """
 
 import contextlib
@@ -30,6 +28,7 @@ from helpers.protocol import congress_test
 from helpers.protocol.congress_test import Result
 from helpers.protocol.scores import VARIANTS, Scores
 from helpers.service.journal import (
+    ABOUT_THE_PHOTOGRAPH,
     GO_ON,
     NO_FACE,
     REFUSED,
@@ -59,7 +58,7 @@ THREADS = 8
 ATTEMPTS = 8  # of botocore for one call that fails for a while
 GIVE_UP = 5  # errors of the service one after the other
 MOST_BYTES = 5 * 1024 * 1024  # of an image that is sent
-MAGIC = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG"}  # what Amazon reads
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")  # what Amazon reads: JPEG, PNG
 AMAZON = Configuration(
     model="rekognition",
     recogniser="Amazon's",
@@ -82,9 +81,6 @@ class Account(NamedTuple):
     rate: float = RATE
     yes: bool = False
     delete: bool = False
-
-
-# ---------------------------------------------------------------- what is asked
 
 
 def check_policy(policy: str) -> str:
@@ -133,7 +129,13 @@ def gather(probes: str | Path, gallery: str | Path, labels: Path | None = None) 
         for side, files in ((probes, searched), (gallery, stored))
         if (ignored := files.attrs.get("ignored"))
     ]
-    searched, stored = _examined(searched), _examined(stored)
+    searched, stored = (
+        pd.DataFrame(
+            [(row.id, row.path, *_examine(Path(row.path))) for row in files.itertuples()],
+            columns=["id", "path", "sha256", "problem"],
+        )
+        for files in (searched, stored)
+    )
     twice = stored["sha256"].isin(set(searched["sha256"]) - {""})
     if twice.all():
         raise congress_test.same_on_both_sides(probes, gallery)
@@ -156,11 +158,6 @@ def _folder(what: str | Path, labels: Path | None = None) -> pd.DataFrame:
     return galleries.load_folder(what, labels)
 
 
-def _examined(files: pd.DataFrame) -> pd.DataFrame:
-    rows = [(row.id, row.path, *_examine(Path(row.path))) for row in files.itertuples()]
-    return pd.DataFrame(rows, columns=["id", "path", "sha256", "problem"])
-
-
 def _examine(path: Path) -> tuple[str, str]:
     """SHA-256 of a file, and why Amazon would refuse it, "" if it would not."""
     if path.exists() and not path.is_file():  # a pipe may never end
@@ -172,12 +169,9 @@ def _examine(path: Path) -> tuple[str, str]:
     problem = ""
     if len(content) > MOST_BYTES:
         problem = "larger than 5 MB"
-    elif not content.startswith(tuple(MAGIC)):
+    elif not content.startswith(MAGIC):
         problem = "neither JPEG nor PNG"
     return hashlib.sha256(content).hexdigest(), problem
-
-
-# ---------------------------------------------------------------- the client and the journal
 
 
 def make_client(region: str | None = None, endpoint_url: str | None = None):
@@ -188,8 +182,8 @@ def make_client(region: str | None = None, endpoint_url: str | None = None):
         from botocore.exceptions import BotoCoreError
     except ImportError as error:
         raise UserError("this needs more: pip install 'congress-test[service]'") from error
-    if endpoint_url:
-        _check_address(endpoint_url)
+    if endpoint_url and not _is_address(endpoint_url):
+        raise UserError("--endpoint-url is no address such as http://127.0.0.1:8018")
     for name in ("boto3", "botocore", "urllib3"):
         # at DEBUG botocore writes a session's token down
         logger = logging.getLogger(name)
@@ -205,15 +199,13 @@ def make_client(region: str | None = None, endpoint_url: str | None = None):
         raise stopped(error) from error
 
 
-def _check_address(url: str) -> None:
+def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        good = good and url.isprintable()
+        given = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        return bool(given) and url.isprintable()
     except ValueError:  # a port that is none
-        good = False
-    if not good:
-        raise UserError("--endpoint-url is no address such as http://127.0.0.1:8018")
+        return False
 
 
 def estimate(job: Job, todo: Todo, address: str, price: float = PRICE, rate: float = RATE) -> str:
@@ -223,23 +215,16 @@ def estimate(job: Job, todo: Todo, address: str, price: float = PRICE, rate: flo
     refused = sum(int(side["problem"].ne("").sum()) for side in sides)
     before = sum(map(len, sides)) - refused - calls
     cost, kept = _dollars(calls * price), _dollars(len(job.gallery) * STORAGE)
-    return "\n".join(
-        [
-            f"Amazon Rekognition at {address}, collection {job.collection}",
-            f"  to index     {len(todo.gallery):,} photographs of the gallery",
-            f"  to search    {len(todo.probes):,} photographs of the people searched",
-            f"  not sent     {before:,} answered before, {refused:,} that it cannot read",
-            f"  costs about  {cost} US dollars, at {price:g} a photograph (--price)",
-            f"  then         {kept} US dollars a month, as long as the collection is kept",
-            f"  takes about  {calls / rate / 60:,.0f} min, at {rate:g} a second (--rate)",
-            "Prices are from general record: see aws.amazon.com/rekognition/pricing for yours.",
-            "The photographs are sent to Amazon, which may keep them to improve its services "
-            "unless your account has opted out. Send only what you may.",
-        ]
-    )
-
-
-# ---------------------------------------------------------------- asking
+    return f"""Amazon Rekognition at {address}, collection {job.collection}
+  to index     {len(todo.gallery):,} photographs of the gallery
+  to search    {len(todo.probes):,} photographs of the people searched
+  not sent     {before:,} answered before, {refused:,} that it cannot read
+  costs about  {cost} US dollars, at {price:g} a photograph (--price)
+  then         {kept} US dollars a month, as long as the collection is kept
+  takes about  {calls / rate / 60:,.0f} min, at {rate:g} a second (--rate)
+Prices are from general record: see aws.amazon.com/rekognition/pricing for yours.
+The photographs are sent to Amazon, which may keep them to improve its services \
+unless your account has opted out. Send only what you may."""
 
 
 def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> dict[str, str]:
@@ -265,10 +250,8 @@ def ask(job: Job, journal: Journal, todo: Todo, client, rate: float = RATE) -> d
         except (BotoCoreError, ClientError, KeyError) as error:  # KeyError: an answer cut off
             answer = _failure(error)
         in_a_row[0] = in_a_row[0] + 1 if answer == SERVICE_ERROR else 0
-        if final(answer):
-            journal.write(key | {"answer": answer})
-        else:
-            journal.write(key | {"answer": answer, "final": False})
+        journal.write(key | {"answer": answer} | ({} if final(answer) else {"final": False}))
+        if not final(answer):
             later[row.sha256] = answer
         if in_a_row[0] >= GIVE_UP:
             raise UserError(f"Amazon has internal errors. {GO_ON}")
@@ -330,8 +313,7 @@ def _each(rows: pd.DataFrame, rate: float, what: str, call: Callable) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         futures = [pool.submit(one, row) for row in rows.itertuples()]
         try:
-            shown = tqdm(as_completed(futures), what, len(futures), disable=None)
-            for future in shown:
+            for future in tqdm(as_completed(futures), what, len(futures), disable=None):
                 future.result()
         except BaseException:
             stop.set()
@@ -359,19 +341,11 @@ def _failure(error) -> str:
     if code == "InvalidParameterException":
         no_face = "no faces in the image" in error.response["Error"].get("Message", "")
         return NO_FACE if no_face else REFUSED
-    known = {
-        "ImageTooLargeException": "too large for Amazon",
-        "InvalidImageFormatException": "an image that Amazon cannot read",
-        "InternalServerError": SERVICE_ERROR,
-    }
-    if code in known:
-        return known[code]
-    if isinstance(error, KeyError):
+    if code == "InternalServerError" or isinstance(error, KeyError):
         return SERVICE_ERROR
+    if code in ABOUT_THE_PHOTOGRAPH:
+        return ABOUT_THE_PHOTOGRAPH[code]
     raise stopped(error) from error
-
-
-# ---------------------------------------------------------------- the result
 
 
 def to_scores(job: Job, journal: Journal) -> Scores:
@@ -381,8 +355,7 @@ def to_scores(job: Job, journal: Journal) -> Scores:
     """
     best, distances = [], []
     for row in job.probes.itertuples():
-        answer = journal.searched.get(row.sha256)
-        if isinstance(answer, list):
+        if isinstance(answer := journal.searched.get(row.sha256), list):
             found = [round(100 - percent, 4) for _, percent in answer]
             distances += found
             nearest = min(found, default=np.inf)
@@ -414,8 +387,8 @@ def to_scores(job: Job, journal: Journal) -> Scores:
 def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -> Result:
     """The result of a run, as of one with open models; the summary says a little more.
 
-    Keys besides: engine, similarity_threshold (percent), pairs_complete (False: a search returned
-    as many faces as it may, and the pairs are a lower bound), failure_reasons, gallery_photographs,
+    Keys besides: engine, similarity_threshold (percent), pairs_complete (False: a search was cut at
+    CANDIDATES, the pairs are a lower bound), failure_reasons, gallery_photographs,
     gallery_failure_reasons. Raises UserError for a policy, and where no face was found at all.
     """
     _require_faces(job, journal, later)
@@ -425,12 +398,15 @@ def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -
         raise UserError(f"Amazon found no face in any photograph of the people searched{reasons}")
     run = congress_test.run(job.people, found, check_policy(policy))
     threshold = run.summary["threshold"]
-    lists = [a for a in journal.searched.values() if isinstance(a, list)]
-    full = [a for a in lists if len(a) == CANDIDATES < found.faces]
-    complete = not any(100 - answer[-1][1] <= threshold for answer in full)
+    complete = not any(
+        len(answer) == CANDIDATES < found.faces and 100 - answer[-1][1] <= threshold
+        for answer in journal.searched.values()
+        if isinstance(answer, list)
+    )
     similarity = round(100 - threshold, 4)
-    origin = {"default": "Amazon's default"}.get(policy, run.summary["threshold_origin"])
+    origin = "Amazon's default" if policy == "default" else run.summary["threshold_origin"]
     run.summary.update(
+        policy=policy,
         engine=f"Amazon Rekognition, face model {journal.made.get('face_model', 'unknown')}; "
         "the threshold is 100 less the similarity in percent",
         threshold_origin=f"a similarity of {similarity:g} %, {origin}",
@@ -440,7 +416,6 @@ def result(job: Job, journal: Journal, policy: str, later: dict | None = None) -
         gallery_photographs=len(job.gallery),
         gallery_failure_reasons=_reasons(job.gallery, "external", journal.indexed, later),
     )
-    run.summary["policy"] = policy
     if not complete:
         run.summary["implied_fmr"] = None
     return run
@@ -483,13 +458,12 @@ def postscript(run: Result, job: Job, deleted: bool) -> str:
     ]
     if again := {SERVICE_ERROR, REFUSED} & {r for reasons, _ in sides.values() for r in reasons}:
         lines.append(f"  The same command asks again: {', '.join(sorted(again))}.")
-    if deleted:
-        return "\n".join(lines)
-    cost = _dollars(s["gallery_faces"] * STORAGE)
-    lines.append(
-        f"  The collection {job.collection} stays at Amazon, for {cost} US dollars a month "
-        "or so;\n  the same command with --delete-collection deletes it and asks for nothing else."
-    )
+    if not deleted:
+        cost = _dollars(s["gallery_faces"] * STORAGE)
+        lines.append(
+            f"  The collection {job.collection} stays at Amazon, for {cost} US dollars a month or "
+            "so;\n  the same command with --delete-collection deletes it and asks for nothing else."
+        )
     return "\n".join(lines)
 
 

@@ -15,25 +15,25 @@ from helpers.files import private_folder
 from helpers.paths import cache_dir
 
 NO_FACE = "no face found"
-# What is final: the photograph is the reason. Anything else is asked again by the next run.
+# What is final, with NO_FACE: the photograph is the reason. Anything else is asked again.
 ABOUT_THE_PHOTOGRAPH = {
-    NO_FACE,
-    "too large for Amazon",
-    "an image that Amazon cannot read",
+    "ImageTooLargeException": "too large for Amazon",
+    "InvalidImageFormatException": "an image that Amazon cannot read",
 }
 SERVICE_ERROR = "error of the service"
 REFUSED = "refused by Amazon, but not for the photograph's sake"
 # What stops a run, and what to do about it. The text of these errors is not shown: it can hold
 # the request, with a session's token.
-CREDENTIALS = {
+STOPS = {
     "ExpiredTokenException": "your credentials have expired: sign in again",
     "IncompleteSignatureException": "Amazon does not accept the credentials",
     "InvalidClientTokenId": "Amazon does not know these credentials",
     "InvalidSignatureException": "Amazon does not accept the credentials (or the clock is wrong)",
     "MissingAuthenticationTokenException": "no credentials were sent",
     "UnrecognizedClientException": "Amazon does not know these credentials",
-}
-STOPS = {
+    "AccessDeniedException": "Amazon does not allow this account to do that: it needs the "
+    "rekognition actions CreateCollection, DescribeCollection, IndexFaces, SearchFacesByImage and, "
+    "to delete, DeleteCollection",
     "LimitExceededException": "a limit of the account is reached",
     "ProvisionedThroughputExceededException": "asked too fast: give a lower --rate",
     "ResourceNotFoundException": "the collection was deleted in the meantime",
@@ -127,7 +127,7 @@ def _note(journal: Journal, record: dict) -> None:
 
 def final(answer) -> bool:
     """Whether an answer is one about the photograph: faces, or a reason that lies in it."""
-    return isinstance(answer, (int, list)) or answer in ABOUT_THE_PHOTOGRAPH
+    return isinstance(answer, (int, list)) or answer in (NO_FACE, *ABOUT_THE_PHOTOGRAPH.values())
 
 
 def remaining(job: Job, journal: Journal, client) -> Todo:
@@ -138,8 +138,7 @@ def remaining(job: Job, journal: Journal, client) -> Todo:
     todo = _todo(job, journal)
     if len(todo.gallery) + len(todo.probes) == 0:
         return todo
-    there = described(client, job.collection)
-    if there != journal.made:
+    if (there := described(client, job.collection)) != journal.made:
         journal.write(there)
     return _todo(job, journal)
 
@@ -181,14 +180,6 @@ def stopped(error) -> UserError:
     from botocore import exceptions as e
 
     code = error_code(error)
-    if code in CREDENTIALS:
-        return UserError(f"{CREDENTIALS[code]}. {GO_ON}")
-    if code == "AccessDeniedException":
-        return UserError(
-            "Amazon does not allow this account to do that: it needs the rekognition actions "
-            "CreateCollection, DescribeCollection, IndexFaces, SearchFacesByImage and, to delete, "
-            f"DeleteCollection. {GO_ON}"
-        )
     if code:
         return UserError(f"{STOPS.get(code, f'Amazon answered {code}')}. {GO_ON}")
     if isinstance(error, e.NoRegionError):

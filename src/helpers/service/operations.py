@@ -1,8 +1,7 @@
 """Face search that answers as Amazon Rekognition does: operations on requests that are checked.
 
-Each operation takes the service and the checked parameters, and returns what the client gets. The
-faces lie in a `FaceStore`; images are looked at and forgotten. `Similarity` is the scale of
-`helpers.service.similarity`. `helpers.service.server` puts this on a port.
+Each takes the service and the checked parameters, and returns what the client gets. Images are
+looked at and forgotten; `helpers.service.server` puts this on a port.
 """
 
 import functools
@@ -53,8 +52,6 @@ class Service(NamedTuple):
     looking: threading.Semaphore
 
 
-# ---------------------------------------------------------------- looking at images
-
 _loading = threading.Lock()  # of what several threads want at once
 
 
@@ -84,17 +81,16 @@ def look(service: Service, image: dict) -> wire.Picture:
     place = service.buckets.get(bucket)
     if place is None:
         known = ", ".join(sorted(service.buckets)) or "none"
-        raise ServiceError(
-            "InvalidS3ObjectException", f"there is no bucket {bucket!r} here; there are {known}"
-        )
+        text = f"there is no bucket {bucket!r} here; there are {known}"
+        raise ServiceError("InvalidS3ObjectException", text)
     if enrolment.is_metadata(place):
         faces, failures, description = _metadata(place)
         if name in failures:
             return wire.Picture([], description)
         if name in faces:
-            row = faces[name]
-            seen = wire.Seen(_without(row, "embedding"), lambda: row["embedding"], _no_pixels)
-            return wire.Picture([seen], description)
+            row = faces[name].copy()
+            embedding = row.pop("embedding")
+            return wire.Picture([wire.Seen(row, lambda: embedding, _no_pixels)], description)
     else:
         content = _file(place, name)
         if content is not None:
@@ -128,10 +124,6 @@ def _no_pixels() -> dict:
     raise invalid("this bucket holds face metadata; Gender and AgeRange need the image")
 
 
-def _without(row: dict, *keys: str) -> dict:
-    return {k: v for k, v in row.items() if k not in keys}
-
-
 def _too_large(what: str) -> ServiceError:
     return ServiceError("ImageTooLargeException", f"Image is too large: {what}")
 
@@ -146,18 +138,15 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
         except photographs.Unreadable as error:
             if error.reason == "too many pixels":
                 raise _too_large(str(error)) from error
-            raise ServiceError(
-                "InvalidImageFormatException",
-                f"Request has invalid image format ({error.reason}): JPEG and PNG are read",
-            ) from error
+            text = f"Request has invalid image format ({error.reason}): JPEG and PNG are read"
+            raise ServiceError("InvalidImageFormatException", text) from error
         with _loading:
             (detect, embed), description = _loaded(service.model)
         try:
             found = detect(image)
         except Exception as error:  # each detector has its own kinds
-            raise invalid(
-                f"no face can be looked for in {image.shape[1]} x {image.shape[0]} pixels"
-            ) from error
+            size = f"{image.shape[1]} x {image.shape[0]} pixels"
+            raise invalid(f"no face can be looked for in {size}") from error
     named = {"id": name} if name else {}
 
     def embedding_of(face):
@@ -173,54 +162,26 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
                 classify = _classifier()
             return _labels(classify(image, face))
 
-    faces = [
-        wire.Seen(
-            named | {"image_sha256": digest} | _without(row, "face"),
-            functools.partial(embedding_of, row["face"]),
-            functools.partial(labels_of, row["face"]),
-        )
-        for row in enrolment.face_rows(image, found)
-    ]
+    faces = []
+    for row in enrolment.face_rows(image, found):
+        embed_it, label_it = (functools.partial(f, row["face"]) for f in (embedding_of, labels_of))
+        del row["face"]
+        faces.append(wire.Seen(named | {"image_sha256": digest} | row, embed_it, label_it))
     return wire.Picture(faces, description)
 
 
 def _labels(guess) -> dict:
     female = guess.p_female >= 0.5
-    labels = {
-        "Gender": {
-            "Value": "Female" if female else "Male",
-            "Confidence": round(100 * max(guess.p_female, 1 - guess.p_female), 4),
-        }
-    }
-    if guess.age is not None:
-        labels["AgeRange"] = dict(zip(("Low", "High"), age_range(guess.age), strict=True))
+    confidence = round(100 * max(guess.p_female, 1 - guess.p_female), 4)
+    labels: dict = {"Gender": {"Value": "Female" if female else "Male", "Confidence": confidence}}
+    if guess.age is not None:  # a convention and no interval
+        low, high = math.floor(guess.age - AGE_MARGIN), math.ceil(guess.age + AGE_MARGIN)
+        labels["AgeRange"] = {"Low": max(0, low), "High": high}
     return labels
-
-
-def age_range(age: float) -> tuple[int, int]:
-    """An age in years -> whole years below and above it, a convention and no interval."""
-    return max(0, math.floor(age - AGE_MARGIN)), math.ceil(age + AGE_MARGIN)
-
-
-# ---------------------------------------------------------------- faces as Amazon writes them
-
-
-# ---------------------------------------------------------------- collections
 
 
 def _version(model: str) -> str:
     return f"{model}/{shipping.DETECTOR}"
-
-
-def _info(service: Service, name: str) -> Info:
-    try:
-        return service.store.info(name)
-    except NoSuchCollection as error:
-        raise _missing(name) from error
-
-
-def _missing(name: str) -> ServiceError:
-    return ServiceError("ResourceNotFoundException", f"The collection id: {name} does not exist")
 
 
 def create_collection(service: Service, request: dict) -> dict:
@@ -228,24 +189,14 @@ def create_collection(service: Service, request: dict) -> dict:
     if request.get("Tags"):
         raise invalid("Tags are not kept here")
     name = request["CollectionId"]
-    try:
-        service.store.create(name, service.model)
-    except CollectionExists as error:
-        raise ServiceError(
-            "ResourceAlreadyExistsException", f"The collection id: {name} already exists"
-        ) from error
-    except StoreFull as error:
-        raise ServiceError("ServiceQuotaExceededException", str(error)) from error
-    return {
-        "StatusCode": 200,
-        "CollectionArn": ARN + name,
-        "FaceModelVersion": _version(service.model),
-    }
+    service.store.create(name, service.model)
+    version = _version(service.model)
+    return {"StatusCode": 200, "CollectionArn": ARN + name, "FaceModelVersion": version}
 
 
 def describe_collection(service: Service, request: dict) -> dict:
     """DescribeCollection."""
-    info = _info(service, request["CollectionId"])
+    info = service.store.info(request["CollectionId"])
     return {
         "FaceCount": info.faces,
         "FaceModelVersion": _version(info.model),
@@ -257,7 +208,7 @@ def describe_collection(service: Service, request: dict) -> dict:
 
 def list_collections(service: Service, request: dict) -> dict:
     """ListCollections, in the order in which they were made, page by page."""
-    after, size = _after(request, "collections"), _page(request)
+    after, size = _after(request, "collections"), request.get("MaxResults") or PAGE
     found = [c for c in service.store.collections() if c.number > after]
     page = found[:size]
     more = {"NextToken": _token("collections", page[-1].number)} if found[size:] else {}
@@ -270,15 +221,8 @@ def list_collections(service: Service, request: dict) -> dict:
 
 def delete_collection(service: Service, request: dict) -> dict:
     """DeleteCollection."""
-    try:
-        service.store.delete(request["CollectionId"])
-    except NoSuchCollection as error:
-        raise _missing(request["CollectionId"]) from error
+    service.store.delete(request["CollectionId"])
     return {"StatusCode": 200}
-
-
-def _page(request: dict) -> int:
-    return request.get("MaxResults") or PAGE
 
 
 def _token(place: str, number: int) -> str:
@@ -299,13 +243,10 @@ def _after(request: dict, place: str) -> int:
     raise ServiceError("InvalidPaginationTokenException", "the NextToken is not of this list")
 
 
-# ---------------------------------------------------------------- faces of a collection
-
-
 def index_faces(service: Service, request: dict) -> dict:
     """IndexFaces: the largest faces that pass the quality filter, at most MaxFaces."""
     name = request["CollectionId"]
-    info = _info(service, name)
+    info = service.store.info(name)
     attributes = request.get("DetectionAttributes", ())
     most = min(request.get("MaxFaces", MOST_FACES_INDEXED), MOST_FACES_INDEXED)
     quality_filter = request.get("QualityFilter", "AUTO")
@@ -322,16 +263,7 @@ def index_faces(service: Service, request: dict) -> dict:
     details = [wire._detail(seen, attributes) for seen in kept]
     rows = [{**seen.row, "embedding": seen.embed()} for seen in kept]
     external = request.get("ExternalImageId", "")
-    stored = []
-    if rows:
-        try:
-            stored = service.store.add(name, rows, picture.description, external)
-        except NoSuchCollection as error:
-            raise _missing(name) from error
-        except StoreFull as error:
-            raise ServiceError("ServiceQuotaExceededException", str(error)) from error
-        except Unlike as error:
-            raise _unlike(name, error) from error
+    stored = service.store.add(name, rows, picture.description, external) if rows else []
     return {
         "FaceRecords": [
             {"Face": wire._face(face), "FaceDetail": detail}
@@ -342,20 +274,13 @@ def index_faces(service: Service, request: dict) -> dict:
     }
 
 
-def _unlike(name: str, why) -> ServiceError:
-    return invalid(
-        f"faces of this service cannot be compared with those of {name}: {why}. Serve that model "
-        "(--model), or another store (--store)"
-    )
-
-
 def list_faces(service: Service, request: dict) -> dict:
     """ListFaces, in the order in which they came, page by page."""
     name = request["CollectionId"]
-    info = _info(service, name)
+    info = service.store.info(name)
     if "UserId" in request:
         raise invalid("UserId: there are no users here")
-    after, size = _after(request, "faces"), _page(request)
+    after, size = _after(request, "faces"), request.get("MaxResults") or PAGE
     found = service.store.faces(name, after, size + 1, request.get("FaceIds"))
     page = found[:size]
     more = {"NextToken": _token("faces", page[-1]["number"])} if found[size:] else {}
@@ -368,24 +293,16 @@ def list_faces(service: Service, request: dict) -> dict:
 
 def delete_faces(service: Service, request: dict) -> dict:
     """DeleteFaces."""
-    name = request["CollectionId"]
-    try:
-        gone = service.store.remove(name, request["FaceIds"])
-    except NoSuchCollection as error:
-        raise _missing(name) from error
+    gone = service.store.remove(request["CollectionId"], request["FaceIds"])
     missing = [i for i in dict.fromkeys(request["FaceIds"]) if i not in set(gone)]
-    return {
-        "DeletedFaces": gone,
-        "UnsuccessfulFaceDeletions": [
-            {"FaceId": i, "Reasons": ["FACE_NOT_FOUND"]} for i in missing
-        ],
-    }
+    failed = [{"FaceId": i, "Reasons": ["FACE_NOT_FOUND"]} for i in missing]
+    return {"DeletedFaces": gone, "UnsuccessfulFaceDeletions": failed}
 
 
 def search_faces(service: Service, request: dict) -> dict:
     """SearchFaces: the faces of a collection like one of it, which is itself no candidate."""
     name, face_id = request["CollectionId"], request["FaceId"]
-    info = _info(service, name)
+    info = service.store.info(name)
     embedding = service.store.embedding(name, face_id)
     if embedding is None:
         raise invalid(f"faceId {face_id} was not found in the collection")
@@ -399,12 +316,12 @@ def search_faces(service: Service, request: dict) -> dict:
 def search_faces_by_image(service: Service, request: dict) -> dict:
     """SearchFacesByImage: the faces of a collection like the largest one of an image."""
     name = request["CollectionId"]
-    info = _info(service, name)
+    info = service.store.info(name)
     picture = look(service, request["Image"])
     seen = wire._largest(picture, request.get("QualityFilter", "NONE"))
     made = service.store.description(name)
     if made is not None and (why := collection.difference(made, picture.description)):
-        raise _unlike(name, why)
+        raise Unlike(why)
     return {
         "SearchedFaceBoundingBox": wire._box(seen.row),
         "SearchedFaceConfidence": wire._confidence(seen.row),
@@ -426,9 +343,6 @@ def _matches(service, info: Info, embedding, request: dict, leave_out: str | Non
         for p, (face, _) in zip(percent, found, strict=True)
         if p >= threshold
     ]
-
-
-# ---------------------------------------------------------------- images alone
 
 
 def compare_faces(service: Service, request: dict) -> dict:
@@ -454,11 +368,9 @@ def compare_faces(service: Service, request: dict) -> dict:
             matches.append({"Similarity": float(percent), "Face": wire._detail(seen)})
         else:
             others.append(wire._detail(seen))
+    box, confidence = wire._box(source.row), wire._confidence(source.row)
     return {
-        "SourceImageFace": {
-            "BoundingBox": wire._box(source.row),
-            "Confidence": wire._confidence(source.row),
-        },
+        "SourceImageFace": {"BoundingBox": box, "Confidence": confidence},
         "FaceMatches": sorted(matches, key=lambda m: -m["Similarity"]),
         "UnmatchedFaces": others,
     }
@@ -468,31 +380,36 @@ def detect_faces(service: Service, request: dict) -> dict:
     """DetectFaces: the largest 100 faces of an image; of the attributes Gender and AgeRange."""
     picture = look(service, request["Image"])
     attributes = request.get("Attributes", ())
-    return {
-        "FaceDetails": [
-            wire._detail(seen, attributes) for seen in picture.faces[:MOST_FACES_INDEXED]
-        ]
-    }
+    largest = picture.faces[:MOST_FACES_INDEXED]
+    return {"FaceDetails": [wire._detail(seen, attributes) for seen in largest]}
 
 
 def answer(service: Service, operation: str, request: dict) -> dict:
     """The answer of an operation, by its name in the protocol. Raises ServiceError."""
     try:
         return HANDLERS[operation](service, request)
+    except NoSuchCollection as error:
+        missing = f"The collection id: {request['CollectionId']} does not exist"
+        raise ServiceError("ResourceNotFoundException", missing) from error
+    except CollectionExists as error:
+        there = f"The collection id: {request['CollectionId']} already exists"
+        raise ServiceError("ResourceAlreadyExistsException", there) from error
+    except StoreFull as error:
+        raise ServiceError("ServiceQuotaExceededException", str(error)) from error
+    except Unlike as error:
+        raise invalid(
+            f"faces of this service cannot be compared with those of {request['CollectionId']}: "
+            f"{error}. Serve that model (--model), or another store (--store)"
+        ) from error
     except UserError as error:  # weights that cannot be had, say
         raise ServiceError("InternalServerError", str(error), 500) from error
 
 
 HANDLERS = {
-    "CompareFaces": compare_faces,
-    "CreateCollection": create_collection,
-    "DeleteCollection": delete_collection,
-    "DeleteFaces": delete_faces,
-    "DescribeCollection": describe_collection,
-    "DetectFaces": detect_faces,
-    "IndexFaces": index_faces,
-    "ListCollections": list_collections,
-    "ListFaces": list_faces,
-    "SearchFaces": search_faces,
-    "SearchFacesByImage": search_faces_by_image,
-}
+    function.__name__.title().replace("_", ""): function
+    for function in (
+        compare_faces, create_collection, delete_collection, delete_faces,
+        describe_collection, detect_faces, index_faces, list_collections, list_faces,
+        search_faces, search_faces_by_image,
+    )
+}  # fmt: skip

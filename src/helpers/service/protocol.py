@@ -10,6 +10,7 @@ import hmac
 import json
 import math
 import re
+import sys
 from datetime import UTC, datetime
 from functools import cache
 
@@ -108,9 +109,9 @@ def _read(shape_name: str, value, place: str):
         _is(isinstance(value, dict), place, "an object")
         for name in shape.get("required", ()):
             if value.get(name) is None:
-                raise invalid(f"{_under(place, name)} is missing")
+                raise invalid(f"{place}.{name}".lstrip(".") + " is missing")
         return {
-            name: _read(member["shape"], value[name], _under(place, name))
+            name: _read(member["shape"], value[name], f"{place}.{name}".lstrip("."))
             for name, member in shape["members"].items()
             if value.get(name) is not None
         }
@@ -136,22 +137,15 @@ def _read(shape_name: str, value, place: str):
         if "pattern" in shape and not re.fullmatch(shape["pattern"], value):
             raise invalid(f"{place} does not match {shape['pattern']}")
         return value
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    number = type(value) in (int, float) and abs(value) <= sys.float_info.max  # no bool, no NaN
     if kind in ("integer", "long"):
-        _is(number and float(value).is_integer() if _finite(value) else False, place, "an integer")
+        _is(number and float(value).is_integer(), place, "an integer")
         value = int(value)
     else:
-        _is(number and _finite(value), place, "a number")
+        _is(number, place, "a number")
         value = float(value)
     _in_range(shape, value, place, "is {}")
     return value
-
-
-def _finite(value) -> bool:
-    try:
-        return math.isfinite(value)
-    except (TypeError, OverflowError):
-        return False
 
 
 def _is(condition: bool, place: str, what: str) -> None:
@@ -165,16 +159,11 @@ def _in_range(shape: dict, size, place: str, text: str) -> None:
         raise invalid(f"{place} {text.format(size)}, allowed are {low} to {high}")
 
 
-def _under(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
-
-
 def check_signature(headers: dict[str, str], body: bytes, token: str) -> None:
     """Raise ServiceError unless a POST to / is signed (AWS Signature Version 4) with the token.
 
-    headers: by lower-case name.
-    The token is the client's secret access key; its access key id may be anything. Source: the
-    algorithm is botocore's own, run on the request that came.
+    headers: by lower-case name. The token is the client's secret access key; its access key id may
+    be anything. The algorithm is botocore's own, run on the request that came.
     """
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
@@ -186,9 +175,8 @@ def check_signature(headers: dict[str, str], body: bytes, token: str) -> None:
         headers.get("authorization", ""),
     )
     if not found:
-        raise ServiceError(
-            "MissingAuthenticationTokenException", "this service wants signed requests", 403
-        )
+        wanted = "this service wants signed requests"
+        raise ServiceError("MissingAuthenticationTokenException", wanted, 403)
     key, day, region, service, names, signature = found.groups()
     date = headers.get("x-amz-date", "")
     try:
@@ -201,12 +189,8 @@ def check_signature(headers: dict[str, str], body: bytes, token: str) -> None:
     if not {"host", "x-amz-date", "x-amz-target"} <= set(covered):
         raise ServiceError("InvalidSignatureException", "the signature covers too little", 403)
     auth = SigV4Auth(Credentials(key, token), service, region)
-    copy = AWSRequest(
-        "POST",
-        f"http://{headers.get('host', '')}/",
-        headers={name: headers.get(name, "") for name in covered},
-        data=body,
-    )
+    signed = {name: headers.get(name, "") for name in covered}
+    copy = AWSRequest("POST", f"http://{headers.get('host', '')}/", headers=signed, data=body)
     copy.context["timestamp"] = date
     text = auth.string_to_sign(copy, auth.canonical_request(copy))
     if not hmac.compare_digest(auth.signature(text, copy), signature):

@@ -84,8 +84,7 @@ def make_app(service: Service, url: str, token: str | None = None, rate: float |
     app = Flask("congress-test")
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY
     limit = Rate(rate) if rate else None
-    ours = urlsplit(url)
-    loopback = is_loopback(ours.hostname)
+    loopback = is_loopback(urlsplit(url).hostname)
 
     def respond(content: dict, status: int = 200, code: str = ""):
         response = Response(json.dumps(content), status, content_type=CONTENT_TYPE)
@@ -112,9 +111,8 @@ def make_app(service: Service, url: str, token: str | None = None, rate: float |
 
     @app.get("/")
     def about():
-        text = ABOUT.format(
-            url=url, secret="the token" if token else "any", operations=", ".join(OPERATIONS)
-        )
+        secret = "the token" if token else "any"
+        text = ABOUT.format(url=url, secret=secret, operations=", ".join(OPERATIONS))
         return Response(text, content_type="text/plain; charset=utf-8")
 
     @app.post("/")
@@ -149,10 +147,9 @@ def buckets(given: Sequence[str], model: str) -> dict[str, Path]:
 
     Raises UserError for a name that is taken or that no client could say, and a path to nothing.
     """
-    found = {}
+    found: dict[str, Path] = {}
     for dataset in shipping.PUBLIC:
-        path = shipping.faces_path(dataset, model)
-        if path.exists():
+        if (path := shipping.faces_path(dataset, model)).exists():
             found[dataset] = path
     for text in given:
         name, _, where = text.partition("=")
@@ -180,7 +177,6 @@ def serve(
     """Serve a store until the process is told to stop; say `ready(url)` once it answers.
 
     workers: images analysed at a time, each by one thread; a core each where no number is given.
-
     Raises UserError for a model without a scale, a port that is taken, an address other than
     loopback without a token (the environment's CONGRESS_TEST_TOKEN).
     """

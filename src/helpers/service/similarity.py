@@ -1,12 +1,8 @@
 """Similarity in percent: one documented scale for each model, from its comparison scores.
 
-A scale is three points joined by straight lines: 100 % is distance 0; 80 % is the publisher's
-default threshold, as 80 was Amazon Rekognition's default; 99 %, which Amazon recommended in reply,
-is the threshold calibrated to the strictest FMR on offer, 1 in 1,000,000. Beyond the default the
-line goes on to 0 %.
-
-It is not a probability, not a share of anything, and not Amazon's scale: 80 here and 80 there have
-nothing in common but that nobody has to ask for them. What a percentage means is in `table`.
+100 % is distance 0; 80 %, Amazon Rekognition's default, the publisher's default threshold; 99 %,
+which Amazon recommended, the threshold at the strictest FMR on offer, 1 in 1,000,000; straight
+lines between, and on to 0 %. No probability, and not Amazon's scale; `table` says what it means.
 """
 
 from functools import cache
@@ -55,22 +51,17 @@ def table(models=PRIMARY_MODELS) -> pd.DataFrame:
     """What a similarity means: false matches and misses, a row a model and percentage.
 
     Columns: model, similarity (of SHOWN), distance; errors, comparisons, fmr, low, high, offered
-    (impostor pairs, see `thresholds.fmr_at`); missed, pairs, fnmr, fnmr_low, fnmr_high (members'
-    second portraits, see `thresholds.errors_at`).
+    (see `error_rates.fmr_at`); missed, pairs, fnmr, fnmr_low, fnmr_high (`error_rates.errors_at`).
     """
-
+    columns = ["model", "similarity", "distance", "errors", "comparisons", "fmr", "low", "high"]
+    columns += ["offered", "missed", "pairs", "fnmr", "fnmr_low", "fnmr_high"]
     rows = []
     for model in models:
         for percent in SHOWN:
             distance = round(float(to_distance(model, percent)), DECIMALS)
             found = error_rates.fmr_at(model, distance) | error_rates.errors_at(model, distance)
-            columns = ("errors", "comparisons", "fmr", "low", "high", "offered")
-            columns += ("missed", "pairs", "fnmr", "fnmr_low", "fnmr_high")
-            rows.append(
-                {"model": model, "similarity": percent, "distance": distance}
-                | {c: found[c] for c in columns}
-            )
-    return pd.DataFrame(rows)
+            rows.append(found | {"model": model, "similarity": percent, "distance": distance})
+    return pd.DataFrame(rows)[columns]
 
 
 def shown() -> pd.DataFrame:

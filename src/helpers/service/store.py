@@ -1,17 +1,13 @@
 """Named collections of face metadata that grow and shrink: the store behind the search service.
 
-A store is one SQLite file, `faces.sqlite`, in write-ahead mode: what `add` returned is on the disk,
-whatever kills the process next. An image is never stored. Search is exact, in memory, with the
-scores of `helpers.faces.collection`: distances, small is alike. One process has a store open at a
-time; its threads may share it.
-
-Tables: `collections` (id, created, model, description) and `faces`: the columns of face metadata
-(`enrolment.COLUMNS`; embedding: float32, little endian), and collection, face_id, image_id,
-external_image_id, all of them UUIDs or the client's own words.
+One SQLite file in write-ahead mode: what `add` returned is on the disk, whatever kills the process
+next; no image is stored. Search is exact, in memory, with the scores of `helpers.faces.collection`.
+One process has a store open at a time; its threads may share it. Embeddings: little-endian float32.
 """
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import sqlite3
@@ -98,9 +94,9 @@ class _Index(NamedTuple):
     size: int  # how many of them count
     gallery: exact.Prepared | None  # the same, ready to be searched
 
-    def at(self, number: int | None) -> int:
+    def at(self, number: int) -> int:
         """The row of a face by its number, -1 where there is none."""
-        row = int(np.searchsorted(self.numbers[: self.size], -1 if number is None else number))
+        row = int(np.searchsorted(self.numbers[: self.size], number))
         return row if row < self.size and self.numbers[row] == number else -1
 
 
@@ -130,18 +126,15 @@ class FaceStore:
             except BlockingIOError as error:
                 raise UserError(f"{self._path} is open in another process") from error
             with self._held():
-                self._database, self._reader = (
-                    opened.enter_context(contextlib.closing(self._connect())) for _ in range(2)
+                connect = functools.partial(
+                    sqlite3.connect, timeout=2, isolation_level=None, check_same_thread=False
                 )
+                self._database, self._reader = (
+                    opened.enter_context(contextlib.closing(connect(self._path))) for _ in range(2)
+                )
+                self._database.row_factory = self._reader.row_factory = sqlite3.Row
                 self._open()
             self._open_files = opened.pop_all()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=2, isolation_level=None, check_same_thread=False
-        )
-        connection.row_factory = sqlite3.Row
-        return connection
 
     @contextlib.contextmanager
     def _held(self, lock=None):
@@ -170,6 +163,11 @@ class FaceStore:
                 for statement in TABLES.split(";")[:-1]:
                     self._database.execute(statement)
                 self._database.execute(f"PRAGMA user_version = {VERSION}")
+            elif version == 1 and tables:
+                raise UserError(
+                    f"{self._path} was made by release 0.1: export its collections with that "
+                    "release (congress-test export) and import them with this one"
+                )
             elif version != VERSION:
                 raise sqlite3.DatabaseError(f"version {version}, expected {VERSION}")
 
@@ -194,8 +192,6 @@ class FaceStore:
                     self._database.execute("ROLLBACK")
                 raise
 
-    # ------------------------------------------------------------ collections
-
     def create(self, name: str, model: str) -> None:
         """Make an empty collection. Raises CollectionExists, StoreFull, UserError for its name."""
         check_name("CollectionId", name)
@@ -219,11 +215,14 @@ class FaceStore:
 
     def info(self, name: str) -> Info:
         """One collection. Raises NoSuchCollection."""
-        index = self._snapshot(name)
-        rows = self._read("SELECT number, id, model, created FROM collections WHERE id = ?", name)
+        row = self._row(name, "number, id, model, created")
+        return Info(**row, faces=self._snapshot(name).size)
+
+    def _row(self, name: str, columns: str) -> sqlite3.Row:
+        rows = self._read(f"SELECT {columns} FROM collections WHERE id = ?", name)
         if not rows:
             raise NoSuchCollection(name)
-        return Info(**rows[0], faces=index.size)
+        return rows[0]
 
     def delete(self, name: str) -> None:
         """Delete a collection with its faces. Raises NoSuchCollection."""
@@ -235,8 +234,6 @@ class FaceStore:
     def _known(self, name: str) -> bool:
         query = "SELECT 1 FROM collections WHERE id = ?"
         return self._database.execute(query, (name,)).fetchone() is not None
-
-    # ------------------------------------------------------------ faces
 
     def add(self, name: str, rows: list[dict], description: dict, external: str = "") -> list[dict]:
         """Add the faces of one image; return them as they are stored, on disk when it returns.
@@ -258,14 +255,10 @@ class FaceStore:
                 image_id = str(uuid.uuid4())
                 stored = [self._add_one(db, name, row, external, image_id) for row in rows]
             # only now: what is found is on the disk
-            new = [face for face, is_new in stored if is_new]
-            if new:
-                self._indexes[name] = _grown(
-                    index,
-                    np.array([face["number"] for face in new]),
-                    np.stack([face["embedding"] for face in new]),
-                    description,
-                )
+            if new := [face for face, is_new in stored if is_new]:
+                numbers = np.array([face["number"] for face in new])
+                vectors = np.stack([face["embedding"] for face in new])
+                self._indexes[name] = _grown(index, numbers, vectors, description)
         return [face for face, _ in stored]
 
     def _add_one(self, db, name, row, external, image_id) -> tuple[dict, bool]:
@@ -307,12 +300,10 @@ class FaceStore:
         if row["model"] != description["configuration"]["model"]:
             raise Unlike(f"model: {row['model']} / {description['configuration']['model']}")
         if row["description"] is None:
-            self._database.execute(
-                "UPDATE collections SET description = ? WHERE id = ?",
-                (json.dumps(description, sort_keys=True), name),
-            )
-            return
-        if differs := collection.difference(json.loads(row["description"]), description):
+            text = json.dumps(description, sort_keys=True)
+            update = "UPDATE collections SET description = ? WHERE id = ?"
+            self._database.execute(update, (text, name))
+        elif differs := collection.difference(json.loads(row["description"]), description):
             raise Unlike(differs)
 
     def description(self, name: str) -> dict | None:
@@ -320,10 +311,7 @@ class FaceStore:
 
         Raises NoSuchCollection.
         """
-        rows = self._read("SELECT description FROM collections WHERE id = ?", name)
-        if not rows:
-            raise NoSuchCollection(name)
-        return json.loads(rows[0][0]) if rows[0][0] else None
+        return json.loads(self._row(name, "description")[0] or "null")
 
     def faces(self, name: str, after: int = 0, limit: int | None = None, ids=None) -> list[dict]:
         """Faces in the order in which they came, after the given number; of the given face_ids.
@@ -359,18 +347,16 @@ class FaceStore:
                 self._indexes[name] = _grown(_nothing(), numbers, vectors, self.description(name))
         return list(gone)
 
-    # ------------------------------------------------------------ search
-
     def embedding(self, name: str, face_id: str) -> np.ndarray | None:
         """The embedding (d,) float32 of a stored face, or None where there is none."""
         index = self._snapshot(name)
         row = index.at(self._number(name, face_id))
         return index.vectors[row] if row >= 0 else None
 
-    def _number(self, name: str, face_id: str) -> int | None:
+    def _number(self, name: str, face_id: str | None) -> int:
         query = "SELECT number FROM faces WHERE face_id = ? AND collection = ?"
         rows = self._read(query, face_id, name)
-        return rows[0][0] if rows else None
+        return rows[0][0] if rows else -1
 
     def search(
         self, name: str, embedding: np.ndarray, limit: float, top: int, leave_out: str | None = None
@@ -383,7 +369,7 @@ class FaceStore:
         index = self._snapshot(name)
         if index.gallery is None or not index.size:
             return []
-        own = np.array([index.at(self._number(name, leave_out)) if leave_out else -1])
+        own = np.array([index.at(self._number(name, leave_out))])
         probe = np.asarray(embedding, dtype=np.float64)[None]
         _, near, scores = exact.nearest(probe, index.gallery, limit, top, own)
         numbers = index.numbers[near].tolist()
@@ -423,8 +409,6 @@ class FaceStore:
                 self._indexes[name] = index
             return self._indexes[name]
 
-    # ------------------------------------------------------------ Parquet
-
     def import_faces(self, name: str, frame: pd.DataFrame) -> int:
         """Make a collection from face metadata, as `read_import` gives them; return its size.
 
@@ -436,15 +420,14 @@ class FaceStore:
                 db.execute(f"PRAGMA cache_size = -{IMPORT_CACHE}")
                 self.create(name, model)
                 self._agree(name, frame.attrs)
-                db.executemany(
-                    f"INSERT INTO faces ({', '.join(IMPORTED)}) "
-                    f"VALUES ({', '.join('?' * len(IMPORTED))})",
-                    _import_rows(name, frame),
-                )
-        except CollectionExists as error:
-            raise UserError(f"there is a collection {name!r} already") from error
-        except StoreFull as error:
-            raise UserError(str(error)) from error
+                values = ", ".join("?" * len(IMPORTED))
+                insert = f"INSERT INTO faces ({', '.join(IMPORTED)}) VALUES ({values})"
+                db.executemany(insert, _import_rows(name, frame))
+        except (CollectionExists, StoreFull) as error:
+            exists = f"there is a collection {name!r} already"
+            raise UserError(
+                exists if isinstance(error, CollectionExists) else str(error)
+            ) from error
         return len(frame)
 
     def export_faces(self, name: str, path: Path) -> int:
@@ -489,10 +472,8 @@ def read_import(name: str, path: Path) -> tuple[str, pd.DataFrame]:
     if frame[needed].isna().any(axis=None):
         raise UserError(f"{path} lacks the image or the box of a face")
     external = frame["id"].map(external_id)
-    if external.duplicated().any():
-        raise UserError(
-            f"two ids of {path} would become {external[external.duplicated()].iloc[0]!r}"
-        )
+    if len(twice := external[external.duplicated()]):
+        raise UserError(f"two ids of {path} would become {twice.iloc[0]!r}")
     return name, frame
 
 
@@ -534,16 +515,13 @@ def _grown(index: _Index, numbers: np.ndarray, vectors: np.ndarray, description)
     if start:
         arrays = [index.numbers, index.vectors, index.squared]
         if size > len(index.numbers):
-            arrays = [_longer(array, start, size + max(64, start // 4)) for array in arrays]
+            room = size - start + max(64, start // 4)
+            arrays = [
+                np.concatenate([a[:start], np.zeros((room, *a.shape[1:]), a.dtype)]) for a in arrays
+            ]
         for array, more in zip(arrays, new, strict=True):
             array[start:size] = more
     numbers, vectors, squared = arrays
     place, seen = np.arange(size), vectors[:size]
     gallery = exact.Prepared(place, place, seen, seen, squared[:size], description)
     return _Index(numbers, vectors, squared, size, gallery)
-
-
-def _longer(array: np.ndarray, size: int, capacity: int) -> np.ndarray:
-    longer = np.zeros((capacity, *array.shape[1:]), array.dtype)
-    longer[:size] = array[:size]
-    return longer

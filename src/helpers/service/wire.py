@@ -8,6 +8,8 @@ import numpy as np
 
 from helpers.service.protocol import ServiceError
 
+# What a face must reach under QualityFilter: side of its box in pixels, sharpness and brightness
+# as `_quality` writes them, 0 to 100. The bars are ours: Amazon does not publish its own.
 BARS = {
     "LOW": {"SMALL_BOUNDING_BOX": 16, "LOW_SHARPNESS": 5, "LOW_BRIGHTNESS": 10},
     "MEDIUM": {"SMALL_BOUNDING_BOX": 40, "LOW_SHARPNESS": 30, "LOW_BRIGHTNESS": 20},
@@ -81,9 +83,7 @@ def _detail(seen: Seen, attributes=()) -> dict:
         (_, x0, y0), (_, x1, y1) = eyes
         detail["Pose"] = {"Roll": round(math.degrees(math.atan2(y1 - y0, x1 - x0)), 4)}
     wanted = {"GENDER": "Gender", "AGE_RANGE": "AgeRange"}
-    names = {wanted[a] for a in attributes if a in wanted}
-    if "ALL" in attributes:
-        names = set(wanted.values())
+    names = {n for a, n in wanted.items() if a in attributes or "ALL" in attributes}
     if names:
         detail |= {k: v for k, v in seen.classify().items() if k in names}
     return detail
@@ -118,11 +118,6 @@ def _largest(picture: Picture, quality_filter: str) -> Seen:
     faces = [f for f in picture.faces if not _reasons(f.row, quality_filter)]
     if not faces:
         raise ServiceError(
-            "InvalidParameterException",
-            "There are no faces in the image. Should be at least 1.",
+            "InvalidParameterException", "There are no faces in the image. Should be at least 1."
         )
     return faces[0]
-
-
-# What a face must reach under QualityFilter: side of its box in pixels, sharpness and brightness
-# as `_quality` writes them, 0 to 100. The bars are ours: Amazon does not publish its own.

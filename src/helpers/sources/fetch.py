@@ -14,7 +14,6 @@ import threading
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -90,20 +89,17 @@ def local_files(dataset: str, ids=None) -> pd.DataFrame:
     manifest = load_manifest(dataset)
     if ids is not None:
         manifest = manifest[manifest.id.isin(set(ids))].reset_index(drop=True)
-    if dataset == "utkface":
-        places = [cache_dir() / "utkface" / f"{i}.jpg" for i in manifest.id]
-        found = [p if p.is_file() else None for p in places]
-    else:
-        found = [_first_copy(url) for url in manifest.url]
+
+    def right(row):
+        if dataset == "utkface":
+            places = [cache_dir() / "utkface" / f"{row.id}.jpg"]
+        else:  # a wrong copy in the cache must not hide a right one in the mirror
+            places = [root / location(row.url) for root in (cache_dir(), mirror_dir()) if root]
+        return next((p for p in places if p.is_file() and sha256(p) == row.sha256), None)
+
     with ThreadPoolExecutor(4) as pool:
-        hashes = list(pool.map(lambda p: sha256(p) if p else None, found))
-    if dataset != "utkface":
-        # a wrong copy in the cache must not hide a right one in the mirror
-        for i, (digest, row) in enumerate(zip(hashes, manifest.itertuples(), strict=True)):
-            if found[i] is not None and digest != row.sha256:
-                found[i] = next((p for p in _copies(row.url) if sha256(p) == row.sha256), None)
-                hashes[i] = row.sha256 if found[i] else digest
-    good = pd.Series(hashes, dtype=object).eq(manifest.sha256)
+        found = pd.Series(list(pool.map(right, manifest.itertuples())), dtype=object)
+    good = found.notna()
     if not good.all():
         raise UserError(
             f"{(~good).sum()} of {len(manifest)} files of {dataset} are missing or wrong "
@@ -115,11 +111,9 @@ def local_files(dataset: str, ids=None) -> pd.DataFrame:
 def fetch(datasets, workers: int = 8, progress: bool = True, ids=None) -> pd.DataFrame:
     """Bring datasets into the cache: from the cache itself, else the mirror, else the network.
 
-    ids: only these, of one dataset that has addresses.
-    Returns a report with one row a file: dataset, id, status ("cached", "mirror", "network" or
-    "failed"), path (None if failed), message (why, or which wrong copy was refused).
-    `summary(report)` puts it in words. Nothing raises for a single file; a partial or wrong file
-    never gets its final name, and a second call fetches only what is missing.
+    ids: only these, of one dataset that has addresses. Returns a row a file: dataset, id, status
+    (of STATUSES), path (None if failed), message (why, or which wrong copy was refused). Nothing
+    raises for a single file; a partial or wrong one never gets its final name.
     """
     datasets = [datasets] if isinstance(datasets, str) else list(datasets)
     manifests = {dataset: load_manifest(dataset) for dataset in datasets}
@@ -131,13 +125,13 @@ def fetch(datasets, workers: int = 8, progress: bool = True, ids=None) -> pd.Dat
             if ids is not None:
                 manifest = manifest[manifest.id.isin(set(ids))]
             jobs += [(dataset, row) for row in manifest.itertuples(index=False)]
-    _clear_killed_copies()
+    for left in cache_dir().rglob(f"{PARTIAL}*"):
+        if time.time() - left.stat().st_mtime >= STALE:
+            left.unlink(missing_ok=True)
     network = {"failures": 0, "down": False, "lock": threading.Lock()}
     with ThreadPoolExecutor(max(1, workers)) as pool:
         results = pool.map(lambda job: _fetch_one(job[0], job[1], network), jobs)
-        rows += tqdm(
-            results, total=len(jobs), disable=not progress or None, unit="file", desc="fetch"
-        )
+        rows += tqdm(results, "fetch", len(jobs), disable=not progress or None, unit="file")
     return pd.DataFrame(rows, columns=REPORT)
 
 
@@ -153,15 +147,6 @@ def summary(report: pd.DataFrame) -> str:
     if len(told) > 10:
         lines.append(f"  and {len(told) - 10} more")
     return "\n".join(lines)
-
-
-def _copies(url):
-    places = [root / location(url) for root in (cache_dir(), mirror_dir()) if root]
-    return [p for p in places if p.is_file()]
-
-
-def _first_copy(url):
-    return next(iter(_copies(url)), None)
 
 
 def _fetch_one(dataset, row, network):
@@ -194,12 +179,6 @@ def _fetch_one(dataset, row, network):
     except (requests.RequestException, OSError) as error:
         refused.append(f"{row.url}: {error}")
     return dataset, row.id, "failed", None, "; ".join(refused)
-
-
-def _clear_killed_copies():
-    for left in cache_dir().rglob(f"{PARTIAL}*"):
-        if time.time() - left.stat().st_mtime >= STALE:
-            left.unlink(missing_ok=True)
 
 
 NO_NETWORK = (
@@ -245,10 +224,7 @@ def fetch_utkface(source, progress: bool = True) -> dict:
 
     Each image is recognised by its SHA-256 and stored as `<id>.jpg`; names inside the archive
     are never used as paths, links are skipped. `labels.csv` (private, stays in the cache) gets
-    id, age, gender (male|female), race (White|Black|Asian|Indian|Others) from the file names,
-    files (how many names that image had) and disputed (names that disagree; the label on which
-    they disagree is missing, as are those of a malformed name).
-
+    LABELS from the file names; one on which an image's names disagree (disputed) is missing.
     Returns counts: matched, unknown, missing, duplicates (further names of an image already
     seen), malformed, disputed. Raises UserError if the source is not there or cannot be read to
     its end; what was read until then is kept.
@@ -260,16 +236,14 @@ def fetch_utkface(source, progress: bool = True) -> dict:
     folder = private_folder(cache_dir() / "utkface")
     names: dict[str, list[str]] = {}
     unknown = 0
-    bar = tqdm(
-        _faces(source), total=len(ids), disable=not progress or None, unit="image", desc="utkface"
-    )
-    with closing(bar):
+    off = not progress or None
+    with tqdm(_faces(source), "utkface", len(ids), disable=off, unit="image") as bar:
         for name, data in bar:
-            digest = _digest(data) if data else ""
+            digest = hashlib.sha256(data).hexdigest() if data else ""
             if digest not in ids:
                 unknown += 1
                 continue
-            names.setdefault(digest, []).append(name)
+            names.setdefault(digest, []).append(re.split(r"[/\\]", name)[-1])
             target = place[digest]
             if len(names[digest]) == 1 and not (target.is_file() and sha256(target) == digest):
                 _install(lambda file, data=data: file.write(data), target, digest)
@@ -298,7 +272,7 @@ def _utkface_places():
 
 def _fetch_utkface_default(progress):
     places, manifest = _utkface_places()
-    status, message = "cached", ""
+    message = ""
     complete = (cache_dir() / "utkface" / "labels.csv").is_file()
     good = [
         complete and p.is_file() and sha256(p) == d
@@ -306,7 +280,6 @@ def _fetch_utkface_default(progress):
     ]
     if not all(good):
         archive = mirror / UTKFACE_ARCHIVE if (mirror := mirror_dir()) else None
-        status = "mirror"
         if archive is None or not archive.is_file():
             message = (
                 "UTKFace has no public address: download it from its publisher, then run "
@@ -319,26 +292,16 @@ def _fetch_utkface_default(progress):
                 message = str(error)
     rows = []
     for i, path, ok in zip(manifest.id, places, good, strict=True):
-        if ok:
-            rows.append(("utkface", i, "cached", path, ""))
-        elif path.is_file() and not message:
-            rows.append(("utkface", i, status, path, ""))
+        if ok or (path.is_file() and not message):
+            rows.append(("utkface", i, "cached" if ok else "mirror", path, ""))
         else:
             why = message or f"the archive holds no image {i}"
             rows.append(("utkface", i, "failed", None, why))
     return rows
 
 
-def _digest(data):
-    return hashlib.sha256(data).hexdigest()
-
-
 def _faces(source):
-    """Yield (file name, bytes) of each regular .jpg in an archive or folder, without links.
-
-    Bytes are empty for a file that is too large to be one of the set.
-    """
-    source = Path(source)
+    """Yield (name, bytes; none if too large) of each regular .jpg in an archive or folder."""
     if source.is_dir():
         for folder, _, names in sorted(os.walk(source)):
             for path in (Path(folder, n) for n in sorted(names)):
@@ -355,23 +318,20 @@ def _faces(source):
                     regular = (item.external_attr >> 16) & 0o170000 in (0, 0o100000)
                     if regular and item.filename.lower().endswith(".jpg"):
                         small = item.file_size <= LARGEST_FACE
-                        yield _base(item.filename), archive.read(item) if small else b""
+                        data = archive.read(item) if small else b""
+                        yield item.filename, data
             return
         with tarfile.open(source, "r|*") as archive:
             for item in archive:
                 if item.isreg() and item.name.lower().endswith(".jpg"):
                     small = item.size <= LARGEST_FACE
                     data = archive.extractfile(item).read() if small else b""  # type: ignore[union-attr]
-                    yield _base(item.name), data
+                    yield item.name, data
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError) as error:
         raise UserError(
             f"{source} is damaged or not a .tar.gz, .zip or folder ({error}); images read so far "
             "are kept: run the command again with a whole copy"
         ) from error
-
-
-def _base(name):
-    return re.split(r"[/\\]", name)[-1]
 
 
 def _parse(name):

@@ -38,9 +38,9 @@ def load_legislators() -> pd.DataFrame:
 def build_legislators() -> pd.DataFrame:
     """Portraits of legislators who had left before the 115th Congress, from voteview's list.
 
-    One row a person: of several records (one for each party, one for the presidency) the last.
-    Anyone with another record that reaches the 115th is left out, and so is the delegate for
-    whom voteview's `congress` stops too early. Raises ValueError if two persons share one image.
+    One row a person, of several records the last. Left out is anyone with another record that
+    reaches the 115th, and the delegate for whom voteview's `congress` stops too early. Raises
+    ValueError if two persons share one image.
     """
     people = load_voteview()
     person = people.name + people.born.astype(str)
@@ -73,9 +73,9 @@ def build_legislators() -> pd.DataFrame:
 def load_utkface() -> pd.DataFrame:
     """Published labels of UTKFace, from the cache: they are private and never ship.
 
-    id, age (Int64), gender (female|male), race (White|Black|Asian|Indian|Others), files (how many
-    file names the image has), disputed (they disagree), age_band, adult (age 18 to 75 and no
-    label missing: the primary analysis). Raises UserError if the set was never fetched.
+    id, age (Int64), gender (female|male), race (of groups.RACES), files (how many file names the
+    image has), disputed (they disagree), age_band, adult (age 18 to 75 and no label missing: the
+    primary analysis). Raises UserError if the set was never fetched.
     """
     path = cache_dir() / "utkface" / "labels.csv"
     if not path.is_file():
@@ -85,12 +85,11 @@ def load_utkface() -> pd.DataFrame:
         labels = labels[fetch.LABELS]
     except (KeyError, ValueError) as error:
         path.unlink()
-        raise UserError(
-            "the labels of UTKFace were damaged; run: congress-test fetch utkface"
-        ) from error
+        why = "the labels of UTKFace were damaged; run: congress-test fetch utkface"
+        raise UserError(why) from error
     labels["age_band"] = age_band(labels.age)
-    adult = labels.age.between(*ADULT) & labels.gender.notna() & labels.race.notna()
-    labels["adult"] = adult.fillna(False).astype(bool)
+    whole = labels[["age", "gender", "race"]].notna().all(axis=1)
+    labels["adult"] = whole & labels.age.between(*ADULT).fillna(False).astype(bool)
     return labels
 
 
@@ -126,8 +125,7 @@ def labelled(faces: pd.DataFrame, labels_csv, place) -> pd.DataFrame:
     """
     labels = read_labels(labels_csv)
     shown = faces.id.map(printable)  # files of others may hold names as they were
-    unknown = labels.id[~labels.id.isin(shown)]
-    if len(unknown):
+    if len(unknown := labels.id[~labels.id.isin(shown)]):
         raise UserError(
             f"{labels_csv} labels {len(unknown)} images that are not in {place} "
             f"(first: {unknown.iloc[0]!r}): an id is the path below the folder, suffix included"
@@ -152,11 +150,9 @@ def read_labels(labels_csv) -> pd.DataFrame:
             f"it has {', '.join(labels.columns)}"
         )
     labels = labels[["id", *given]].reset_index(drop=True)
-    repeated = labels.id[labels.id.duplicated()]
-    if len(repeated):
-        raise UserError(
-            f"{labels_csv} has {len(repeated)} repeated ids, first {repeated.iloc[0]!r}"
-        )
+    if len(repeated := labels.id[labels.id.duplicated()]):
+        first = repeated.iloc[0]
+        raise UserError(f"{labels_csv} has {len(repeated)} repeated ids, first {first!r}")
     if "gender" in labels:
         labels["gender"] = labels.gender.str.lower().replace({"f": "female", "m": "male"})
     return labels.replace("", None)

@@ -12,10 +12,8 @@ import pandas as pd
 WHITE = "White"
 # recorded groups of members of Congress, in the order in which they are shown everywhere
 GROUPS = ("White", "Black", "Hispanic", "East Asian", "South Asian", "Native and Pacific")
-# two more of the newcomers of the 116th and 117th Congress, whose second source records them;
-# decided before any newcomer was searched: both are of colour, as every group but White is. The
-# roster of the 115th has neither: it counts people of Middle Eastern heritage as White and has
-# one heritage a person, so where both rosters are pooled see `as_in_115`
+# two more of the newcomers of the 116th and 117th Congress, of colour: decided before any newcomer
+# was searched. The roster of the 115th has neither: see `as_in_115`
 MIDDLE_EASTERN, MULTIPLE = "Middle Eastern", "Multiple"
 LATER_GROUPS = (*GROUPS, MIDDLE_EASTERN, MULTIPLE)
 OF_COLOUR = tuple(group for group in GROUPS if group != WHITE)

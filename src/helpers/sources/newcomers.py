@@ -1,59 +1,35 @@
 """Who was not there: members of the 116th and 117th Congress who are not among the 529.
 
-`build_newcomers` makes newcomers.csv from the publisher's later rosters, newcomers_coding.csv (a
-second, public source of each person's heritage and gender, because the publisher's coding of
-newcomers is wrong for 21 of them) and newcomers_corrections.csv; `load_newcomers` reads it.
-Nothing is read off a face.
+Made from the later rosters, newcomers_corrections.csv and newcomers_coding.csv, a second, public
+source, because the publisher codes 21 of them wrongly. Nothing is read off a face.
 """
 
-import cv2
 import pandas as pd
 import pandera.pandas as pa
 
 from helpers.sources import groups, rosters
-from helpers.sources.fetch import local_files
 from helpers.sources.galleries import load_legislators
-from helpers.sources.rosters import PHOTOS, ROSTER, SAME_PHOTOGRAPH
+from helpers.sources.rosters import ROSTER
 
 # in the order in which a newcomer's row and portrait are looked for
 SNAPSHOTS = {
     "house-2020": "house", "senate-2020": "senate", "house-2021": "house", "senate-2021": "senate",
 }  # fmt: skip
 CONGRESS_117 = "2021-01-03"  # its first day
-SECOND = ("second-portraits", "same-photographs")  # what is kept, what is not
 PLAIN = ["name", "party", "gender", "date_of_birth", "entered_office"]
-COLUMNS = [
-    "member_id", "name", "congress", "chamber", "state", "district", "party", "gender",
-    "publisher_gender", "ethnicity", "publisher_ethnicity", "group", "uncertain", "status",
-    "date_of_birth", "entered_office", "sat_before", "icpsr", "gallery_id", "portrait_url",
-    "second_portrait_url", "source", "gender_source", "ethnicity_source",
-]  # fmt: skip
-TYPES = {"congress": "int64", "district": "Int64", "icpsr": "Int64", "uncertain": bool}
-TEXT = [c for c in COLUMNS if c not in TYPES]
 
 
 def load_newcomers() -> pd.DataFrame:
     """The newcomers, checked: one row a person, sorted by member_id.
 
     `ethnicity` and `gender` are those of the second source, `publisher_*` those of the rosters;
-    `group` is one of groups.LATER_GROUPS, `uncertain` (bool) marks a group on which sources
-    differ, `of_colour` (bool) every group but White, `gallery_id` the person's place in the
-    gallery of former legislators, empty for none. Raises ValueError for a damaged file.
+    `group` is one of groups.LATER_GROUPS; bool: `uncertain` (sources differ on it), `of_colour`
+    (all but White); `gallery_id`: of former legislators, or "". ValueError for a damaged file.
     """
-    newcomers = read_newcomers(ROSTER / "newcomers.csv")
+    newcomers = rosters.read(ROSTER / "newcomers.csv", NEWCOMERS)
     check_newcomers(newcomers)
     newcomers["of_colour"] = groups.of_colour(newcomers["group"])
     return newcomers
-
-
-def read_newcomers(path) -> pd.DataFrame:
-    """Read a roster in the format of newcomers.csv, unchecked."""
-    return pd.read_csv(
-        path,
-        dtype=TYPES | dict.fromkeys(TEXT, str),
-        na_values={"district": [""], "icpsr": [""]},
-        keep_default_na=False,
-    )
 
 
 def load_coding() -> pd.DataFrame:
@@ -75,9 +51,8 @@ def load_corrections() -> pd.DataFrame:
 def build_newcomers() -> pd.DataFrame:
     """Build newcomers.csv from the later rosters, the corrections and the second source.
 
-    A newcomer's row is that of the earliest snapshot which shows the person. Raises ValueError
-    if a correction no longer fits what is published, if the second source names other people
-    than the rosters, and whatever `check_newcomers` finds.
+    A newcomer's row is that of the earliest snapshot which shows the person. Raises ValueError if
+    a correction no longer fits, the second source names other people, or a check fails.
     """
     published = pd.concat([rosters.snapshot(c, i) for i, c in SNAPSHOTS.items()])
     published = published.assign(publisher_gender=published["gender"])
@@ -102,7 +77,7 @@ def build_newcomers() -> pd.DataFrame:
     rows["icpsr"], rows["gallery_id"] = icpsr, in_legislators(rows.assign(icpsr=icpsr))
     second = load_second_portraits().query("kept").set_index("member_id").url
     rows["second_portrait_url"] = rows["member_id"].map(second).fillna("")
-    rows = rows[COLUMNS].astype(TYPES | dict.fromkeys(TEXT, str))
+    rows = rows[list(NEWCOMERS.columns)].astype(rosters.types(NEWCOMERS))
     check_newcomers(rows)
     return rows
 
@@ -137,15 +112,11 @@ def correct(published: pd.DataFrame, corrections: pd.DataFrame) -> pd.DataFrame:
 def in_legislators(newcomers: pd.DataFrame) -> pd.Series:
     """Each newcomer's id in the gallery of former legislators, by ICPSR number; "" for none.
 
-    Whoever is in it has to be left out of that gallery when newcomers are searched in it. The
-    gallery takes people whose last Congress voteview puts before the 115th, so those who came
-    back are not in it as long as voteview has one number for both periods.
+    Who is in it is left out of it when searched. Those who came back are not, as long as voteview
+    has one number for both periods.
     """
     ids = newcomers["icpsr"].map("v{:06d}".format, na_action="ignore")
     return ids.where(ids.isin(load_legislators()["gallery_id"]), "").fillna("").astype(str)
-
-
-# checks
 
 
 def _one_heritage_or_multiple(rows):
@@ -203,15 +174,7 @@ NEWCOMERS = pa.DataFrameSchema(
 
 def check_newcomers(newcomers: pd.DataFrame) -> None:
     """Check the newcomers' columns, labels and sources; raises ValueError that names all faults."""
-    try:
-        NEWCOMERS.validate(newcomers, lazy=True)
-    except pa.errors.SchemaErrors as errors:
-        cases = errors.failure_cases[["column", "check", "failure_case"]].drop_duplicates()
-        text = "; ".join(f"{c.column}: {c.check} ({c.failure_case})" for c in cases.itertuples())
-        raise ValueError(f"newcomers.csv is damaged: {text}") from errors
-
-
-# second portraits
+    rosters.check(newcomers, NEWCOMERS, "newcomers.csv is damaged")
 
 
 def load_second_portraits() -> pd.DataFrame:
@@ -229,20 +192,7 @@ def build_second_portraits(newcomers: pd.DataFrame) -> pd.DataFrame:
     The rule and the threshold are those of `rosters.build_second_portraits`; near the threshold
     newcomers_second_portraits_by_eye.csv decides.
     """
-    links = rosters.link_voteview(newcomers)
-    links["url"] = PHOTOS + links.image
-    links = links[links.image.str.startswith("images/bio_guide/")].sort_index().reset_index()
-    first = local_files("newcomers").set_index("id").path
-    second = pd.concat([local_files(f"newcomers-{d}") for d in SECOND]).set_index("id").path
-    links["score"] = [
-        round(rosters.same_photograph(_grey(first[i]), _grey(second[i])), 3)
-        for i in links.member_id
-    ]
-    eye = pd.read_csv(ROSTER / "newcomers_second_portraits_by_eye.csv").set_index("member_id").same
-    seen = links.member_id.map(eye)
-    links["kept"] = ~seen.fillna(links.score.ge(SAME_PHOTOGRAPH)).astype(bool)
-    return links[["member_id", "icpsr", "url", "linked_by", "score", "kept"]]
-
-
-def _grey(path):
-    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    links = rosters.link_voteview(newcomers).sort_index()
+    second = [f"newcomers-{d}" for d in rosters.SECOND]
+    by_eye = "newcomers_second_portraits_by_eye.csv"
+    return rosters.compared(links, "newcomers", second, by_eye)

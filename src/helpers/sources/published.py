@@ -1,8 +1,7 @@
 """What others published, each number with its source and how well that could be verified.
 
-`status` is `primary` (the publisher's own page was read), `press` (a press report was read) or
-`copy` (a copy or quotation of the source was read). Every published number that a notebook or page
-quotes comes from here.
+`status`: what was read, `primary` (the publisher's own page), `press` (a report) or `copy` (a copy
+or quotation). Every published number that a notebook or page quotes comes from here.
 """
 
 import pandas as pd
@@ -12,7 +11,7 @@ from helpers.paths import DATA
 from helpers.sources.rosters import load_members
 from helpers.statistics.intervals import wilson
 
-PUBLISHED = DATA / "published"
+ACLU = "ACLU 2018"
 STATUSES = ["primary", "press", "copy"]
 KINDS = [
     "wrongful arrest", "count of arrests", "use figures", "law", "enforcement", "company",
@@ -57,6 +56,10 @@ DISCLOSURES = pa.DataFrameSchema(
     unique=["test", "what"],
     strict=True,
 )
+
+
+def _read(name):
+    return pd.read_csv(DATA / "published" / name, dtype=str, keep_default_na=False)
 
 
 def published_results() -> pd.DataFrame:
@@ -135,13 +138,6 @@ def lfw() -> pd.DataFrame:
     return table.assign(accuracy=pd.to_numeric(table["accuracy"]))
 
 
-def _read(name):
-    return pd.read_csv(PUBLISHED / name, dtype=str, keep_default_na=False)
-
-
-ACLU = "ACLU 2018"
-
-
 def searches() -> pd.DataFrame:
     """The published tests that searched people in a gallery of strangers, one row a test.
 
@@ -181,16 +177,13 @@ def codings() -> pd.DataFrame:
     share = number(ACLU, "people of colour in Congress (share)")
     reported = int(number(ACLU, "people of colour among the falsely matched"))
     names, members = aclu_28(), load_members()
-    rows = [
-        ("as reported in 2018", reported, flagged, round(share * searched), searched, False),
-        (
-            "the list of names, coded by the roster's publisher",
-            int(names["of_colour"].sum()),
-            len(names),
-            int(members["of_colour"].sum()),
-            len(members),
-            True,
-        ),
-    ]
-    columns = ["coding", "colour_flagged", "flagged", "colour_searched", "searched", "exact"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(
+        {
+            "coding": ["as reported in 2018", "the list of names, coded by the roster's publisher"],
+            "colour_flagged": [reported, int(names["of_colour"].sum())],
+            "flagged": [flagged, len(names)],
+            "colour_searched": [round(share * searched), int(members["of_colour"].sum())],
+            "searched": [searched, len(members)],
+            "exact": [False, True],
+        }
+    )

@@ -1,8 +1,7 @@
 """Returning members: the other portrait that a later roster has of somebody who was searched.
 
-The rosters are of the 116th and 117th Congress, by the publisher of the first portraits. A portrait
-that is the first one cut differently says nothing about recognition; `scored` finds those by the
-rule that the second portraits were held to.
+The rosters are of the 116th and 117th Congress, by the same publisher. A portrait that is the first
+one cut differently says nothing about recognition; `scored` finds those.
 """
 
 import numpy as np
@@ -14,22 +13,14 @@ from helpers.sources.fetch import local_files
 from helpers.sources.rosters import SAME_PHOTOGRAPH, same_photograph
 
 FILE = DATA / "roster" / "returning_portraits.csv"
-COMMITS = {
-    "house-116": "us-house/9c94b2eeacef4258faea3c262ee2b74689d352e3",
-    "house-117": "us-house/abf6d4d9b5332603b35760462ba2cdaa25a6fb56",
-    "senate-116": "us-senate/1391ccee265055833c1cee7f536f6f5cdab3d547",
-    "senate-117": "us-senate/9247c869e4d0af929096475cbb950d5f72666eba",
-}
-PUBLISHER = "https://raw.githubusercontent.com/CivilServiceUSA"
 
 
 def load() -> pd.DataFrame:
     """Returning members' new portraits, one row a member, sorted by member_id.
 
-    member_id (Biographical Directory id, as in members.csv), name, snapshot (chamber and Congress
-    of the roster), file, difference (mean absolute difference of the grey values of both pictures,
-    0 to 255), score (`rosters.same_photograph` of both), same_photograph (bool: left out of
-    genuine pairs), note, source.
+    member_id, name, snapshot (chamber and Congress of the roster), file, difference (mean absolute
+    difference of grey values, 0 to 255), score (`rosters.same_photograph`), same_photograph (bool:
+    left out of genuine pairs), note, source.
 
     >>> load()["same_photograph"].value_counts().to_dict()
     {False: 17, True: 6}
@@ -41,12 +32,6 @@ def kept() -> list[str]:
     """The members whose new portrait is another photograph than the first."""
     table = load()
     return table.loc[~table["same_photograph"], "member_id"].to_list()
-
-
-def address(snapshot: str, file: str) -> str:
-    """Where the publisher serves a portrait of a roster."""
-    repository = COMMITS[snapshot].split("/")[0]
-    return f"{PUBLISHER}/{COMMITS[snapshot]}/{repository}/images/headshots/512x512/{file}"
 
 
 def scored(portraits: pd.DataFrame) -> pd.DataFrame:

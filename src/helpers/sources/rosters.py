@@ -7,6 +7,7 @@ are the roster publisher's coding.
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,14 +27,9 @@ PHOTOS = (
 SEATS = {"house": 435, "senate": 100}
 # chamber -> ids in the manifest of rosters; the later one serves successors and cross-checks
 SNAPSHOTS = {"house": ("house-2017", "house-2019"), "senate": ("senate-2018", "senate-2021")}
+SECOND = ("second-portraits", "same-photographs")  # what is kept, what is not
 SAME_PHOTOGRAPH = 0.93
 FACE = (60, 80)  # pixels, width and height, at which two portraits are compared
-COLUMNS = [
-    "member_id", "name", "chamber", "state", "district", "party", "gender", "ethnicity",
-    "date_of_birth", "voting", "icpsr", "portrait_url", "second_portrait_url", "source",
-]  # fmt: skip
-TYPES = {"district": "Int64", "icpsr": "Int64", "voting": bool}
-TEXT = [c for c in COLUMNS if c not in TYPES]
 
 
 def load_members() -> pd.DataFrame:
@@ -43,7 +39,7 @@ def load_members() -> pd.DataFrame:
     which has one code for Asian members: asian_american_members.csv divides them) and
     `of_colour` (bool, every group but White).
     """
-    members = read_members(ROSTER / "members.csv")
+    members = read(ROSTER / "members.csv", MEMBERS)
     check_members(members)
     asian = pd.read_csv(ROSTER / "asian_american_members.csv").set_index("member_id").group
     group = members.ethnicity.replace(GROUP_OF_ETHNICITY)
@@ -55,15 +51,15 @@ def load_members() -> pd.DataFrame:
     return members
 
 
-def read_members(path) -> pd.DataFrame:
-    """Read a roster in the format of members.csv, unchecked."""
-    members = pd.read_csv(
-        path,
-        dtype=TYPES | dict.fromkeys(TEXT, str),
-        na_values={"district": [""], "icpsr": [""]},
-        keep_default_na=False,
-    )
-    return members
+def read(path, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Read a roster with the columns of a schema, unchecked."""
+    missing = {"district": [""], "icpsr": [""]}
+    return pd.read_csv(path, dtype=types(schema), na_values=missing, keep_default_na=False)
+
+
+def types(schema: pa.DataFrameSchema) -> dict[str, str]:
+    """The dtypes of a schema's columns, as pandas names them."""
+    return {column: str(dtype) for column, dtype in schema.dtypes.items()}
 
 
 def build_members() -> pd.DataFrame:
@@ -94,8 +90,8 @@ def build_members() -> pd.DataFrame:
     rows["icpsr"] = rows.member_id.map(links.icpsr).astype("Int64")
     second = load_second_portraits().query("kept").set_index("member_id").url
     rows["second_portrait_url"] = rows.member_id.map(second).fillna("")
-    members = rows[COLUMNS].sort_values("member_id", ignore_index=True)
-    members = members.astype(TYPES | dict.fromkeys(TEXT, str))
+    members = rows[list(MEMBERS.columns)].sort_values("member_id", ignore_index=True)
+    members = members.astype(types(MEMBERS))
     check_members(members)
     return members
 
@@ -135,14 +131,15 @@ def snapshot(chamber: str, identifier: str) -> pd.DataFrame:
     url = load_manifest("rosters").set_index("id").url[identifier]
     folder = url.rsplit("/data/", 1)[0] + "/images/headshots/512x512/"
     raw = pd.DataFrame(_raw(identifier)).dropna(subset="name")  # a vacant seat has no name
-    district = raw.district if chamber == "house" else None
     return pd.DataFrame(
         {
             "member_id": raw.bioguide.fillna("").astype(str),
             "name": raw.name,
             "chamber": chamber,
             "state": raw.state_code,
-            "district": pd.to_numeric(district).astype("Int64") if chamber == "house" else pd.NA,
+            "district": pd.to_numeric(raw.district).astype("Int64")
+            if chamber == "house"
+            else pd.NA,
             "party": raw.party,
             "gender": raw.gender,
             "ethnicity": raw.ethnicity,
@@ -292,14 +289,10 @@ def cross_check(members: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["member_id", "name", "field", "ours", "theirs", "source"])
 
 
-# checks
-
-
 def _seats_filled(members):
-    filled = members.groupby("chamber").size()
-    vacant = pd.Series(vacant_seats()).str.endswith("-Senate")
-    expected = {"house": SEATS["house"] - (~vacant).sum(), "senate": SEATS["senate"] - vacant.sum()}
-    return {c: int(filled.get(c, 0)) for c in expected} == expected
+    vacant = sum(seat.endswith("-Senate") for seat in vacant_seats())
+    empty = {"house": len(vacant_seats()) - vacant, "senate": vacant}
+    return all(members.chamber.eq(c).sum() == n - empty[c] for c, n in SEATS.items())
 
 
 def _one_a_seat(members):
@@ -359,12 +352,17 @@ def check_members(members: pd.DataFrame) -> None:
     Raises ValueError that names every failed check: a duplicate, a missing id, a stale or
     doubly filled seat, an unknown label, a count that is not the seats less the vacancies.
     """
+    check(members, MEMBERS, f"the roster is not that of {DAY}")
+
+
+def check(rows: pd.DataFrame, schema: pa.DataFrameSchema, fault: str) -> None:
+    """Check a table against its schema; raises ValueError that names all faults."""
     try:
-        MEMBERS.validate(members, lazy=True)
+        schema.validate(rows, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases[["column", "check", "failure_case"]].drop_duplicates()
         text = "; ".join(f"{c.column}: {c.check} ({c.failure_case})" for c in cases.itertuples())
-        raise ValueError(f"the roster is not that of {DAY}: {text}") from errors
+        raise ValueError(f"{fault}: {text}") from errors
 
 
 def load_second_portraits() -> pd.DataFrame:
@@ -383,16 +381,29 @@ def build_second_portraits(members: pd.DataFrame) -> pd.DataFrame:
     that already serves as the first one is left out.
     """
     links = link_voteview(members)
-    links["url"] = PHOTOS + links.image
+    links = links[~(PHOTOS + links.image).isin(members.portrait_url)]
+    return compared(links, "probes", SECOND, "second_portraits_by_eye.csv")
+
+
+def compared(links: pd.DataFrame, first: str, second: Sequence[str], by_eye: str) -> pd.DataFrame:
+    """The links of `link_voteview` to portraits, with their score and whether they are kept.
+
+    first, second: datasets of the portraits to compare. by_eye: the file that decides near the
+    threshold.
+    """
+    import cv2
+
+    def grey(files, member):
+        return cv2.imread(str(files[member]), cv2.IMREAD_GRAYSCALE)
+
     links = links[links.image.str.startswith("images/bio_guide/")].reset_index()
-    links = links[~links.url.isin(members.portrait_url)].reset_index(drop=True)
-    first = local_files("probes").set_index("id").path
-    second = pd.concat([local_files("second-portraits"), local_files("same-photographs")])
-    second = second.set_index("id").path
+    links["url"] = PHOTOS + links.image
+    one = local_files(first).set_index("id").path
+    other = pd.concat(map(local_files, second)).set_index("id").path
     links["score"] = [
-        round(same_photograph(_grey(first[i]), _grey(second[i])), 3) for i in links.member_id
+        round(same_photograph(grey(one, i), grey(other, i)), 3) for i in links.member_id
     ]
-    eye = pd.read_csv(ROSTER / "second_portraits_by_eye.csv").set_index("member_id").same
+    eye = pd.read_csv(ROSTER / by_eye).set_index("member_id").same
     same = links.member_id.map(eye).fillna(links.score.ge(SAME_PHOTOGRAPH)).astype(bool)
     links["kept"] = ~same
     return links[["member_id", "icpsr", "url", "linked_by", "score", "kept"]]
@@ -446,12 +457,6 @@ def _aligned_correlation(face, image, x, y):
     inside = x**2 + y**2 <= 1
     a, b = face[inside], back[inside]
     return float(np.corrcoef(a, b)[0, 1]) if a.std() and b.std() else 0.0
-
-
-def _grey(path):
-    import cv2
-
-    return cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
 
 
 def load_delegates() -> pd.DataFrame:
