@@ -153,13 +153,17 @@ def show_parts() -> pd.DataFrame:
 
 @cache
 def lists(named: bool = False) -> dict[str, frozenset[str]]:
-    """The ids on the ACLU's and our lists, by label; named: without contested identities."""
-    found = {ACLU: frozenset(published.aclu_28()["member_id"])}
+    """The ids on the ACLU's and our lists, by label.
+
+    named: without members whose match rests on a contested identity, on any of our lists: the same
+    seat on another list would tell the name.
+    """
+    found, withheld = {ACLU: frozenset(published.aclu_28()["member_id"])}, set()
     for model in PRIMARY_MODELS:
-        members = shipped.result("utkface", model, shipped.PRIMARY).members
-        on = members["flagged"] & ~members["withheld"] if named else members["flagged"]
-        found[MODEL_LABELS[model]] = frozenset(members.loc[on, "member_id"])
-    return found
+        members = shipped.result("utkface", model, shipped.PRIMARY).members.set_index("member_id")
+        found[MODEL_LABELS[model]] = frozenset(members.index[members["flagged"]])
+        withheld |= set(members.index[members["withheld"]])
+    return {k: v - withheld if named and k != ACLU else v for k, v in found.items()}
 
 
 def four_ways() -> pd.DataFrame:
@@ -201,6 +205,7 @@ def show_overlap() -> pd.DataFrame:
     ours = [flagged for name, flagged in lists().items() if name != ACLU]
     named = [flagged for name, flagged in lists(named=True).items() if name != ACLU]
     times = pd.Series([member for flagged in ours for member in flagged]).value_counts()
+    found = [shipped.result("utkface", m, shipped.PRIMARY).members for m in PRIMARY_MODELS]
     counts = {
         "Different people": len(times),
         "On one list": (times == 1).sum(),
@@ -208,7 +213,7 @@ def show_overlap() -> pd.DataFrame:
         "On all three lists": (times == 3).sum(),
         "People named": len(frozenset.union(*named)),
         "Matches": times.sum(),
-        "Contested matches": times.sum() - sum(map(len, named)),
+        "Contested matches": sum(members["withheld"].sum() for members in found),
     }
     return pd.DataFrame({"What": list(counts), "Count": list(counts.values())})
 
