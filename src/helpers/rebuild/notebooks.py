@@ -1,9 +1,6 @@
-"""Executing the notebooks, and what may be wrong with an executed one.
+"""Executing the notebooks (`make notebooks`), and what may be wrong with an executed one.
 
-`python -m helpers.rebuild.notebooks notebooks/*.ipynb` refreshes the committed copies (`make
-notebooks`); `python -m helpers.rebuild.notebooks --out build/notebooks notebooks/*.ipynb` leaves
-them alone. An executed notebook holds no times, no Python patch version and no paths of the
-machine, so that the same results give the same bytes.
+It holds no times, no Python patch version and no paths: the same results give the same bytes.
 """
 
 import argparse

@@ -183,10 +183,7 @@ def _in_a_named_row(data, number, percent, contexts) -> bool:
 
 
 def _of_named_programs(data, contexts) -> list[str]:
-    """The columns but for those of a program that the nearest words do not name, if they name one.
-
-    A table with a column a program has the numbers of all of them in one row.
-    """
+    """The columns but for those of a program that the nearest words leave out, if they name one."""
     words = {column: stems(column) & PROGRAMS for column in data}
     headed = set().union(*words.values())
     said = next((found for c in contexts if (found := c & headed)), headed)
@@ -194,9 +191,6 @@ def _of_named_programs(data, contexts) -> list[str]:
 
 
 def opening(nb) -> str:
-    """The answer: what stands under the title in the first cell, without links that stand alone.
-
-    A link of its own ("[How sure?](…)") after the last sentence is no sentence.
-    """
+    """The answer: what stands under the title in the first cell, without a link of its own."""
     body = re.sub(r"^# .+$", "", nb.cells[0].source, count=1, flags=re.M).strip()
     return re.sub(r"(?:\s*\[[^\]]+\]\([^)]*\)[.·|]?)+\s*$", "", body)

@@ -1,7 +1,6 @@
 """Results tables in data/results/: which module makes which, and how they are made again.
 
-They hold what a notebook cannot compute from the rest of what ships: it would need the images, the
-embeddings of the gallery, or minutes.
+Making them needs the images, the embeddings of the gallery, or minutes.
 """
 
 import argparse
@@ -61,11 +60,7 @@ def provide_faces(path: Callable[[str, str], Path]) -> None:
 
 
 def disagreements() -> dict[str, str]:
-    """What the results tables and the scores that ship both say: name -> how they differ, or "".
-
-    Each table was made from the gallery's embeddings in a run of its own; where it repeats a number
-    that also follows from data/scores, the two must be equal.
-    """
+    """What the results tables and the scores that ship both say: name -> how they differ, or ""."""
     checks = {
         "candidate-lists.csv: nearest stranger of each member": _nearest_strangers,
         "gallery-size-counts.parquet: faces at the default": _tenths,

@@ -1,7 +1,6 @@
 """What ships in data/, made again from the images and compared: what `congress-test verify` does.
 
-Only like is compared with like. Face metadata that were made with other weights than those at hand
-are neither confirmed nor refuted: their row says so, and does not count as agreement.
+Metadata made with other weights than those at hand are not compared, and do not count as agreement.
 """
 
 import contextlib
@@ -39,12 +38,10 @@ def verify(sample: int | None = None, workers: int | None = None) -> pd.DataFram
     """Make again what ships, from the images, and compare: one row a check.
 
     sample: so many images of each public dataset, drawn with a fixed seed, failures to enrol
-    included; of `utkface` as many, half of them faces that have candidates in what ships. Whether
-    any image is missing from a file is checked for all. None: everything, which takes hours.
-    Columns: what, checked (images, scores or rows), agrees (bool), detail (the largest difference,
-    or why nothing was compared). Weights, boxes and embeddings of the public datasets, every score
-    of the drawn faces of `utkface`, and the roster are made again in either case; second portraits,
-    strata, counts, calibration and the whole of the scores only without `sample`.
+    included; of `utkface` as many, half of them faces that have candidates in what ships. None:
+    everything, which takes hours; only then are second portraits, strata, counts, calibration and
+    the whole of the scores made again. Columns: what, checked (images, scores or rows), agrees
+    (bool), detail (the largest difference, or why nothing was compared).
     Raises UserError when images of the public datasets can be found nowhere.
     """
     rows = [check_rosters()]
@@ -89,10 +86,7 @@ def _draw(dataset, sample) -> list[str]:
 
 
 def _draw_private(stored, sample) -> list[str]:
-    """Ids of `utkface`: half drawn from those with candidates, half from all; and who was left out.
-
-    The identities that the same-person rule names are needed to recognise their other images.
-    """
+    """Ids of `utkface`: half of those with candidates, half of all; and who was left out."""
     if sample is None:
         return _draw("utkface", None)
     rng = np.random.default_rng(SEED)
@@ -112,9 +106,8 @@ def _files(dataset, ids) -> pd.DataFrame:
         report = fetch.fetch(dataset, progress=False, ids=ids)
         if (report["status"] == "failed").any():
             why = "; ".join(line.strip() for line in fetch.summary(report).splitlines())
-            raise UserError(
-                f"the images of {dataset} are needed to verify what was made from them ({why})"
-            ) from None
+            needed = f"the images of {dataset} are needed to verify what was made from them"
+            raise UserError(f"{needed} ({why})") from None
         return fetch.local_files(dataset, ids)
 
 
@@ -132,10 +125,7 @@ def _workplace(sample):
 
 
 def enrol_again(files: dict, folder: Path, together: bool, workers: int | None):
-    """Enrol datasets (name -> columns id, path) with every model; return path(dataset, model).
-
-    together: all in one run for each model, which loads the models once.
-    """
+    """Enrol datasets with every model, together in one run or each; return path(dataset, model)."""
 
     def path(dataset, model):
         return folder / f"{dataset}-{model}.parquet"
@@ -247,15 +237,12 @@ def check_rosters() -> dict:
         former = galleries.build_legislators()
     except (UserError, ValueError) as error:
         return comparison._row(what, 0, False, f"not compared: {error}")
-    wrong = [
-        name
-        for name, built, stored in (
-            ("members.csv", members, rosters.read(rosters.ROSTER / "members.csv", rosters.MEMBERS)),
-            ("disagreements.csv", others, pd.read_csv(rosters.ROSTER / "disagreements.csv")),
-            ("legislators.csv", former, galleries.load_legislators()),
-        )
-        if not _as_text(built).equals(_as_text(stored))
-    ]
+    pairs = {
+        "members.csv": (members, rosters.read(rosters.ROSTER / "members.csv", rosters.MEMBERS)),
+        "disagreements.csv": (others, pd.read_csv(rosters.ROSTER / "disagreements.csv")),
+        "legislators.csv": (former, galleries.load_legislators()),
+    }
+    wrong = [name for name, (a, b) in pairs.items() if not _as_text(a).equals(_as_text(b))]
     detail = f"another {' and '.join(wrong)} was built" if wrong else "the same rows were built"
     return comparison._row(what, len(members) + len(others) + len(former), not wrong, detail)
 
@@ -293,33 +280,27 @@ def check_consistency(model: str, scores: score_store.Scores) -> dict:
     stored = first["rule"].reindex(nearest.index)
     with_one = first.loc[first["rule"] <= reach(scores.upto)].index.intersection(probes)
     left_out = set(scores.same_person.query("same_person")["cluster"])
-    below = score_store.pairs_at(scores, scores.upto)
+    below, pairs = score_store.pairs_at(scores, scores.upto), scores.histogram["pairs"].sum()
+    # the cap can take a probe's best candidate away, but only that of a face with all 16
+    capped = (of_faces == score_store.PER_FACE).any()
+    covered = (nearest.reindex(with_one) <= reach(stored.reindex(with_one))).all()
+    order = [("rule", "any"), ("strict", "rule"), ("p90", "any")]
+    beyond = first["p90"] > scores.description["genuine_p90"]
     tests = {
         "a probe has no best score": set(probes) <= set(first.index),
-        "a best score improves when faces are left out": (
-            (first["rule"] >= first["any"])
-            & (first["strict"] >= first["rule"])
-            & (first["p90"] >= first["any"])
-        ).all(),
-        "a best score within the 90th genuine percentile is among p90": (
-            first["p90"] > scores.description["genuine_p90"]
-        ).all(),
-        "the histogram does not add up to all comparisons": (
-            scores.histogram["pairs"].sum() == len(probes) * scores.faces
+        "a best score improves when faces are left out": all(
+            (first[fewer] >= first[more]).all() for fewer, more in order
         ),
+        "a best score within the 90th genuine percentile is among p90": beyond.all(),
+        "the histogram does not add up to all comparisons": pairs == len(probes) * scores.faces,
         "a candidate is beyond the limit": (candidates["score"] <= reach(scores.upto)).all(),
         "a candidate occurs twice": not candidates.duplicated(["probe_id", "gallery_id"]).any(),
         "a candidate was left out as a same person": not candidates["cluster"].isin(left_out).any(),
         "a face has more candidates than may ship": (of_faces <= score_store.PER_FACE).all(),
         "a candidate is nearer than its probe's best score": (stored <= reach(nearest)).all(),
-        # the cap can take a probe's best candidate away, but only that of a face with all 16
-        "a best score lacks its candidate": (
-            (nearest.reindex(with_one) <= reach(stored.reindex(with_one))).all()
-            or (of_faces == score_store.PER_FACE).any()
-        ),
+        "a best score lacks its candidate": covered or capped,
         "the histogram and the candidates disagree": (
-            len(candidates) == below
-            or (len(candidates) < below and (of_faces == score_store.PER_FACE).any())
+            len(candidates) == below or (len(candidates) < below and capped)
         ),
     }
     problems = [problem for problem, good in tests.items() if not good]
@@ -341,34 +322,27 @@ def _check_private(stored, again, drawn, everything) -> list[dict]:
 
 
 def _check_scores(model, scores, gallery, clusters, drawn, everything: bool) -> list[dict]:
-    """Compare the shipped scores with those of gallery faces enrolled again: two rows.
+    """The shipped scores against those of the drawn adults enrolled again: two rows.
 
-    gallery: the adults among the drawn faces; clusters: gallery id -> cluster of the drawn faces.
-    First row: every shipped candidate among these faces has the score found again, and every score
-    found again that is clearly below `upto` is a candidate, unless the cap on one face or the
-    same-person rule left it out. Second row: no best score is worse than what these faces give
-    (equal to it with `everything`).
+    Candidates: each has the score found again, and no other is clearly below `upto` unless a cap or
+    the same-person rule left it out. Best scores: none is worse than what these faces give.
     """
     what = f"scores/utkface-{model}"
     if other := comparison._unlike(scores.description, gallery.description):
         return [comparison._row(what, 0, False, f"not compared: {other}")]
-    names = ("probes", "delegates", "second-portraits")
-    try:
-        sides = {name: shipping.load_dataset(name, model) for name in names}
-    except UserError as error:
-        return [comparison._row(what, 0, False, f"not compared: {error}")]
-    found = {name: _matrix(side, gallery) for name, side in sides.items()}
+    found = {}
+    for name in ("probes", "delegates", "second-portraits"):
+        try:
+            side = shipping.load_dataset(name, model)
+        except UserError as error:
+            return [comparison._row(what, 0, False, f"not compared: {error}")]
+        scored = np.concatenate([block for _, block in collection.score_blocks(side, gallery)])
+        found[name] = pd.DataFrame(scored, index=side.ids, columns=gallery.ids)
     kept, sure = score_store.left_in(clusters.reindex(gallery.ids).to_numpy(), scores.same_person)
     return [
         _check_candidates(what, scores, found["probes"], kept, drawn),
         _check_best(what, scores, found, kept, sure, everything),
     ]
-
-
-def _matrix(probes, gallery) -> pd.DataFrame:
-    """All scores of two collections: rows probes, columns gallery faces."""
-    blocks = np.concatenate([block for _, block in collection.score_blocks(probes, gallery)])
-    return pd.DataFrame(blocks, index=probes.ids, columns=gallery.ids)
 
 
 def _check_candidates(what, scores, found, kept, drawn) -> dict:

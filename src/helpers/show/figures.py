@@ -1,9 +1,6 @@
-"""Figures and tables: one way to save, one index.
+"""Figures and tables: one way to save (figures/<id>.svg, .pdf, .png, .csv, .tex), one index.
 
-`save` writes a figure as figures/<id>.svg, .pdf and .png with its data as <id>.csv and adds an
-entry to figures/index.json; `table` does the same for a table. The same input gives the same
-bytes: no dates, no version numbers, a fixed font and fixed element ids. What a reader could not
-use (no alternative text, tiny or overlapping labels) is refused with a ValueError.
+The same input gives the same bytes: no dates, a fixed font and fixed element ids.
 """
 
 import base64
@@ -32,10 +29,7 @@ AUTHORS = "The Congress Test contributors"
 
 
 class Saved(dict):
-    """An entry of the index which, as the last line of a notebook cell, shows the figure or table.
-
-    (A dictionary; the class only adds what Jupyter asks of things that display themselves.)
-    """
+    """An entry of the index which, as the last line of a notebook cell, shows itself."""
 
     def __init__(self, entry: dict, folder: Path, html: str = "") -> None:
         super().__init__(entry)
@@ -245,7 +239,7 @@ def _whole(value) -> str:
 def _shown(cell) -> str:
     if pd.isna(cell):
         return ""
-    if isinstance(cell, (int, np.integer)) and not isinstance(cell, bool):
+    if isinstance(cell, int | np.integer) and not isinstance(cell, bool):
         return _whole(cell)
     return f"{cell:,.6g}" if isinstance(cell, float) else str(cell)
 

@@ -1,7 +1,6 @@
-"""Drawings that several notebooks share: dots with intervals, lines with bands, small multiples.
+"""Drawings that several notebooks share: dots with intervals, lines with bands.
 
-`draw`, `dots` and `lines` draw with seaborn, which resets scale, ticks, labels and title of the
-axes: draw first, set the axes afterwards.
+`draw`, `dots` and `lines` reset scale, ticks, labels and title: set the axes afterwards.
 """
 
 import math

@@ -92,8 +92,7 @@ def report(result: congress_test.Result, title: str) -> str:
     if "of_colour" in result.members:
         unknown = result.members.loc[result.members["of_colour"].isna(), "group"]
         unknown = unknown[unknown != NOT_RECORDED].value_counts().sort_index()
-        if len(unknown):
-            labels = ", ".join(f"{label!r} ({n})" for label, n in unknown.items())
+        if labels := ", ".join(f"{label!r} ({n})" for label, n in unknown.items()):
             lines.append(f"  groups not known         {labels}: in neither row of the comparison")
     for name, table in (("by group", result.groups), ("by gender and group", result.within_sex)):
         if len(table):

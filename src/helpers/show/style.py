@@ -76,24 +76,13 @@ STYLE = {
 }
 
 
-def style() -> None:
-    """Set the project's style for figures drawn by hand; the `plot_` functions do it themselves.
-
-    A user's own matplotlib settings are dropped first: they would change the bytes.
-    """
-    mpl.rcParams.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in _BACKEND_KEYS})
-    mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
-
-
-_BACKEND_KEYS = {"backend", "backend_fallback", "interactive", "toolbar", "timezone"}
-
-
 @contextmanager
 def styled(**more):
-    """The style for as long as the block lasts, whatever was set before."""
+    """The project's style for as long as the block lasts, whatever a user or matplotlib set."""
+    kept = {"backend", "backend_fallback", "interactive", "toolbar", "timezone"}
     with mpl.rc_context():
-        style()
-        mpl.rcParams.update(more)  # type: ignore[arg-type]
+        mpl.rcParams.update({k: v for k, v in mpl.rcParamsDefault.items() if k not in kept})
+        mpl.rcParams.update(STYLE | more)  # type: ignore[arg-type]
         yield
 
 

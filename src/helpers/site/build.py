@@ -1,7 +1,6 @@
-"""The site: `python -m helpers.site.build` (`make site`) builds site/ from what is committed.
+"""The site: `make site` builds site/ from what is committed; nothing is executed or fetched.
 
-Nothing is executed and nothing is fetched. The pages are first written as Markdown and notebooks
-into build/site-source/ (texts: docs/, `helpers.site.pages`), then Sphinx makes HTML of them.
+Markdown and notebooks go into build/site-source/, then Sphinx makes HTML of them.
 """
 
 import argparse
@@ -171,10 +170,7 @@ def prepare() -> None:
 
 
 def _local_links(text: str, folder: Path, up: str, extra: Path, resolved: bool = True) -> str:
-    """Links to files of the repository that are no pages: copy the file, link to the copy.
-
-    resolved: whether Sphinx resolves links to pages in this text (not in a cell's output).
-    """
+    """Copy linked files that are no pages; resolved: whether Sphinx resolves links to pages."""
 
     def mend(found):
         label, target = found.groups()

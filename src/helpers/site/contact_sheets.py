@@ -1,7 +1,6 @@
 """Contact sheets of members for a site that is read locally: `make site PORTRAITS=1`.
 
-Only the members' own portraits (public officials), only from images that are at hand, only into
-build/ and site/, which are never committed. No gallery's pictures can be asked for.
+Only the members' own portraits, only into build/ and site/, which are never committed.
 """
 
 import html

@@ -1,8 +1,4 @@
-"""The texts of the site: what a notebook, a figure, a table, a model becomes as a page.
-
-Pure functions from the committed notebooks, figures/index.json and data/ to Markdown and HTML;
-`helpers.site.build` writes them and runs Sphinx.
-"""
+"""The texts of the site: what a notebook, a figure, a table, a model becomes as a page."""
 
 import html
 import json
@@ -27,10 +23,7 @@ def escape(text: str) -> str:
 
 
 def picture(entry: dict, up: str, link: str) -> str:
-    """A figure as HTML: the SVG at its size, its alternative text, a link around it.
-
-    up: the way from the page to the folder of figures, e.g. "../figures/".
-    """
+    """A figure as linked HTML; up: the way from the page to the figures, e.g. "../figures/"."""
     head = (FIGURES / f"{entry['id']}.svg").read_text("utf-8")[:2000]
     sizes = dict(re.findall(r'\b(width|height)="([\d.]+)pt"', head))
     size = " ".join(f'{side}="{float(sizes[side]) * 4 / 3:.0f}"' for side in ("width", "height"))
@@ -60,10 +53,7 @@ def _least_widths(cells: np.ndarray) -> list[int]:
 
 
 def scrolling(table: str, label: str) -> str:
-    """A dataframe's HTML in a box that scrolls by itself, also from the keyboard.
-
-    Its columns are no narrower than they can be read.
-    """
+    """A dataframe's HTML in a box that scrolls by itself, its columns as wide as is readable."""
     head, body, rest = table.partition("<tbody>")  # a row may begin with a heading, too
     widths = iter(_least_widths(cells_of(table)))
     head = re.sub(r"<th>", lambda _: f'<th style="min-width: {next(widths, 6)}ch">', head)
@@ -82,10 +72,7 @@ def to_pages(text: str, up: str = "../") -> str:
 
 
 def notebook_page(path: Path, entries: dict[str, dict]):
-    """A committed notebook -> the notebook that Sphinx reads: code folded, figures as SVG.
-
-    entries: figures and tables by id.
-    """
+    """A notebook -> what Sphinx reads: code folded, figures as SVG. entries: by id."""
     nb = nbformat.read(path, as_version=4)
     nb.cells = joined(nb.cells)
     for cell in nb.cells:
@@ -245,10 +232,7 @@ def answer(found: openings.Opening) -> str:
 
 
 def register_page(register: pd.DataFrame, current: set[str]) -> str:
-    """The register of figure ids as Markdown: id, versions, columns of its data.
-
-    current: the ids that have a page.
-    """
+    """The register of figure ids as Markdown; current: the ids that have a page."""
     lines = ["# Register of figure ids", "", "Each id with the columns of its data, in order.", ""]
     for r in register.itertuples(index=False):
         name = f"[`{r.id}`](figures/{r.id}.md)" if r.id in current else f"`{r.id}`"

@@ -1,7 +1,6 @@
-"""The collection as one PDF: `make pdf` writes site/congress-test.pdf.
+"""The collection as one PDF: `make pdf` writes site/congress-test.pdf, the same bytes each time.
 
-The committed notebooks become one HTML text (words, tables, figures as SVG, no code), pandoc makes
-Typst of it, Typst the PDF. Nothing is executed or fetched; the same input gives the same bytes.
+The committed notebooks become one HTML text without code, pandoc makes Typst of it, Typst the PDF.
 """
 
 import html
@@ -144,10 +143,7 @@ def is_wide(cells: np.ndarray) -> bool:
 
 
 def _plain_table(text: str) -> str:
-    """A dataframe's HTML without its styles, with a width for each column.
-
-    An interval is kept on one line, an address may break.
-    """
+    """A dataframe's HTML without styles, with a width for each column; only addresses break."""
     text = re.sub(r"<style.*?</style>|</?div[^>]*>", "", text, flags=re.S)
     text = re.sub(r' (?:style|class|border)="[^"]*"', "", text)
     text = re.sub(r"(?<=\d)–(?=\d)", "–\u2060", text.replace(" %", "\u00a0%"))

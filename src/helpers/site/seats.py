@@ -1,8 +1,6 @@
 """The landing page's picture: every member a mark, in the same seat in each list, flagged or not.
 
-Its data are those of the figure fig-02-four-ways: list, group, seat, name (empty where it is
-withheld), flagged. A mark tells its name when it is pointed at or tapped; from the keyboard the
-table of names is one link away, instead of a hundred marks.
+A mark tells its name when pointed at; from the keyboard the table of names is one link away.
 """
 
 import html
