@@ -162,10 +162,7 @@ def _log_likelihood(alpha, k, n, theta):
 
 
 def _base_grid(k, n, centre):
-    """Log odds of the reference, (points, strata): a grid around their mode, as wide as they are.
-
-    Mode and curvature with the parts Normal(0, CURVED), by Newton's method.
-    """
+    """Log odds of the reference, (points, strata): a grid around their mode, by Newton's method."""
     strata, parts = k.shape
     stratum, part = np.divmod(np.arange(k.size), parts)
     x = np.zeros((k.size, strata + parts - 1))
