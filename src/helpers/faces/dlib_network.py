@@ -1,10 +1,7 @@
 """Reads dlib's face recognition network from dlib's own file format, into nodes of ONNX.
 
-Layers stand in `dlib_face_recognition_resnet_model_v1.dat` from the input on, each behind a name
-with its length in front. The format is that of `serialize` in dlib/serialize.h and dlib/dnn/: an
-integer is one byte (low nibble: how many bytes follow, high bit: sign) and its value,
-little-endian; a real number is an integer mantissa and an integer exponent of two; a tensor is a
-version (2), four dimensions and float32.
+Layers stand in the file from the input on, each behind a name with its length in front; numbers and
+tensors are as `serialize` in dlib/serialize.h and dlib/dnn/ writes them.
 """
 
 import re
@@ -51,6 +48,7 @@ def layers(data: bytes) -> list[Layer]:
 
 
 def _integer(data: bytes, at: int) -> tuple[int, int]:
+    # of the first byte the low nibble counts those that follow, the high bit is the sign
     size, negative = data[at] & 0x0F, data[at] & 0x80
     value = int.from_bytes(data[at + 1 : at + 1 + size], "little")
     return (-value if negative else value), at + 1 + size

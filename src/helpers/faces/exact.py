@@ -77,11 +77,7 @@ class _Meaning(NamedTuple):
 
 
 def _meaning(a: np.ndarray, longest: float, metric: str, precision) -> _Meaning:
-    """Of rough scores of probes a (n, d), normalised, whose product has the given precision.
-
-    Those are minus the product (cosine), or half of |b|^2 less the product. longest: the largest
-    |b|.
-    """
+    """Of rough scores of probes a: minus the product, or half of |b|^2 (<= longest^2) less it."""
     unit, unit64 = (float(np.finfo(each).eps) / 2 for each in (precision, np.float64))
     terms = a.shape[1] + 8  # the sum, and roundings of what goes in and of what is done after
     gamma, gamma64 = (terms * u / (1 - terms * u) for u in (unit, unit64))
@@ -123,10 +119,7 @@ def _rounded(scores: np.ndarray) -> np.ndarray:
 
 
 def _decided(rough: np.ndarray, meaning: _Meaning, pairs) -> np.ndarray:
-    """Scores, rounded, of rough scores: of a table, or of pairs in a row.
-
-    pairs: places in the flattened array -> a, b, metric as `pair_scores` has them.
-    """
+    """Rounded scores; pairs: places among the rough ones -> what `pair_scores` takes."""
     score, error = meaning.read(rough)
     score *= STEPS
     rounded = np.rint(score)

@@ -1,14 +1,4 @@
-"""How each network is fed: image and detected face -> the crop of its publisher, or deepface's.
-
-The native feeds follow their publishers:
-
-- dlib: five landmarks of dlib's own predictor and its aligned chip (face_recognition.py of dlib).
-- SFace: the similarity transform of YuNet's five landmarks onto a template of 112 x 112, as
-  `cv2.FaceRecognizerSF.alignCrop` (OpenCV, modules/objdetect/src/face_recognize.cpp).
-- Facenet: the detector's box with a margin of 10 pixels, stretched to 160 x 160, each crop
-  standardised by itself, embeddings of length 1 (github.com/nyoki-mtl/keras-facenet,
-  notebook/demo-images.ipynb).
-"""
+"""How each network is fed: image and detected face -> the crop of its publisher, or deepface's."""
 
 from collections.abc import Callable
 
@@ -16,9 +6,9 @@ import numpy as np
 
 from helpers.faces import networks, weights
 
-CHIP_SIZE, CHIP_PADDING = networks.SIDES["Dlib"], 0.25  # dlib's own, ibid.
+CHIP_SIZE, CHIP_PADDING = networks.SIDES["Dlib"], 0.25  # dlib's own
 FACENET_MARGIN = 10  # pixels, of the example
-# where the landmarks of `yunet.find` go in SFace's crop, ibid.
+# where the landmarks of `yunet.find` go in SFace's crop
 SFACE_TEMPLATE = np.array(
     [[38.2946, 73.5318, 56.0252, 41.5493, 70.7299], [51.6963, 51.5014, 71.7366, 92.3655, 92.2041]]
 ).T
@@ -27,7 +17,9 @@ SFACE_TEMPLATE = np.array(
 def native(network: str) -> Callable:
     """`embed(image, face) -> embedding` of a network, fed as its publisher feeds it.
 
-    image: (height, width, 3) uint8 BGR; face: a `pipelines.Face` of that image.
+    image: (height, width, 3) uint8 BGR; face: a `pipelines.Face` of that image. Facenet's
+    embeddings have length 1, as in its example (github.com/nyoki-mtl/keras-facenet,
+    notebook/demo-images.ipynb).
     """
     run, crop = networks.load(network), CROPS[network]
     if network == "Dlib":
@@ -85,14 +77,19 @@ def dlib_landmarks() -> Callable:
 
 
 def dlib_chip(rgb: np.ndarray, points) -> np.ndarray:
-    """dlib's aligned chip, (150, 150, 3) uint8 RGB, of its five landmarks."""
+    """dlib's aligned chip, (150, 150, 3) uint8 RGB, of its five landmarks (its
+    face_recognition.py).
+    """
     import dlib
 
     return dlib.get_face_chip(rgb, points, CHIP_SIZE, CHIP_PADDING)
 
 
 def sface_crop(image: np.ndarray, face) -> np.ndarray:
-    """SFace's aligned crop, (112, 112, 3) uint8 RGB, of a face with its five landmarks."""
+    """SFace's aligned crop, (112, 112, 3) uint8 RGB, as `cv2.FaceRecognizerSF.alignCrop` makes it.
+
+    The face's five landmarks go onto a template (OpenCV, modules/objdetect/src/face_recognize.cpp).
+    """
     import cv2
 
     side = networks.SIDES["SFace"]
@@ -120,7 +117,7 @@ def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def facenet_crop(image: np.ndarray, face) -> np.ndarray:
-    """Facenet's crop, (160, 160, 3) float32 RGB, mean 0 and standard deviation 1."""
+    """Facenet's crop, the box and a margin, (160, 160, 3) float32 RGB of mean 0 and deviation 1."""
     import cv2
 
     x, y, w, h = face.box

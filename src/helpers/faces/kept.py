@@ -44,7 +44,7 @@ def enrolled(
 def forget(folder: Path) -> int:
     """Delete what is kept of a folder's photographs, there or not; return how many files that was.
 
-    Files of versions that did not note the folder cannot be told apart: they are all deleted.
+    Files of versions that did not note the folder are all deleted.
     """
     cache = cache_dir()
     gone = [_place(folder), cache / "pairs", *(cache / "folders").glob("*.parquet*")]

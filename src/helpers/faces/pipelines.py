@@ -246,10 +246,7 @@ def build(task: str, name: str) -> tuple[Any, tuple[str, ...]]:
 
 
 def _own_weights_for_deepface() -> list[str]:
-    """Let deepface find its weights as `weights.find` does; returns the names it asks for.
-
-    deepface's own way checks no hash, waits long without a network, and keeps what it got.
-    """
+    """Let deepface find its weights by `weights.find`, with its hashes: the names it asks for."""
     _quiet_deepface()
     os.environ["DEEPFACE_HOME"] = str(weights.deepface_home())
     from deepface.commons import weight_utils

@@ -1,14 +1,7 @@
 """Who is who in a gallery without names: near-duplicates, and members who may be in it themselves.
 
-The rule (section 4 of the design). For a member, take the smallest k of 1, 2, 3 for which the k
-nearest identity clusters stand apart from the next one by the margin that 5 % of searches among
-known strangers exceed (for that k). They are probably the member when this holds in at least two of
-the primary pipelines with the same clusters, and each of them lies among the k first for the
-member's second portrait where there is one. What stands apart otherwise, or comes first for both
-portraits in two pipelines without standing apart, is contested: it stays in the count, and no name
-is published for a match that rests on it.
-
-The rule looks at scores alone, never at recorded groups. Its distances are data, made by `ship`.
+The rule (section 4 of the design, `decide`) looks at scores alone, never at recorded groups. Its
+distances are data, made by `ship`.
 """
 
 import numpy as np
@@ -172,6 +165,11 @@ def evidence(
 
 def decide(seen: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The decisions of the rule on pairs of a member and an identity cluster.
+
+    A member is probably the k nearest clusters, for the smallest such k, where these stand apart
+    (see `margins`) in at least AGREE pipelines and are the k first for the second portrait, if
+    there is one. What stands apart otherwise, or comes first for both portraits in two pipelines,
+    is contested: it stays in the count, and no name is published for a match that rests on it.
 
     seen: pipeline -> `evidence` with that pipeline's margins. Returns DECISIONS: k (the smallest
     for which the cluster is among those that stand apart), pipelines in which it does (separated by

@@ -1,11 +1,7 @@
-"""The detector YuNet, in two ways: as OpenCV publishes it, and as deepface runs it.
+"""The detector YuNet, in two ways: `find` as OpenCV publishes it, `detect` as deepface runs it.
 
-`find` is `cv2.FaceDetectorYN` at its defaults; a photo whose longer side has more than 640 pixels,
-for which the network was trained, is scaled down to that. `detect` gives the same faces as deepface
-in less than half of its time: of the black border of half the image's size that deepface puts
-around each image, a part is left out, and onnxruntime runs the network. That moves a coordinate by
-some hundredths of a pixel at most; on 1,329 photographs no box, no eye and no pixel of a crop
-differed.
+`detect` is twice as fast as deepface: a part of its black border of half an image is left out, and
+onnxruntime runs the network. On 1,329 photographs no box, no eye and no pixel of a crop differed.
 """
 
 import math
@@ -55,6 +51,7 @@ def load(path: Path):
 def find(session, image: np.ndarray) -> list[tuple]:
     """Faces in an image of (height, width, 3) uint8 BGR, as `cv2.FaceDetectorYN` finds them.
 
+    An image of more than 640 pixels, for which the network was trained, is scaled down to that.
     Returns, surest first, box (x, y, w, h) in whole pixels, the five landmarks (5, 2) float32 in
     pixels (right eye, left eye, nose, right and left corner of the mouth: the person's own right)
     and score (0.9 to 1).
@@ -112,10 +109,7 @@ def _found(session, bordered, shape, top, left):
 
 
 def _seen(bordered, shape, top, left):
-    """The part of the scaled image that the network has to see, where it starts, and the scale.
-
-    It starts on the network's grid, so that each cell sees what it would see of the whole.
-    """
+    """The part of the scaled image that the network has to see, on its grid; where; the scale."""
     import cv2
 
     ratio = min(1.0, LARGEST / max(bordered.shape[:2]))
@@ -137,13 +131,10 @@ def _span(start: float, stop: float, whole: int) -> slice:
 
 
 def _decode(outputs, height: int, width: int) -> np.ndarray:
-    """Boxes (x, y, w, h), five landmarks (x, y; see `find`) and scores, surest first.
-
-    As FaceDetectorYNImpl::postProcess of OpenCV 4 (modules/objdetect/src/face_detect.cpp).
-    """
+    """Boxes (x, y, w, h), five landmarks (x, y; see `find`) and scores, surest first."""
     import cv2
 
-    found = []
+    found = []  # FaceDetectorYNImpl::postProcess of OpenCV 4, objdetect/src/face_detect.cpp
     for i, stride in enumerate(STRIDES):
         cls, obj, box, points = (outputs[i + 3 * k][0] for k in range(4))
         scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))

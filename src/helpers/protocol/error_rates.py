@@ -30,8 +30,7 @@ def impostors() -> pd.DataFrame:
 def curve(model: str, which: str = "all") -> pd.DataFrame:
     """The FMR of a model at every score that ships, from `make`; `which`: "all" or "recent".
 
-    Columns of `fmr_curve`, and comparisons, fmr, low, high (95 %, identities on both sides
-    resampled), offered (at least 30 errors).
+    Columns of `fmr_curve`, and comparisons, fmr, low, high (95 %), offered (at least 30 errors).
     """
     table = pd.read_parquet(RESULTS / CURVE)
     table = table[(table["model"] == model) & (table["impostors"] == which)]
@@ -57,9 +56,9 @@ def fmr_at(model: str, threshold: float, which: str = "all") -> dict:
     row = int(np.searchsorted(table["score"], rates.reach(threshold), side="right")) - 1
     if row < 0:
         none = dict.fromkeys(table.columns, float("nan"))
+        none |= table.iloc[0][["model", "impostors", "comparisons"]].to_dict()
         counts = {"errors": 0, "probes": 0, "effective_probes": 0.0, "offered": False}
-        sizes = {"comparisons": int(table["comparisons"].iloc[0])}
-        return none | counts | sizes | {"model": model, "impostors": which, "threshold": threshold}
+        return none | counts | {"threshold": threshold}
     return table.iloc[row].to_dict() | {"threshold": threshold}
 
 
@@ -95,10 +94,10 @@ def errors_at(model: str, threshold: float) -> dict:
     """Both kinds of error of a model at a threshold.
 
     threshold; flagged, searched, fpir (+ _low, _high): members with a stranger at or below it;
-    missed, pairs, fnmr (..): genuine pairs above it, of those that enrolled; not_found, mates,
-    fnir (..): members whose second portrait, enrolled beside the strangers, is not returned, a
-    failure to enrol counts; not_first, fnir_first (..): or not at rank 1; candidates: strangers at
-    or below it in an average search; implied_fmr: the same over all comparisons of members.
+    missed, pairs, fnmr (..): genuine pairs above it, of those that enrolled; not_found, mates, fnir
+    (..): members whose second portrait, enrolled beside the strangers, is not returned, a failure
+    to enrol counts; not_first, fnir_first (..): or not at rank 1; candidates: strangers at or below
+    it in an average search; implied_fmr: the same over all comparisons of members.
     """
     pairs = genuine(model)
     both = pairs["score"].to_numpy()

@@ -38,9 +38,9 @@ def measure(first: Collection, second: Collection, failed: int = 0) -> dict:
     """The gate of one pipeline on two sets of portraits whose ids name people.
 
     Returns the numbers of `rates_of`, then rank_1 (people whose first portrait, searched among all
-    of the second set, finds the own one before any other), searched, gallery (faces searched
-    in), rank_1_rate, _low, _high (Wilson), and failed: genuine pairs that were not compared because
-    a portrait failed to enrol, as counted by the caller.
+    of the second set, finds the own one before any other), searched, gallery (faces searched in),
+    rank_1_rate, _low, _high (Wilson), and failed, as counted by the caller: genuine pairs that were
+    not compared because a portrait failed to enrol.
     """
     result = rates_of(compare(first, second))
     own = collection.subset(first, second.ids)
@@ -75,9 +75,8 @@ def rates_of(pairs: pd.DataFrame, resamples: int = RESAMPLES) -> dict:
 
     people, genuine, impostors (pairs); auc: chance that a genuine pair is nearer than an impostor
     pair; eer: the smallest rate that FMR and FNMR can both be held to; for each FMR of TARGETS
-    threshold_<FMR> (a distance) and tar_<FMR>, NaN where the impostor pairs allow fewer than 30
-    errors. _low, _high: people are resampled, all pairs of a person together (`resampled`); those
-    of tar and eer are at least as wide as Wilson's for the genuine pairs.
+    threshold_<FMR> (a distance) and tar_<FMR>, NaN unless `offered`. _low, _high: of `resampled`
+    people; those of tar and eer are at least as wide as Wilson's for the genuine pairs.
     """
     genuine = np.sort(pairs.loc[pairs["genuine"], "score"].to_numpy())
     impostor = np.sort(pairs.loc[~pairs["genuine"], "score"].to_numpy())
@@ -194,8 +193,7 @@ def rank_1(probes: Collection, gallery: Collection, person: pd.Series | None = N
 def members(model: str, dataset: str) -> tuple[Collection, Collection, int]:
     """First and other portraits of members, and how many pairs failed to enrol.
 
-    dataset: "second-portraits", or "returning" without those that are the same photograph. All
-    members' first portraits come along, as impostors.
+    dataset: "second-portraits", or "returning" without those that are the same photograph.
     """
     path = shipping.faces_path(dataset, model)
     first = collection.load_collection(shipping.faces_path("probes", model))

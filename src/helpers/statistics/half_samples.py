@@ -260,14 +260,11 @@ def _spread(draws):
 
 
 def _total_variance(sds, floor, faces):
-    """A + B + E, the gallery's part widened by Student's t where it rests on few faces.
-
-    faces: cluster of the best candidate of each flagged member, whose effective number
-    (sum c)^2 / sum c^2, less one, gives the degrees of freedom.
-    """
+    """A + B + E, the gallery's part widened by Student's t where it rests on few faces."""
     m, g, b = (sds[c] ** 2 for c in ("members", "gallery", "both"))
     total = np.nanmax([2 * (m + g) - b, m, g, floor])
     gallery = max(0.0, total - np.nanmax([m, floor]))
+    # members a cluster: their effective number, less one, gives the degrees of freedom
     c = np.unique(faces, return_counts=True)[1]
     freedom = max(2.0, c.sum() ** 2 / (c**2).sum() - 1) if c.size else 2.0
     widened = (stats.t.ppf(0.975, freedom) / stats.norm.ppf(0.975)) ** 2

@@ -95,7 +95,7 @@ def gap_change(before, after, of_colour, strata=None) -> GapChange:
 
     before, after, of_colour: bool arrays over the same people; strata: recorded gender, to compare
     within (each weighted by its part of all the people; one without both groups adds nothing).
-    Interval: from the Tango intervals of each group by the method of Zou and Donner (2008,
+    Interval: the Tango intervals of each group joined by the method of Zou and Donner (2008,
     "MOVER"). p: exact permutation test, two-sided: the groups' labels exchanged within the strata.
     Raises ValueError when no stratum holds both groups.
 
@@ -112,7 +112,7 @@ def gap_change(before, after, of_colour, strata=None) -> GapChange:
     if not parts:
         raise ValueError("no stratum holds members of both groups: nothing can be compared")
     total = sum(here.sum() for here in parts)
-    change, down, up = 0.0, 0.0, 0.0
+    change = down = up = 0.0
     possible, chance = np.zeros(1), np.ones(1)  # changes of the gap under exchanged labels
     for here in parts:
         weight = here.sum() / total

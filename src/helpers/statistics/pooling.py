@@ -31,7 +31,7 @@ class Pooled(NamedTuple):
     parts: flagged, searched, odds_ratio, low, high (against the reference, within strata),
     rate_ratio, rate_low, rate_high (standardised over the strata of all searched), above
     (probability that the odds ratio exceeds 1). spread: median, low, high on the log odds scale,
-    above (probability above 0; of tau always 1).
+    above (probability above 0).
     """
 
     parts: pd.DataFrame
@@ -88,8 +88,7 @@ def partial_pooling(table: pd.DataFrame, reference: str) -> Pooled:
     log_weight = log_base[:, None] + log_spread + sum(np.log(m) for m in marginal)
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
-    rows = []
-    shares = n.sum(axis=1) / n.sum()
+    rows, shares = [], n.sum(axis=1) / n.sum()
     for j, (likelihood, total) in enumerate(zip(seen, marginal, strict=True), start=1):
         joint = likelihood * ((weight / total) @ prior.T)
         *odds, above = _summary(_edges(THETA), _share_up_to(joint.sum(axis=0)))
@@ -163,10 +162,7 @@ def _log_likelihood(alpha, k, n, theta):
 
 
 def _base_grid(k, n, centre):
-    """Log odds of the reference, (points, strata): a grid around their mode, as wide as they are.
-
-    Mode and curvature with the parts Normal(0, CURVED), by Newton's method.
-    """
+    """Log odds of the reference, (points, strata): a grid around their mode, by Newton's method."""
     strata, parts = k.shape
     stratum, part = np.divmod(np.arange(k.size), parts)
     x = np.zeros((k.size, strata + parts - 1))

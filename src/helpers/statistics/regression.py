@@ -10,8 +10,8 @@ def firth_logistic(X, y):
 
     X: numeric dataframe, one column a term, without a constant (it is added); y: bool, flagged.
     Maximises log L + log|I| / 2 (Firth, Biometrika 80 (1993), 27-38). Returns one row a term:
-    coefficient (log odds), odds_ratio, low, high (profile penalised likelihood, of the odds
-    ratio, 95 %), p (penalised likelihood ratio test). Use at most one term for every ten events.
+    coefficient (log odds), odds_ratio, low, high (of the odds ratio, 95 %, profile penalised
+    likelihood), p (penalised likelihood ratio test). Use at most one term for every ten events.
 
     >>> X, y = pd.DataFrame({"of_colour": [0] * 10 + [1] * 10}), [0] * 9 + [1] * 11
     >>> float(firth_logistic(X, y).at["of_colour", "odds_ratio"].round(1))  # 10.5 x 9.5 / 0.5 / 1.5
@@ -58,11 +58,8 @@ def _firth_value(x, y, beta):
 
 def _firth_fit(x, y, beta, free):
     """Newton steps on the penalised score of the free coefficients, halved until they climb."""
-    beta = beta.copy()
     value = _firth_value(x, y, beta)
-    for _ in range(200):
-        if not len(free):
-            break
+    for _ in range(200 if len(free) else 0):
         mu, information = _firth_information(x, beta)
         inverse = np.linalg.inv(information)
         hat = mu * (1 - mu) * ((x @ inverse) * x).sum(axis=1)
