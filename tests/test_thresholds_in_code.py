@@ -13,9 +13,6 @@ OTHERS = {
     "statistics/intervals.py": {
         "abs(apart) < 1e-09": "two risks that are equal",
     },
-    "statistics/exact_tests.py": {
-        "abs(observed / pairs - 0.5) - 1e-12": "permuted statistics that tie with the observed",
-    },
     "statistics/paired.py": {
         "abs(change) - 1e-09": "permuted statistics that tie with the observed",
         "1 - 1e-12": "the edge of the differences of two shares",

@@ -59,7 +59,8 @@ def read(path, schema: pa.DataFrameSchema) -> pd.DataFrame:
 
 def types(schema: pa.DataFrameSchema) -> dict[str, str]:
     """The dtypes of a schema's columns, as pandas names them."""
-    return {column: str(dtype) for column, dtype in schema.dtypes.items()}
+    names = {column: str(dtype) for column, dtype in schema.dtypes.items()}
+    return {column: "str" if name.startswith("str") else name for column, name in names.items()}
 
 
 def build_members() -> pd.DataFrame:
