@@ -11,6 +11,7 @@ with the threshold. Images: IndexFaces of the members' portraits, with one worke
 import argparse
 import contextlib
 import http.client
+import itertools
 import json
 import multiprocessing
 import re
@@ -78,7 +79,7 @@ def client(make, url, faces, seconds, barrier, results) -> None:
     ask, taken = make(url), []
     barrier.wait()
     start = time.perf_counter()
-    for face in faces:
+    for face in itertools.cycle(faces):
         before = time.perf_counter()
         ask(face)
         after = time.perf_counter()

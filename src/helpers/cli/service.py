@@ -1,5 +1,6 @@
 """Commands of the face search service: serve, import, export, similarity."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,9 @@ def serve(
     legislators, ...) are there as buckets. With CONGRESS_TEST_TOKEN set, requests must be signed
     with it: it is the client's secret access key.
     """
+    # before numpy loads: a thread a search, and the clients share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from helpers.service import server
 
     def ready(url: str) -> None:
