@@ -225,7 +225,9 @@ def curves() -> pd.DataFrame:
         for name, counts in people.items()
         for t in CONFIDENCES
     ]
-    return pd.concat(parts, ignore_index=True)
+    first = ["people", "classifier", "gender", "threshold"]
+    table = pd.concat(parts, ignore_index=True).drop(columns="failed")
+    return table[[*first, *table.columns.difference(first, sort=False)]]
 
 
 def _wrong(row) -> str:
