@@ -81,7 +81,7 @@ def test_every_picture_has_an_alternative_text(parsed):
         for picture in page.pictures:
             assert "alt" in picture, path
             if "figures/" in picture["src"] or path.startswith("figures/"):
-                assert len(picture["alt"]) >= figures.SHORTEST_ALT, path
+                assert len(picture["alt"]) >= 40, path
 
 
 def test_pages_load_nothing_from_elsewhere(all_pages):
