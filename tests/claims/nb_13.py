@@ -101,12 +101,12 @@ CLAIMS = [
         dlib_held_in_everything,
     ),
     (
-        "As registered beforehand, it picked newcomers of colour more often than white ones, above "
-        "all three of the four East Asian newcomers.",
+        "As registered, it picked newcomers of colour more often than white ones, three of the four "
+        "East Asian newcomers among them.",
         dlib_as_registered,
     ),
     (
-        "For Facenet one of two hypotheses held, on three people.",
+        "Facenet repeated one of two results, on three people.",
         one_of_facenets_on_three_people,
     ),
     ("SFace stays undecided.", lambda: verdict()["sface-native", "pooled"][1] == "undecided"),
