@@ -119,8 +119,8 @@ CLAIMS = [
         lambda: misses_rise() and depends_on_the_program(),
     ),
     (
-        "With strong blur SFace does not find 69 % of the members in the gallery, the others "
-        "hardly any.",
+        "With strong blur, 69 % of the members in the gallery are not found by SFace, nearly all by "
+        "the others.",
         nearly_all,
     ),
     (
