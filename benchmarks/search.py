@@ -225,7 +225,7 @@ def measure(folder: Path, repeats: int, description: dict, threshold, top, allow
     if metric == "cosine":
         half, limit = None, np.float32(1 - threshold)
     else:
-        half = (gallery.squared / 2).astype(np.float32)
+        half = gallery.lengths
         limit = ((probes**2).sum(axis=1, keepdims=True) - np.float32(threshold**2)) / 2
     seconds = {"search": [], "bare": []}
     for _ in range(repeats):

@@ -278,7 +278,7 @@ def test_the_error_of_a_product_in_float32_is_within_its_bound():
         ready = collection.prepare(make([f"{i:03d}" for i in range(500)], b, metric))
         rough = np.empty(40 * 500, np.float32)
         rough = exact._rough(-a.astype(np.float32), ready, slice(None), rough).astype(float)
-        meaning = exact._meaning(a, np.sqrt(ready.squared.max()), metric, np.float32)
+        meaning = exact._meaning(a, ready.longest, metric, np.float32)
         score, error = meaning.read(rough)
         b = exact.normalised(b, metric)
         true = 1 - a @ b.T if metric == "cosine" else np.linalg.norm(a[:, None] - b, axis=2)

@@ -103,7 +103,8 @@ def prepare(gallery: Collection) -> Prepared:
             raise UserError("an id occurs twice in the gallery")
     with np.errstate(over="ignore"):  # what float32 cannot hold is decided without it
         screen = np.asarray(embeddings).astype(np.float32, copy=False)
-    return Prepared(ids, place, embeddings, screen, squared, gallery.description)
+    lengths = exact.lengths(squared, gallery.metric)
+    return Prepared(ids, place, embeddings, screen, *lengths, gallery.description)
 
 
 def score_blocks(probes: Collection, gallery: Collection):

@@ -17,6 +17,7 @@ DECIMALS = 4
 STEPS = 10.0**DECIMALS  # in a score of 1
 HALF = 0.51 / STEPS  # half a step, and a little more
 BLOCK = 1_000_000  # scores held at a time
+WIDTH = 65_536  # of them of one probe: many searches at once, in a core's own cache
 ROWS = 1_024  # embeddings converted at a time
 LENGTHS = (1e-15, 1e15)  # of embeddings whose products float32 can hold
 
@@ -25,14 +26,15 @@ class Prepared(NamedTuple):
     """A gallery made ready for many searches by `collection.prepare`.
 
     ids (n,) str; place (n,) int, that of each id among all of them sorted; embeddings (n, d), as
-    given; screen (n, d), the same as float32; squared (n,) float64, squared lengths; description.
+    given; screen (n, d), the same as float32; lengths and longest as from `lengths`; description.
     """
 
     ids: np.ndarray
     place: np.ndarray
     embeddings: np.ndarray
     screen: np.ndarray
-    squared: np.ndarray
+    lengths: np.ndarray
+    longest: float
     description: dict
 
     @property
@@ -107,6 +109,23 @@ def squared_lengths(embeddings: np.ndarray) -> np.ndarray:
     return squared
 
 
+def lengths(squared: np.ndarray, metric: str) -> tuple[np.ndarray, float]:
+    """What rough scores need of the gallery's squared lengths (n,): (n,) float32, and the longest.
+
+    Each is what the product with a probe is multiplied with (cosine) or what is added to it, NaN
+    where float32 cannot judge.
+    """
+    fits = squared < LENGTHS[1] ** 2
+    longest = math.sqrt(squared.max(where=fits, initial=0))
+    with np.errstate(over="ignore", divide="ignore"):
+        if metric == "cosine":
+            fits &= squared > LENGTHS[0] ** 2
+            squared = 1 / np.sqrt(squared)
+        else:
+            squared = squared / 2
+        return np.where(fits, squared, np.nan).astype(np.float32), longest
+
+
 def pair_scores(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:
     """Scores (n,), rounded, of normalised embeddings a (n, d) and b (n, d), row by row."""
     if metric == "cosine":
@@ -164,11 +183,10 @@ def nearest(vectors: np.ndarray, gallery: Prepared, threshold=None, top=None, ow
 
 def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
     """`nearest` for a block of probes, normalised."""
-    longest = math.sqrt(gallery.squared.max(where=gallery.squared < LENGTHS[1] ** 2, initial=0))
-    meaning = _meaning(a, longest, gallery.metric, np.float32)
+    meaning = _meaning(a, gallery.longest, gallery.metric, np.float32)
     reached = np.full((len(a), 1), np.inf if threshold is None else reach(threshold))
     limit = meaning.limit(reached)
-    minus, width = -a.astype(np.float32), max(1, BLOCK // len(a))
+    minus, width = -a.astype(np.float32), max(1, min(WIDTH, BLOCK // len(a)))
     minus[~((a * a).sum(axis=1) < LENGTHS[1] ** 2)] = np.nan
     memory = np.empty(len(a) * min(width, len(gallery.ids)), dtype=np.float32)
     kept, count = [], 0
@@ -206,14 +224,13 @@ def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
 
 def _rough(minus: np.ndarray, gallery: Prepared, span: slice, memory: np.ndarray) -> np.ndarray:
     """Rough scores (n, faces of the span) float32, in memory; NaN where float32 cannot judge."""
-    squared = gallery.squared[span]
-    rough = memory[: len(minus) * len(squared)].reshape(len(minus), -1)
+    lengths = gallery.lengths[span]
+    rough = memory[: len(minus) * len(lengths)].reshape(len(minus), -1)
     np.matmul(minus, gallery.screen[span].T, out=rough)
-    fits = (squared > LENGTHS[0] ** 2) & (squared < LENGTHS[1] ** 2)
     if gallery.metric == "cosine":
-        rough *= np.where(fits, 1 / np.sqrt(squared), np.nan).astype(np.float32)
+        rough *= lengths
     else:
-        rough += np.where(squared < LENGTHS[1] ** 2, squared / 2, np.nan).astype(np.float32)
+        rough += lengths
     return rough
 
 

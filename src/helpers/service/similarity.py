@@ -12,7 +12,7 @@ import pandas as pd
 
 from helpers.errors import UserError
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.protocol import calibration, error_rates, shipping
+from helpers.protocol import calibration, shipping
 
 DECIMALS = 4  # as fine as the scores: no two of them get one similarity
 DEFAULT = 80.0
@@ -53,6 +53,8 @@ def table(models=PRIMARY_MODELS) -> pd.DataFrame:
     Columns: model, similarity (of SHOWN), distance; errors, comparisons, fmr, low, high, offered
     (see `error_rates.fmr_at`); missed, pairs, fnmr, fnmr_low, fnmr_high (`error_rates.errors_at`).
     """
+    from helpers.protocol import error_rates  # here: a service needs none, nor scipy
+
     columns = ["model", "similarity", "distance", "errors", "comparisons", "fmr", "low", "high"]
     columns += ["offered", "missed", "pairs", "fnmr", "fnmr_low", "fnmr_high"]
     rows = []

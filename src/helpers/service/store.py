@@ -27,7 +27,7 @@ from helpers.files import private_folder
 from helpers.service.protocol import as_name, check_name
 
 FILE, LOCK = "faces.sqlite", "faces.lock"
-CHUNK = 20_000  # rows in Python's hands at a time
+CHUNK = 4_000  # rows in Python's hands at a time
 IMPORT_CACHE = 500_000  # KiB of pages while importing: indexes larger than the cache are slow
 VERSION = 2  # of the tables, in the file's own user_version
 MOST_FACES = 1_000_000  # in one collection; some GB of memory
@@ -90,7 +90,7 @@ class _Index(NamedTuple):
 
     numbers: np.ndarray  # (capacity,) int64, ascending: the faces' in the database
     vectors: np.ndarray  # (capacity, d) float32, embeddings
-    squared: np.ndarray  # (capacity,) float64, squared lengths
+    lengths: np.ndarray  # (capacity,) float32, see `exact.lengths`
     size: int  # how many of them count
     gallery: exact.Prepared | None  # the same, ready to be searched
 
@@ -510,10 +510,13 @@ def _nothing() -> _Index:
 def _grown(index: _Index, numbers: np.ndarray, vectors: np.ndarray, description) -> _Index:
     """The index with more faces at its end; those who search in the old one are not disturbed."""
     start, size = index.size, index.size + len(numbers)
-    new = numbers, vectors, exact.squared_lengths(vectors)
+    metric = description["configuration"]["metric"]
+    lengths, longest = exact.lengths(exact.squared_lengths(vectors), metric)
+    new = numbers, vectors, lengths
     arrays = list(new)  # as they are, a million need no second place
-    if start:
-        arrays = [index.numbers, index.vectors, index.squared]
+    if start and index.gallery:
+        longest = max(longest, index.gallery.longest)
+        arrays = [index.numbers, index.vectors, index.lengths]
         if size > len(index.numbers):
             room = size - start + max(64, start // 4)
             arrays = [
@@ -521,7 +524,7 @@ def _grown(index: _Index, numbers: np.ndarray, vectors: np.ndarray, description)
             ]
         for array, more in zip(arrays, new, strict=True):
             array[start:size] = more
-    numbers, vectors, squared = arrays
-    place, seen = np.arange(size), vectors[:size]
-    gallery = exact.Prepared(place, place, seen, seen, squared[:size], description)
-    return _Index(numbers, vectors, squared, size, gallery)
+    numbers, vectors, lengths = arrays
+    place, seen = np.arange(size, dtype=np.int32), vectors[:size]
+    gallery = exact.Prepared(place, place, seen, seen, lengths[:size], longest, description)
+    return _Index(numbers, vectors, lengths, size, gallery)

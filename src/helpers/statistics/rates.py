@@ -10,8 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from helpers.statistics.intervals import wilson
-
 DECIMALS = 4  # of a stored score
 EPSILON = 1e-6  # far below one stored step, far above the error of a 32-bit float
 
@@ -92,8 +90,14 @@ def at_or_below(scores, threshold):
     return np.round(scores, DECIMALS) <= reach(threshold)
 
 
+def _wilson(k, n):
+    from helpers.statistics.intervals import wilson  # here: 50 MB of scipy, and a search needs none
+
+    return wilson(k, n)
+
+
 def _rate(numerator, denominator):
-    low, high = wilson(numerator, denominator)
+    low, high = _wilson(numerator, denominator)
     return Rate(int(numerator), int(denominator), numerator / denominator, low, high)
 
 
@@ -263,7 +267,7 @@ def _table(members, columns):
     fpirs, low, high = np.full((3, len(counts)), np.nan)
     hits, searched = counts["sum"].to_numpy()[some], counts["size"].to_numpy()[some]
     fpirs[some] = hits / searched
-    low[some], high[some] = wilson(hits, searched)
+    low[some], high[some] = _wilson(hits, searched)
     counts = counts.set_axis(["searched", "flagged"], axis=1)
     return counts.assign(fpir=fpirs, low=low, high=high)
 
@@ -283,7 +287,7 @@ def false_match_share(flagged, of_colour):
     k, n = int((flagged & of_colour).sum()), int(flagged.sum())
     if n == 0:
         return Share(0, 0, float("nan"), float("nan"), float("nan"))
-    return Share(k, n, k / n, *wilson(k, n))
+    return Share(k, n, k / n, *_wilson(k, n))
 
 
 def expected_fpir_hypergeometric(k_by_stratum, N_by_stratum, n_by_stratum):
