@@ -9,11 +9,13 @@ with the threshold. Images: IndexFaces of the members' portraits, with one worke
 """
 
 import argparse
+import base64
 import contextlib
 import http.client
 import itertools
 import json
 import multiprocessing
+import queue
 import re
 import sys
 import tempfile
@@ -58,20 +60,26 @@ def boto(url: str):
 
 def plain(url: str):
     """The same, by the standard library alone."""
+    send = sending(url, "SearchFaces")
+    return lambda face: send(json.dumps({"CollectionId": NAME, "FaceId": face}))
+
+
+def sending(url: str, operation: str):
+    """A function that sends the body of a request, over one kept connection."""
     line = http.client.HTTPConnection(urlsplit(url).netloc)
     headers = {
-        "X-Amz-Target": "RekognitionService.SearchFaces",
+        "X-Amz-Target": f"RekognitionService.{operation}",
         "Content-Type": "application/x-amz-json-1.1",
     }
 
-    def ask(face):
-        line.request("POST", "/", json.dumps({"CollectionId": NAME, "FaceId": face}), headers)
+    def send(body):
+        line.request("POST", "/", body, headers)
         answer = line.getresponse()
         content = json.loads(answer.read())
         if answer.status != 200:
             raise RuntimeError(content)
 
-    return ask
+    return send
 
 
 def client(make, url, faces, seconds, barrier, results) -> None:
@@ -175,31 +183,61 @@ def children() -> list[int]:
     return [int(n) for task in own for n in task.read_text().split()]
 
 
-def index(url: str, name: str, images: list[bytes]) -> None:
-    """One client that indexes images one after another."""
+def boto_indexing(url: str):
+    """A function that indexes an image, through boto3."""
     client = amazons(url)
-    for image in images:
-        client.index_faces(CollectionId=name, Image={"Bytes": image})
+    return lambda image: client.index_faces(CollectionId=NAME, Image={"Bytes": image})
 
 
-def images(model: str, count: int = 160, clients: int = 4, repeats: int = 3) -> pd.DataFrame:
+def plain_indexing(url: str):
+    """The same, of the body of a request."""
+    return sending(url, "IndexFaces")
+
+
+def body(image: bytes) -> str:
+    """The request that boto3 would make of an image."""
+    content = base64.b64encode(image).decode()
+    return json.dumps({"CollectionId": NAME, "Image": {"Bytes": content}})
+
+
+def indexing(make, url: str, items: list, clients: int) -> float:
+    """Images a second that so many clients index in an empty collection."""
+    amazons(url).create_collection(CollectionId=NAME)
+    asks = [make(url) for _ in range(clients)]
+    for ask in asks:  # loads the networks, opens the connections
+        ask(items[0])
+    waiting = queue.SimpleQueue()
+    for item in items:
+        waiting.put(item)
+
+    def work(ask):
+        with contextlib.suppress(queue.Empty):
+            while True:
+                ask(waiting.get_nowait())
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(work, asks))
+    rate = len(items) / (time.perf_counter() - start)
+    amazons(url).delete_collection(CollectionId=NAME)
+    return rate
+
+
+def images(model: str, count: int = 200, clients: int = 4, repeats: int = 3) -> pd.DataFrame:
     """Images that IndexFaces takes a second with one worker and with two; medians, in turns."""
-    paths = fetch.local_files("probes")["path"][:count]
-    content = [path.read_bytes() for path in paths]
+    content = [path.read_bytes() for path in fetch.local_files("probes")["path"][:count]]
+    bodies = [body(image) for image in content]
     rows = []
     for _ in range(repeats):
         for workers in (1, 2):
             with server.running("--model", model, "--workers", str(workers)) as url:
-                amazons(url).create_collection(CollectionId=NAME)
-                index(url, NAME, content[:4])  # loads the networks
-                start = time.perf_counter()
-                with ThreadPoolExecutor(clients) as pool:
-                    list(pool.map(lambda i: index(url, NAME, content[i::clients]), range(clients)))
-                rate = len(content) / (time.perf_counter() - start)
-            rows.append({"model": model, "workers": workers, "images_a_second": rate})
-    table = pd.DataFrame(rows).groupby(["model", "workers"], as_index=False).median()
-    table["ratio"] = table["images_a_second"] / table["images_a_second"].iloc[0]
-    return table.assign(images=count, clients=clients, repeats=repeats)
+                for make, items in ((plain_indexing, bodies), (boto_indexing, content)):
+                    name = make.__name__.removesuffix("_indexing")
+                    rows.append((model, name, workers, indexing(make, url, items, clients)))
+    columns = ["model", "client", "workers", "images_a_second"]
+    table = pd.DataFrame(rows, columns=columns).groupby(columns[:-1], sort=False).median()
+    table["ratio"] = table / table.groupby(columns[:-2]).transform("first")
+    return table.reset_index().assign(images=count, clients=clients, repeats=repeats)
 
 
 def main() -> None:

@@ -147,6 +147,7 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
         except Exception as error:  # each detector has its own kinds
             size = f"{image.shape[1]} x {image.shape[0]} pixels"
             raise invalid(f"no face can be looked for in {size}") from error
+        rows = enrolment.face_rows(image, found)
     named = {"id": name} if name else {}
 
     def embedding_of(face):
@@ -163,7 +164,7 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
             return _labels(classify(image, face))
 
     faces = []
-    for row in enrolment.face_rows(image, found):
+    for row in rows:
         embed_it, label_it = (functools.partial(f, row["face"]) for f in (embedding_of, labels_of))
         del row["face"]
         faces.append(wire.Seen(named | {"image_sha256": digest} | row, embed_it, label_it))

@@ -264,8 +264,9 @@ class FaceStore:
     def _add_one(self, db, name, row, external, image_id) -> tuple[dict, bool]:
         box = ("box_x", "box_y", "box_w", "box_h")
         of_image = db.execute(
-            "SELECT * FROM faces WHERE collection = ? AND image_sha256 = ? "
-            "AND external_image_id = ?",
+            # by itself SQLite goes through the whole collection
+            "SELECT * FROM faces INDEXED BY faces_by_image WHERE collection = ? "
+            "AND image_sha256 = ? AND external_image_id = ?",
             (name, row["image_sha256"], external),
         ).fetchall()
         for face in of_image:
