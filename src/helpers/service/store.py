@@ -34,6 +34,9 @@ MOST_FACES = 1_000_000  # in one collection; some GB of memory
 MOST_COLLECTIONS = 1_000
 METADATA = tuple(c for c in enrolment.COLUMNS if c != "embedding")
 IMPORTED = ("collection", "face_id", "image_id", "external_image_id", *METADATA, "embedding")
+# what a search says of a face
+FOUND = ("number", "id", "face_id", "image_id", "external_image_id", "width", "height")
+FOUND += ("box_x", "box_y", "box_w", "box_h", "detector_score")
 TYPES = {"string": "TEXT", "int32": "INTEGER", "float": "REAL"}
 
 TABLES = f"""
@@ -362,7 +365,7 @@ class FaceStore:
     def search(
         self, name: str, embedding: np.ndarray, limit: float, top: int, leave_out: str | None = None
     ) -> list[tuple[dict, float]]:
-        """The `top` nearest faces at a distance of at most `limit`, nearest first.
+        """The `top` nearest faces (FOUND) at a distance of at most `limit`, nearest first.
 
         Equal distances come in the order in which the faces came. leave_out: a face_id that is no
         candidate. Raises NoSuchCollection.
@@ -375,9 +378,11 @@ class FaceStore:
         _, near, scores = exact.nearest(probe, index.gallery, limit, top, own)
         numbers = index.numbers[near].tolist()
         rows = self._read(
-            f"SELECT * FROM faces WHERE number IN ({', '.join('?' * len(numbers))})", *numbers
+            f"SELECT {', '.join(FOUND)} FROM faces "
+            f"WHERE number IN ({', '.join('?' * len(numbers))})",
+            *numbers,
         )
-        found = {row["number"]: _face(row) for row in rows}  # less what was deleted meanwhile
+        found = {row["number"]: dict(row) for row in rows}  # less what was deleted meanwhile
         pairs = zip(numbers, scores.tolist(), strict=True)
         return [(found[number], score) for number, score in pairs if number in found]
 
