@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -335,6 +336,18 @@ def test_a_gallery_may_stay_in_its_file(tmp_path, monkeypatch, metric):
     probes = make("abc", vectors[[0, 100, 200]], metric)
     monkeypatch.setattr(exact, "BLOCK", 100)
     assert_same(collection.search(probes, ready, top=7), collection.search(probes, inside, top=7))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_search_for_one_face_needs_little_memory(metric):
+    """Many searches at a time must not hold a gallery of scores each."""
+    vectors = np.random.default_rng(9).normal(size=(400_000, 4)).astype(np.float32)
+    ready = collection.prepare(make(np.arange(400_000), vectors, metric))
+    tracemalloc.start()
+    exact.nearest(vectors[:1], ready, None, 80)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000  # bytes
 
 
 def test_what_cannot_be_prepared():

@@ -107,6 +107,20 @@ def test_parquet_in_and_out_gives_the_same_faces(store, tmp_path, faces):
     assert back.attrs == faces.attrs
 
 
+def test_adding_a_face_does_not_go_through_the_collection(store, rows, faces):
+    def steps(name):
+        count = []
+        store._database.set_progress_handler(lambda: count.append(1), 10)  # steps of SQLite
+        store.add(name, rows[0:1], faces.attrs, "another")
+        store._database.set_progress_handler(None, 0)
+        return len(count)
+
+    store.import_faces(*read_import("c", PROBES))
+    store.create("empty", MODEL)
+    store._index("c"), store._index("empty")
+    assert steps("c") < 2 * steps("empty")
+
+
 def test_an_import_is_all_or_nothing(store, tmp_path, faces):
     store.import_faces(*read_import("c", PROBES))
     with pytest.raises(UserError, match="already"):

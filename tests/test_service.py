@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from helpers.protocol import shipping
 from helpers.service import operations as service
 from helpers.service import server, similarity
 from helpers.service.protocol import OPERATIONS
+from helpers.service.store import FaceStore, read_import
 from helpers.sources.rosters import load_members
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -553,6 +554,31 @@ def test_another_address_wants_a_token(tmp_path, monkeypatch):
     assert server.is_loopback("127.0.0.1") and server.is_loopback("localhost")
     assert server.is_loopback("::1") and not server.is_loopback("192.0.2.1")
     assert not server.is_loopback(None) and not server.is_loopback("localhost.evil.example")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_search_loads_no_network(tmp_path):
+    """Nor scipy: in a service of a million faces there is room for little else."""
+    with closing(FaceStore(tmp_path)) as store:
+        store.import_faces(*read_import("c", PROBES))
+        face = store.faces("c", limit=1)[0]["face_id"]
+    before = set(started())
+    with server.running("--model", MODEL, store=tmp_path) as address:
+        (process,) = set(started()) - before
+        amazon = boto.client(address)
+        assert amazon.search_faces(CollectionId="c", FaceId=face)["FaceMatches"]
+        heavy = ("onnxruntime", "cv2", "dlib", "scipy/stats")
+        libraries = Path(f"/proc/{process}/maps")
+        assert not [name for name in heavy if name in libraries.read_text()]
+        images.scene().save(tmp_path / "scene.png")
+        amazon.detect_faces(Image={"Bytes": (tmp_path / "scene.png").read_bytes()})
+        assert "onnxruntime" in libraries.read_text()
+
+
+def started() -> list[str]:
+    """The processes that this one started."""
+    tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+    return [number for task in tasks for number in task.read_text().split()]
 
 
 def test_a_service_ends_with_whoever_started_it(tmp_path):
