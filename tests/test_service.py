@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -23,7 +24,7 @@ from helpers.faces import collection, enrolment
 from helpers.paths import ROOT
 from helpers.protocol import shipping
 from helpers.service import operations as service
-from helpers.service import server, similarity
+from helpers.service import server, similarity, wire
 from helpers.service.protocol import OPERATIONS
 from helpers.service.store import FaceStore, read_import
 from helpers.sources.rosters import load_members
@@ -398,6 +399,31 @@ def test_a_folder_is_a_bucket(mirror, tmp_path):
         for outside in ("../outside.jpg", str(tmp_path / "outside.jpg"), "in", "in/\0", "x" * 1024):
             with refused("InvalidS3ObjectException"):
                 amazon.detect_faces(Image=boto.held("photos", outside))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_more_images_in_memory_than_workers(monkeypatch, workers):
+    """From decoding to the last embedding: four clients, one image or two at a time."""
+    now, most = [], []
+
+    def embed():
+        time.sleep(0.02)
+        now.pop()
+        return np.ones(128, dtype=np.float32)
+
+    def look(*_):
+        now.append(1)
+        most.append(len(now))
+        row = {"width": 9, "height": 9, "box_x": 1, "box_y": 1, "box_w": 5, "box_h": 5}
+        return wire.Picture([wire.Seen(row, embed, dict)], {})
+
+    monkeypatch.setattr(service, "look", look)
+    shared = service.Service(None, MODEL, {}, threading.Semaphore(workers))
+    request = {"Image": {}, "QualityFilter": "NONE"}
+    monkeypatch.setattr(wire, "_detail", lambda seen, attributes=(): {})
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: service._chosen(shared, request), range(8)))
+    assert max(most) == workers
 
 
 def test_images_that_are_none(amazon, tmp_path):

@@ -43,7 +43,7 @@ AGE_MARGIN = 10  # years
 class Service(NamedTuple):
     """What the operations share. buckets: name -> a folder of images, or face metadata.
 
-    looking: how many images may be analysed at a time; the rest wait, so that memory is bounded.
+    looking: how many requests may have their images in memory; the rest wait.
     """
 
     store: FaceStore
@@ -66,6 +66,17 @@ def _classifier():
     from helpers.faces import gender_classifiers
 
     return gender_classifiers.load(GENDER_CLASSIFIER)
+
+
+def _waiting(operate):
+    """What is done with images, from decoding to the last embedding, when it is its turn."""
+
+    @functools.wraps(operate)
+    def wait(service: Service, request: dict):
+        with service.looking:
+            return operate(service, request)
+
+    return wait
 
 
 def look(service: Service, image: dict) -> wire.Picture:
@@ -132,39 +143,35 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
     if len(content) > most:
         raise _too_large(f"{len(content):,} bytes, at most {most:,}")
     digest = hashlib.sha256(content).hexdigest()
-    with service.looking:
-        try:
-            image = photographs.decode_image(io.BytesIO(content), FORMATS)
-        except photographs.Unreadable as error:
-            if error.reason == "too many pixels":
-                raise _too_large(str(error)) from error
-            text = f"Request has invalid image format ({error.reason}): JPEG and PNG are read"
-            raise ServiceError("InvalidImageFormatException", text) from error
-        with _loading:
-            (detect, crop, embed), description = _loaded(service.model)
-        try:
-            found = detect(image)
-        except Exception as error:  # each detector has its own kinds
-            size = f"{image.shape[1]} x {image.shape[0]} pixels"
-            raise invalid(f"no face can be looked for in {size}") from error
-        rows = enrolment.face_rows(image, found)
+    try:
+        image = photographs.decode_image(io.BytesIO(content), FORMATS)
+    except photographs.Unreadable as error:
+        if error.reason == "too many pixels":
+            raise _too_large(str(error)) from error
+        text = f"Request has invalid image format ({error.reason}): JPEG and PNG are read"
+        raise ServiceError("InvalidImageFormatException", text) from error
+    with _loading:
+        (detect, crop, embed), description = _loaded(service.model)
+    try:
+        found = detect(image)
+    except Exception as error:  # each detector has its own kinds
+        size = f"{image.shape[1]} x {image.shape[0]} pixels"
+        raise invalid(f"no face can be looked for in {size}") from error
     named = {"id": name} if name else {}
 
     def embedding_of(face):
-        with service.looking:
-            vector = embed([crop(image, face)])[0]
+        vector = embed([crop(image, face)])[0]
         if not enrolment.usable(vector):
             raise invalid("the face gives no usable embedding")
         return vector
 
     def labels_of(face):
-        with service.looking:
-            with _loading:
-                classify = _classifier()
-            return _labels(classify(image, face))
+        with _loading:
+            classify = _classifier()
+        return _labels(classify(image, face))
 
     faces = []
-    for row in rows:
+    for row in enrolment.face_rows(image, found):
         embed_it, label_it = (functools.partial(f, row["face"]) for f in (embedding_of, labels_of))
         del row["face"]
         faces.append(wire.Seen(named | {"image_sha256": digest} | row, embed_it, label_it))
@@ -248,6 +255,22 @@ def index_faces(service: Service, request: dict) -> dict:
     """IndexFaces: the largest faces that pass the quality filter, at most MaxFaces."""
     name = request["CollectionId"]
     info = service.store.info(name)
+    rows, details, left_out, description = _chosen(service, request)
+    external = request.get("ExternalImageId", "")
+    stored = service.store.add(name, rows, description, external) if rows else []
+    return {
+        "FaceRecords": [
+            {"Face": wire._face(face), "FaceDetail": detail}
+            for face, detail in zip(stored, details, strict=True)
+        ],
+        "FaceModelVersion": _version(info.model),
+        "UnindexedFaces": left_out,
+    }
+
+
+@_waiting
+def _chosen(service: Service, request: dict) -> tuple[list[dict], list[dict], list[dict], dict]:
+    """Face metadata and details of the faces to index, the others and why, how they were made."""
     attributes = request.get("DetectionAttributes", ())
     most = min(request.get("MaxFaces", MOST_FACES_INDEXED), MOST_FACES_INDEXED)
     quality_filter = request.get("QualityFilter", "AUTO")
@@ -263,16 +286,7 @@ def index_faces(service: Service, request: dict) -> dict:
             kept.append(seen)
     details = [wire._detail(seen, attributes) for seen in kept]
     rows = [{**seen.row, "embedding": seen.embed()} for seen in kept]
-    external = request.get("ExternalImageId", "")
-    stored = service.store.add(name, rows, picture.description, external) if rows else []
-    return {
-        "FaceRecords": [
-            {"Face": wire._face(face), "FaceDetail": detail}
-            for face, detail in zip(stored, details, strict=True)
-        ],
-        "FaceModelVersion": _version(info.model),
-        "UnindexedFaces": left_out,
-    }
+    return rows, details, left_out, picture.description
 
 
 def list_faces(service: Service, request: dict) -> dict:
@@ -318,17 +332,23 @@ def search_faces_by_image(service: Service, request: dict) -> dict:
     """SearchFacesByImage: the faces of a collection like the largest one of an image."""
     name = request["CollectionId"]
     info = service.store.info(name)
-    picture = look(service, request["Image"])
-    seen = wire._largest(picture, request.get("QualityFilter", "NONE"))
-    made = service.store.description(name)
-    if made is not None and (why := collection.difference(made, picture.description)):
-        raise Unlike(why)
+    row, embedding = _searched(service, request)
     return {
-        "SearchedFaceBoundingBox": wire._box(seen.row),
-        "SearchedFaceConfidence": wire._confidence(seen.row),
-        "FaceMatches": _matches(service, info, seen.embed(), request),
+        "SearchedFaceBoundingBox": wire._box(row),
+        "SearchedFaceConfidence": wire._confidence(row),
+        "FaceMatches": _matches(service, info, embedding, request),
         "FaceModelVersion": _version(info.model),
     }
+
+
+@_waiting
+def _searched(service: Service, request: dict) -> tuple[dict, np.ndarray]:
+    picture = look(service, request["Image"])
+    seen = wire._largest(picture, request.get("QualityFilter", "NONE"))
+    made = service.store.description(request["CollectionId"])
+    if made is not None and (why := collection.difference(made, picture.description)):
+        raise Unlike(why)
+    return seen.row, seen.embed()
 
 
 def _matches(service, info: Info, embedding, request: dict, leave_out: str | None = None):
@@ -346,6 +366,7 @@ def _matches(service, info: Info, embedding, request: dict, leave_out: str | Non
     ]
 
 
+@_waiting
 def compare_faces(service: Service, request: dict) -> dict:
     """CompareFaces: the largest face of one image with every face of another."""
     quality_filter = request.get("QualityFilter", "NONE")
@@ -377,6 +398,7 @@ def compare_faces(service: Service, request: dict) -> dict:
     }
 
 
+@_waiting
 def detect_faces(service: Service, request: dict) -> dict:
     """DetectFaces: the largest 100 faces of an image; of the attributes Gender and AgeRange."""
     picture = look(service, request["Image"])

@@ -206,6 +206,7 @@ def serve(
                 host=host,
                 port=port,
                 threads=THREADS,
+                recv_bytes=1 << 16,  # an image in one go
                 connection_limit=CONNECTIONS,
                 channel_timeout=PATIENCE,
                 cleanup_interval=PATIENCE // 2,
