@@ -244,7 +244,7 @@ CLAIMS = [
         two_to_eight_times,
     ),
     (
-        "Another gallery reverses that for Facenet, a poorer feed for Dlib.",
+        "For Facenet another gallery reverses this; for Dlib, deepface's crop does.",
         reversed_by_gallery_and_feed,
     ),
     ("28 flagged, four ways: mostly different people on each list", mostly_different),
