@@ -11,12 +11,12 @@ with the threshold. Images: IndexFaces of the members' portraits, with one worke
 import argparse
 import base64
 import contextlib
-import http.client
 import itertools
 import json
 import multiprocessing
 import queue
 import re
+import socket
 import sys
 import tempfile
 import time
@@ -61,23 +61,31 @@ def boto(url: str):
 def plain(url: str):
     """The same, by the standard library alone."""
     send = sending(url, "SearchFaces")
-    return lambda face: send(json.dumps({"CollectionId": NAME, "FaceId": face}))
+    return lambda face: send(json.dumps({"CollectionId": NAME, "FaceId": face}).encode())
 
 
 def sending(url: str, operation: str):
     """A function that sends the body of a request, over one kept connection."""
-    line = http.client.HTTPConnection(urlsplit(url).netloc)
-    headers = {
-        "X-Amz-Target": f"RekognitionService.{operation}",
-        "Content-Type": "application/x-amz-json-1.1",
-    }
+    place = urlsplit(url)
+    line = socket.create_connection((place.hostname, place.port))
+    head = (
+        f"POST / HTTP/1.1\r\nHost: {place.netloc}\r\nContent-Type: application/x-amz-json-1.1\r\n"
+        f"X-Amz-Target: RekognitionService.{operation}\r\nContent-Length: "
+    ).encode()
 
-    def send(body):
-        line.request("POST", "/", body, headers)
-        answer = line.getresponse()
-        content = json.loads(answer.read())
-        if answer.status != 200:
-            raise RuntimeError(content)
+    def send(body: bytes):
+        line.sendall(b"%s%d\r\n\r\n%s" % (head, len(body), body))
+        answer, wanted = b"", None
+        while wanted is None or len(answer) < wanted:
+            more = line.recv(1 << 16)
+            if not more:
+                raise RuntimeError("the service hung up")
+            answer += more
+            if wanted is None and (end := answer.find(b"\r\n\r\n") + 4) > 3:
+                wanted = end + int(re.search(rb"Content-Length: (\d+)", answer)[1])
+        if not answer.startswith(b"HTTP/1.1 200 "):
+            raise RuntimeError(answer)
+        return json.loads(answer[end:])
 
     return send
 
@@ -194,10 +202,10 @@ def plain_indexing(url: str):
     return sending(url, "IndexFaces")
 
 
-def body(image: bytes) -> str:
+def body(image: bytes) -> bytes:
     """The request that boto3 would make of an image."""
     content = base64.b64encode(image).decode()
-    return json.dumps({"CollectionId": NAME, "Image": {"Bytes": content}})
+    return json.dumps({"CollectionId": NAME, "Image": {"Bytes": content}}).encode()
 
 
 def indexing(make, url: str, items: list, clients: int) -> float:
