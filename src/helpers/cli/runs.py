@@ -134,9 +134,17 @@ def register(
       congress-test run --registration FILE ... (with the same choices)
 
     which refuses to run with anything else. Notebook 13 was made that way.
+
+    A gallery in parts (enrol --out FOLDER/, or an address) is known by its gallery.json, which has
+    the SHA-256 of every part; all are read once. The same faces in one file, or in other parts, are
+    another gallery to a registration.
     """
+    from helpers.faces import parts
     from helpers.protocol import registration as registered
 
     registered.refuse_existing(out)
-    registered.write(registered.register(probes, gallery, model, detector, threshold, labels), out)
+    plan = registered.register(probes, gallery, model, detector, threshold, labels)
+    if parts.is_one(str(gallery)):
+        parts.check(str(gallery))
+    registered.write(plan, out)
     say(f"{out}: add your hypotheses and commit it before the run")
