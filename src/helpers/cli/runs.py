@@ -23,7 +23,7 @@ from helpers.cli.options import (
     words,
 )
 from helpers.errors import UserError
-from helpers.files import write_atomically
+from helpers.files import keep_inputs, write_atomically
 
 
 @app.command()
@@ -75,6 +75,7 @@ def run(
     from helpers.protocol import congress_test, policy, shipping
     from helpers.show.report import report
 
+    keep_inputs(csv_out, probes, gallery, labels, registration)
     if engine == "rekognition":
         from helpers.service import amazon
 
