@@ -75,7 +75,7 @@ def run_networks(model: str, count: int) -> None:
     crop = np.full((side, side, 3), 128, np.float32 if row.recogniser == "Facenet" else np.uint8)
     for _ in range(count):
         detector.run(None, {"pixels": seen})
-        recogniser(crop)
+        recogniser([crop])
 
 
 def measure(way: str, paths: list[str], model: str, workers: int, folder: Path) -> float:

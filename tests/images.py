@@ -210,7 +210,10 @@ def fake_load(config):
         face = pipelines.Face(box, (width // 2, height // 3), None, 0.5, image)
         return [face] if image.std() > 1 else []
 
-    def embed(image, face):
-        return cv2.resize(face.crop, (4, 4), interpolation=cv2.INTER_AREA).ravel().astype("f4")
+    def crop(image, face):
+        return cv2.resize(face.crop, (4, 4), interpolation=cv2.INTER_AREA)
 
-    return detect, embed
+    def embed(crops):
+        return np.stack([crop.ravel().astype("f4") for crop in crops])
+
+    return detect, crop, embed

@@ -203,29 +203,35 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
 
 def test_a_model_that_breaks_on_an_image_does_not_stop_the_run(tmp_path, fake, monkeypatch):
     def load(config):
-        detect, embed = images.fake_load(config)
+        detect, crop, embed = images.fake_load(config)
 
         def picky_detect(image):
             if image.shape[0] == 1:
                 raise RuntimeError("error:\n  too thin for me")
             return detect(image)
 
-        def picky_embed(image, face):
-            if image.shape[0] == 2:
-                raise ValueError("no")
-            return embed(image, face) * (np.nan if image.shape[0] == 3 else 1)
+        def picky_crop(image, face):
+            if image.shape[0] == 5:
+                raise ValueError("nothing to cut")
+            return {2: "bad", 3: crop(image, face) * np.nan}.get(len(image), crop(image, face))
 
-        return picky_detect, picky_embed
+        def picky_embed(crops):
+            if "bad" in [c for c in crops if isinstance(c, str)]:
+                raise ValueError("no")
+            return embed(crops)
+
+        return picky_detect, picky_crop, picky_embed
 
     monkeypatch.setattr(pipelines, "load", load)
-    for height in range(1, 5):
+    for height in range(1, 8):
         images.scene(height, 50, height).save(tmp_path / f"{height}.png")
-    assert run(tmp_path, tmp_path / "out.parquet") == (1, 3)
+    assert run(tmp_path, tmp_path / "out.parquet") == (3, 4)
     failures = enrolment.read_failures(tmp_path / "out.parquet")
     assert failures[["id", "reason", "detail"]].to_numpy().tolist() == [
         ["1.png", "detector failed", "RuntimeError: error: too thin for me"],
         ["2.png", "recogniser failed", "ValueError: no"],
         ["3.png", "no usable embedding", ""],
+        ["5.png", "recogniser failed", "ValueError: nothing to cut"],
     ]
 
 

@@ -26,7 +26,7 @@ def cosine(a, b) -> float:
 @pytest.fixture(scope="module")
 def faces(mirror):
     """Portraits as (image, face) with the landmarks of YuNet."""
-    detect, _ = pipelines.load(pipelines.configuration("sface-native"))
+    detect, *_ = pipelines.load(pipelines.configuration("sface-native"))
     found = []
     for path in images.portraits(mirror, SFACE):
         image = enrolment.read_image(path)
@@ -37,7 +37,7 @@ def faces(mirror):
 def test_sfaces_crop_and_embedding_are_opencvs(faces):
     """`cv2.FaceRecognizerSF`, the publisher's own program, on the same landmarks."""
     theirs = cv2.FaceRecognizerSF.create(str(weights.find(networks.FILES["SFace"])), "")
-    embed = feeds.native("SFace")
+    crop, embed = feeds.native("SFace")
     for image, face in faces:
         row = np.zeros((1, 15), dtype=np.float32)
         row[0, 4:14] = face.landmarks.ravel()
@@ -46,7 +46,7 @@ def test_sfaces_crop_and_embedding_are_opencvs(faces):
         # OpenCV's transform is float32, ours float64: a weight of its interpolation may tip over
         differ = np.abs(aligned.astype(int) - ours)
         assert differ.max() <= 8 and differ.mean() < 0.02
-        assert cosine(embed(image, face), theirs.feature(aligned)[0]) > 0.9999
+        assert cosine(embed([crop(image, face)])[0], theirs.feature(aligned)[0]) > 0.9999
 
 
 def test_dlibs_embedding_is_dlibs(faces):
@@ -54,13 +54,13 @@ def test_dlibs_embedding_is_dlibs(faces):
     import dlib
 
     theirs = dlib.face_recognition_model_v1(str(weights.find(weights.FILES["Dlib"])))
-    embed, landmarks = feeds.native("Dlib"), feeds.dlib_landmarks()
+    (crop, embed), landmarks = feeds.native("Dlib"), feeds.dlib_landmarks()
     ours, dlibs = [], []
     for image, face in faces[:DLIB]:
         rgb, points = landmarks(image, face)
         chip = dlib.get_face_chip(rgb, points, 150, 0.25)
         np.testing.assert_array_equal(feeds.dlib_chip(rgb, points), chip)
-        ours.append(embed(image, face))
+        ours += list(embed([crop(image, face)]))
         dlibs.append(np.asarray(theirs.compute_face_descriptor(chip)))
     assert min(cosine(a, b) for a, b in zip(ours, dlibs, strict=True)) > 0.999999
     apart = [np.linalg.norm(np.array(x)[:, None] - np.array(x), axis=2) for x in (ours, dlibs)]
@@ -78,7 +78,8 @@ def test_facenets_crop_is_the_examples(faces):
     crop = feeds.facenet_crop(image, face)
     assert crop.shape == (160, 160, 3) and crop.dtype == np.float32
     np.testing.assert_allclose(crop, expected, atol=1e-3)
-    assert abs(np.linalg.norm(feeds.native("Facenet")(image, face)) - 1) < 1e-5
+    _, embed = feeds.native("Facenet")
+    assert abs(np.linalg.norm(embed([crop])) - 1) < 1e-5
 
 
 def test_a_grey_crop_is_not_divided_by_nothing():
@@ -123,7 +124,7 @@ def pairs(mirror):
     """Portraits of members and their second portraits: (image, face) twice, 120 members."""
     from helpers.sources import fetch
 
-    detect, _ = pipelines.load(pipelines.configuration("sface-native"))
+    detect, *_ = pipelines.load(pipelines.configuration("sface-native"))
     first = fetch.local_files("probes").set_index("id")["path"]
     second = fetch.local_files("second-portraits").set_index("id")["path"]
     rows = []
@@ -175,8 +176,8 @@ def measured(pairs):
             for side, (image, face) in zip(sides, both, strict=True):
                 given = landmarks(image, face) if network == "Dlib" else (image, face)
                 crop = feeds.CROPS[network](*given)
-                side.append(run(np.ascontiguousarray(fault(crop) if fault else crop)))
-        return tar(*sides)
+                side.append(fault(crop) if fault else crop)
+        return tar(*map(run, sides))
 
     return measure
 
@@ -196,12 +197,12 @@ def test_the_gate_falls_for_a_wrong_feed(measured, network):
 
 def test_swapped_eyes_close_the_gate(pairs, monkeypatch):
     """The landmarks named by the other side's names, as between a viewer's and a person's left."""
-    embed, right = feeds.native("SFace"), []
+    (crop, embed), right = feeds.native("SFace"), []
     for swap in (False, True):
         order = [1, 0, 2, 4, 3] if swap else [0, 1, 2, 3, 4]
         sides = ([], [])
         for both in pairs:
             for side, (image, face) in zip(sides, both, strict=True):
-                side.append(embed(image, face._replace(landmarks=face.landmarks[order])))
-        right.append(tar(*sides))
+                side.append(crop(image, face._replace(landmarks=face.landmarks[order])))
+        right.append(tar(*map(embed, sides)))
     assert right[0] >= 0.90 > right[1]

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from helpers.errors import UserError
-from helpers.faces import conversion, enrolment, pipelines, weights
+from helpers.faces import conversion, enrolment, networks, pipelines, weights
 
 sys.path.insert(0, str(Path(__file__).parent))
 import images
@@ -391,10 +391,11 @@ def test_another_model_of_deepface_is_known_by_the_hash_of_its_weights(offline):
     offline["user"].with_name("arcface_weights.onnx").write_bytes(data)
     config = pipelines.configuration("ArcFace", "opencv")
     assert pipelines.weight_hashes(config) == {"arcface_weights.onnx": sha256(data)}
-    _, embed = pipelines.load(config)
-    crop = np.asarray(images.scene(2, 112, 112))
-    face = pipelines.Face((0, 0, 112, 112), None, None, 1.0, crop)
-    assert np.allclose(embed(crop, face), crop.mean(axis=(0, 1)) / 255, atol=1e-3)
+    _, crop, embed = pipelines.load(config)
+    picture = np.asarray(images.scene(2, 112, 112))
+    face = pipelines.Face((0, 0, 112, 112), None, None, 1.0, picture)
+    embedding = embed([crop(picture, face)])[0]
+    assert np.allclose(embedding, picture.mean(axis=(0, 1)) / 255, atol=1e-3)
 
 
 def tiny_graph() -> bytes:
@@ -425,12 +426,12 @@ def largest(faces):
     [("Dlib", "yunet"), ("SFace", "yunet"), ("Facenet", "yunet"), ("SFace", "dlib")],
 )
 def test_embeddings_are_deepfaces(mirror, model, detector):
-    detect, embed = pipelines.load(pipelines.configuration(model, detector))
+    detect, crop, embed = pipelines.load(pipelines.configuration(model, detector))
     from deepface import DeepFace
 
     for path in images.portraits(mirror, 3):
         image = enrolment.read_image(path)
-        ours = embed(image, largest(detect(image)))
+        ours = embed([crop(image, largest(detect(image)))])[0]
         theirs = DeepFace.represent(str(path), model_name=model, detector_backend=detector)
         assert len(theirs) == 1
         theirs = np.asarray(theirs[0]["embedding"])
@@ -448,7 +449,7 @@ def test_dlib_native_is_dlibs_own_way(mirror):
     """
     import dlib
 
-    detect, embed = pipelines.load(pipelines.configuration("dlib-native", "yunet"))
+    detect, crop, embed = pipelines.load(pipelines.configuration("dlib-native", "yunet"))
     detector = dlib.get_frontal_face_detector()
     landmarks = dlib.shape_predictor(str(weights.find(weights.FILES["dlib"])))
     file = weights.find(weights.FILES["Dlib"])
@@ -456,7 +457,7 @@ def test_dlib_native_is_dlibs_own_way(mirror):
     ours, theirs = [], []
     for path in images.portraits(mirror, 3):
         image = enrolment.read_image(path)
-        ours.append(embed(image, largest(detect(image))))
+        ours += list(embed([crop(image, largest(detect(image)))]))
         rgb = dlib.load_rgb_image(str(path))
         (box,) = detector(rgb, 1)
         chip = dlib.get_face_chip(rgb, landmarks(rgb, box), 150, 0.25)
@@ -468,22 +469,28 @@ def test_dlib_native_is_dlibs_own_way(mirror):
 
 def test_a_face_at_the_edge_is_embedded(mirror):
     """Half of the face lies outside the image; the box is negative or cut, the crop is padded."""
-    detect, embed = pipelines.load(pipelines.configuration("SFace"))
-    _, native = pipelines.load(pipelines.configuration("dlib-native"))
+    detect, crop, embed = pipelines.load(pipelines.configuration("SFace"))
+    _, *native = pipelines.load(pipelines.configuration("dlib-native"))
     image = enrolment.read_image(images.portraits(mirror, 1)[0])
     x, y, w, h = largest(detect(image)).box
     cut = np.ascontiguousarray(image[y + h // 5 :, x + w // 5 :])
     faces = detect(cut)
     assert faces, "the detector should find a face that is a little cut"
-    for function in (embed, native):
-        embedding = function(cut, largest(faces))
+    for crop_one, embed_all in ((crop, embed), native):
+        embedding = embed_all([crop_one(cut, largest(faces))])
         assert np.isfinite(embedding).all() and embedding.any()
 
 
-def test_threads_do_not_change_an_embedding(mirror):
-    detect, embed = pipelines.load(pipelines.configuration("SFace"))
-    image = enrolment.read_image(images.portraits(mirror, 1)[0])
-    face = largest(detect(image))
-    first = embed(image, face)
+@pytest.mark.parametrize("network", networks.SIDES)
+def test_neither_threads_nor_company_change_an_embedding(network):
+    """An embedding is the same bits alone, again, and among any number of others."""
+    side = networks.SIDES[network]
+    kind = np.float32 if network == "Facenet" else np.uint8
+    crops = [np.asarray(images.scene(seed, side, side), dtype=kind) for seed in range(9)]
+    embed = networks.load(network)
+    alone = np.concatenate([embed([crop]) for crop in crops])
+    assert alone.shape == (len(crops), 128) and alone.dtype == np.float32
+    for n in range(1, len(crops) + 1):
+        np.testing.assert_array_equal(embed(crops[:n]), alone[:n])
+        np.testing.assert_array_equal(embed(crops[-n:]), alone[-n:])
     assert cv2.getNumThreads() == 1
-    assert all(np.array_equal(embed(image, face), first) for _ in range(3))

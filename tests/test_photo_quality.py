@@ -173,20 +173,23 @@ class Face:
 
 def test_the_largest_face_is_enrolled():
     faces = [Face((0, 0, 5, 5)), Face((9, 0, 8, 6)), Face((1, 0, 6, 8), 0.95)]
-    embed = {"a": lambda image, face: np.array(face.box, dtype=np.float32)}
-    assert list(q.enrol_one(picture(), lambda image: faces, embed)["a"]) == [1, 0, 6, 8]
+    networks = {"a": (lambda image, face: np.array(face.box, dtype=np.float32), np.stack)}
+    assert list(q.enrol_one(picture(), lambda image: faces, networks)["a"]) == [1, 0, 6, 8]
 
 
 def test_no_face_an_error_and_a_useless_embedding_are_failures_to_enrol():
     one = lambda image: [Face((0, 0, 5, 5))]  # noqa: E731
-    good, zero = lambda *_: np.ones(3), lambda *_: np.zeros(3)
 
     def breaks(*_):
         raise RuntimeError("spoilt")
 
+    cut = lambda *_: np.ones(3)  # noqa: E731
+    good, zero = (cut, np.stack), (cut, lambda crops: 0 * np.stack(crops))
+
     assert q.enrol_one(picture(), lambda image: [], {"a": good}) == {}
     assert q.enrol_one(picture(), breaks, {"a": good}) == {}
-    assert q.enrol_one(picture(), one, {"a": good, "b": breaks}) == {}
+    assert q.enrol_one(picture(), one, {"a": good, "b": (breaks, np.stack)}) == {}
+    assert q.enrol_one(picture(), one, {"a": good, "b": (cut, breaks)}) == {}
     assert q.enrol_one(picture(), one, {"a": good, "b": zero}) == {}
     assert set(q.enrol_one(picture(), one, {"a": good, "b": good})) == {"a", "b"}
 
@@ -195,7 +198,7 @@ def test_a_condition_that_lies_there_is_not_measured_again(tmp_path, monkeypatch
     enrolled = {PRIMARY_MODELS[0]: np.ones(2)}
     monkeypatch.setattr(q, "conditions", lambda: [("none", 0.0), ("blur", 2.0)])
     monkeypatch.setattr(q.fetch, "local_files", lambda _: pd.DataFrame({"id": ["A"], "path": [""]}))
-    monkeypatch.setattr(q.pipelines, "load", lambda _: (None, None))
+    monkeypatch.setattr(q.pipelines, "load", lambda _: (None, None, None))
     monkeypatch.setattr(q, "framed", lambda *_: frame())
     monkeypatch.setattr(q, "enrol_one", lambda *_: enrolled)
     first = q.measure(tmp_path)["blur", 2.0]

@@ -44,14 +44,15 @@ ADDRESS = "https://example.org/{}/{}.png"
 
 
 def fake_load(config):
-    detect, embed = images.fake_load(config)
+    detect, crop, embed = images.fake_load(config)
     sign = {"sface-native": 1, "facenet-native": -1}.get(config.model, 2)
 
-    def of_length_one(image, face):
-        colours = embed(image, face) - 127
-        return (np.sign(sign) * colours / np.linalg.norm(colours)).astype("f4")
+    def of_length_one(crops):
+        colours = embed(crops) - 127
+        lengths = np.linalg.norm(colours, axis=1, keepdims=True)
+        return (np.sign(sign) * colours / lengths).astype("f4")
 
-    return detect, of_length_one
+    return detect, crop, of_length_one
 
 
 def few_results(out: Path) -> None:

@@ -32,7 +32,7 @@ from helpers.files import alone, lock_file, private_folder, say, sha256, write_a
 from helpers.paths import is_cached
 from helpers.sources.photographs import Unreadable, in_words, read_image
 
-BATCH = 32
+BATCH = 16  # images: many small ones end at the same time on all processes
 VERSIONED = ("deepface", "opencv-python-headless", "dlib-bin", "onnxruntime", "numpy", "pillow")
 QUALITY_SIZE = 112  # sharpness is measured on crops of one size, in pixels
 
@@ -58,8 +58,9 @@ COLUMNS = {
 }
 FAILURE_COLUMNS = ("id", "reason", "detail", "image_sha256")
 
-# the pipeline of a process that enrols; `_load_worker` sets all three
+# the pipeline of a process that enrols; `_load_worker` sets them
 _detect: Callable
+_crop: Callable
 _embed: Callable
 _loaded: dict = {}
 _ONE = threading.Lock()  # detectors are not made for several threads
@@ -328,8 +329,8 @@ def _load_worker(config) -> None:
     if parent:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         _keep_freed_memory()
-    global _detect, _embed, _loaded
-    _detect, _embed = pipelines.load(config)
+    global _detect, _crop, _embed, _loaded
+    _detect, _crop, _embed = pipelines.load(config)
     _loaded = asked(describe(config))
 
 
@@ -352,43 +353,62 @@ def enrol_batch(wanted: dict, records: list[dict]) -> tuple[list[dict], list[tup
 
     wanted: as from `asked`. Raises UserError where weights or versions are others.
     """
-    rows, failures = [], []
     with _ONE:
         if _loaded.get("configuration") != wanted["configuration"]:
             _load_worker(pipelines.Configuration(**wanted["configuration"]))
         cluster.refuse_others(_loaded, wanted)
-        _enrol_all(records, rows, failures)
-    return rows, failures
+        return _enrol_all(records)
 
 
-def _enrol_all(records, rows, failures) -> None:
-    for record in records:
-        digest = ""
+def _enrol_all(records: list[dict]) -> tuple[list[dict], list[tuple]]:
+    seen = [_look_at(record) for record in records]
+    with_crop = [row for row in seen if "crop" in row]
+    found = _embeddings([row.pop("crop") for row in with_crop])
+    for row, outcome in zip(with_crop, found, strict=True):
+        row["error" if isinstance(outcome, Unreadable) else "embedding"] = outcome
+    rows = [row for row in seen if "error" not in row]
+    return rows, [_failure(row) for row in seen if "error" in row]
+
+
+def _failure(row: dict) -> tuple:
+    error = row["error"]
+    detail = "" if str(error) == error.reason else str(error)
+    return row["id"], error.reason, detail, row["image_sha256"]
+
+
+def _look_at(record: dict) -> dict:
+    """What is known of an image before the recogniser: its row and `crop`, or `error`."""
+    known = {"id": record["id"], "image_sha256": _image_hash(record["path"])}
+    try:
+        image = read_image(record["path"])
         try:
-            digest = _image_hash(record["path"])
-            rows.append(_enrol_one(record, digest))
-        except Unreadable as error:
-            detail = "" if str(error) == error.reason else str(error)
-            failures.append((record["id"], error.reason, detail, digest))
+            faces = _detect(image)
+        except Exception as error:  # each detector has its own kinds, for an image of 1 x 2000 say
+            raise Unreadable("detector failed", in_words(error)) from error
+        if not faces:
+            raise Unreadable("no face found")
+        row = face_rows(image, faces)[0]
+        try:
+            crop = _crop(image, row.pop("face"))
+        except Exception as error:
+            raise Unreadable("recogniser failed", in_words(error)) from error
+    except Unreadable as error:
+        return known | {"error": error}
+    return known | row | {"crop": crop}
 
 
-def _enrol_one(record: dict, digest: str) -> dict:
-    image = read_image(record["path"])
+def _embeddings(crops: list) -> list[np.ndarray | Unreadable]:
+    """The embedding of each crop, or why the recogniser gives none."""
+    if not crops:
+        return []
     try:
-        faces = _detect(image)
-    except Exception as error:  # each detector has its own kinds, for an image of 1 x 2000 say
-        raise Unreadable("detector failed", in_words(error)) from error
-    if not faces:
-        raise Unreadable("no face found")
-    row = face_rows(image, faces)[0]
-    face = row.pop("face")
-    try:
-        embedding = _embed(image, face)
+        found = _embed(crops)
     except Exception as error:
-        raise Unreadable("recogniser failed", in_words(error)) from error
-    if not usable(embedding):
-        raise Unreadable("no usable embedding")
-    return {"id": record["id"], "image_sha256": digest, **row, "embedding": embedding}
+        if len(crops) == 1:
+            return [Unreadable("recogniser failed", in_words(error))]
+        # one crop that breaks it does not take the others along
+        return [one for crop in crops for one in _embeddings([crop])]
+    return [one if usable(one) else Unreadable("no usable embedding") for one in found]
 
 
 def usable(embedding: np.ndarray) -> bool:

@@ -14,41 +14,35 @@ SFACE_TEMPLATE = np.array(
 ).T
 
 
-def native(network: str) -> Callable:
-    """`embed(image, face) -> embedding` of a network, fed as its publisher feeds it.
+def native(network: str) -> tuple[Callable, Callable]:
+    """`crop` and `embed` of a network, as its publisher feeds it: see `pipelines.load`.
 
-    image: (height, width, 3) uint8 BGR; face: a `pipelines.Face` of that image. Facenet's
-    embeddings have length 1, as in its example (github.com/nyoki-mtl/keras-facenet,
+    Facenet's embeddings have length 1, as in its example (github.com/nyoki-mtl/keras-facenet,
     notebook/demo-images.ipynb).
     """
     run, crop = networks.load(network), CROPS[network]
     if network == "Dlib":
         find = dlib_landmarks()
-        return lambda image, face: run(crop(*find(image, face)))
+        return lambda image, face: crop(*find(image, face)), run
     if network == "SFace":
-        return lambda image, face: run(crop(image, face))
-
-    def normalised(image, face):
-        embedding = run(crop(image, face))
-        return embedding / np.linalg.norm(embedding)
-
-    return normalised
+        return crop, run
+    return crop, lambda crops: np.stack([e / np.linalg.norm(e) for e in run(crops)])
 
 
-def deepface(network: str) -> Callable:
-    """`embed(image, face) -> embedding` as `DeepFace.represent` gives it by default.
+def deepface(network: str) -> tuple[Callable, Callable]:
+    """`crop` and `embed` of a network, as `DeepFace.represent` feeds it: see `pipelines.load`.
 
     The crop is deepface's (`face.crop`), padded to the network's input and scaled to 0 to 1.
     """
-    run, side = networks.load(network), networks.SIDES[network]
+    side = networks.SIDES[network]
 
-    def embed(image, face):
+    def crop(image, face):
         blob = deepface_blob(face, (side, side))[0]
         if network == "Facenet":
-            return run(blob)
-        return run(np.ascontiguousarray((blob * 255).astype(np.uint8)[:, :, ::-1]))
+            return blob
+        return (blob * 255).astype(np.uint8)[:, :, ::-1]
 
-    return embed
+    return crop, networks.load(network)
 
 
 def deepface_blob(face, size: tuple[int, int]) -> np.ndarray:
@@ -60,6 +54,7 @@ def deepface_blob(face, size: tuple[int, int]) -> np.ndarray:
 
 def dlib_landmarks() -> Callable:
     """dlib's five landmarks: `find(image BGR, Face) -> (image RGB, landmarks)`, on one thread."""
+    import cv2
     import dlib
 
     predictor = dlib.shape_predictor(str(weights.find(weights.FILES["dlib"])))
@@ -70,7 +65,7 @@ def dlib_landmarks() -> Callable:
         side = (w * h) ** 0.5
         left, top = x + w / 2 - side / 2, y + h / 2 - side / 2
         box = dlib.rectangle(int(left), int(top), int(left + side), int(top + side))
-        rgb = np.ascontiguousarray(image[:, :, ::-1])
+        rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         return rgb, predictor(rgb, box)
 
     return find
@@ -94,8 +89,7 @@ def sface_crop(image: np.ndarray, face) -> np.ndarray:
 
     side = networks.SIDES["SFace"]
     matrix = similarity_transform(np.asarray(face.landmarks, dtype=float), SFACE_TEMPLATE)
-    crop = cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)
-    return np.ascontiguousarray(crop[:, :, ::-1])
+    return cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR)[:, :, ::-1]
 
 
 def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:

@@ -187,12 +187,12 @@ def weight_hashes(config: Configuration) -> dict[str, str]:
     return {file: sha256(weights.find(file)) for file in sorted(files)}
 
 
-def load(config: Configuration) -> tuple[Callable, Callable]:
+def load(config: Configuration) -> tuple[Callable, Callable, Callable]:
     """Load detector and recogniser on one thread.
 
-    Returns `detect(image) -> list[Face]` and `embed(image, face) -> embedding`, where `image` is
-    (height, width, 3) uint8 BGR and the embedding is (d,) float32, as `DeepFace.represent` with
-    its default options gives it. Raises UserError when weights are missing.
+    Returns `detect(image) -> list[Face]`, `crop(image, face)`: what the network sees of a face, and
+    `embed(crops) -> embeddings`, (n, d) float32, of a list of crops. `image` is (height, width, 3)
+    uint8 BGR. Raises UserError when weights are missing.
     """
     weight_hashes(config)
     _own_weights_for_deepface()
@@ -205,12 +205,12 @@ def load(config: Configuration) -> tuple[Callable, Callable]:
     else:
         detect = _detector(config.detector)
     if config.model not in PIPELINES:
-        return detect, _client(config.recogniser)
-    return detect, (feeds.native if native else feeds.deepface)(config.recogniser)
+        return detect, *_client(config.recogniser)
+    return detect, *(feeds.native if native else feeds.deepface)(config.recogniser)
 
 
-def _client(name: str) -> Callable:
-    """`embed` of a recogniser that only deepface knows, run by its own client on one thread."""
+def _client(name: str) -> tuple[Callable, Callable]:
+    """`crop` and `embed` of a recogniser that only deepface knows: its own client, one thread."""
     import onnxruntime
 
     recogniser, _ = build("facial_recognition", name)
@@ -220,11 +220,13 @@ def _client(name: str) -> Callable:
         recogniser.model = networks.session(networks.without_prelu(session._model_path))
     height, width = recogniser.input_shape
 
-    def embed(image, face):
-        blob = feeds.deepface_blob(face, (width, height))
-        return np.asarray(recogniser.forward(blob), dtype=np.float32)
+    def crop(image, face):
+        return feeds.deepface_blob(face, (width, height))
 
-    return embed
+    def embed(crops):
+        return np.array([recogniser.forward(one) for one in crops], dtype=np.float32)
+
+    return crop, embed
 
 
 @functools.cache

@@ -137,13 +137,15 @@ def _decode(outputs, height: int, width: int) -> np.ndarray:
     found = []  # FaceDetectorYNImpl::postProcess of OpenCV 4, objdetect/src/face_detect.cpp
     for i, stride in enumerate(STRIDES):
         cls, obj, box, points = (outputs[i + 3 * k][0] for k in range(4))
-        scores = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
-        at = np.flatnonzero(scores >= THRESHOLD)
+        # the score is the root of two numbers up to 1: most cells are out by one of them
+        at = np.flatnonzero(obj[:, 0] > THRESHOLD**2 - 0.01)
+        scores = np.sqrt(np.clip(cls[at, 0], 0, 1) * np.clip(obj[at, 0], 0, 1))
+        at, scores = at[scores >= THRESHOLD], scores[scores >= THRESHOLD]
         cell = np.stack([at % (width // stride), at // (width // stride)], axis=1)
         cell = cell.astype(np.float32)
         centre, size = (cell + box[at, :2]) * stride, np.exp(box[at, 2:]) * stride
         landmarks = (np.tile(cell, 5) + points[at]) * stride
-        found.append(np.hstack([centre - size / 2, size, landmarks, scores[at, None]]))
+        found.append(np.hstack([centre - size / 2, size, landmarks, scores[:, None]]))
     found = np.concatenate(found).astype(np.float32)
     if len(found) < 2:
         return found

@@ -146,7 +146,7 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
             text = f"Request has invalid image format ({error.reason}): JPEG and PNG are read"
             raise ServiceError("InvalidImageFormatException", text) from error
         with _loading:
-            (detect, embed), description = _loaded(service.model)
+            (detect, crop, embed), description = _loaded(service.model)
         try:
             found = detect(image)
         except Exception as error:  # each detector has its own kinds
@@ -156,7 +156,7 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
 
     def embedding_of(face):
         with service.looking:
-            vector = embed(image, face)
+            vector = embed([crop(image, face)])[0]
         if not enrolment.usable(vector):
             raise invalid("the face gives no usable embedding")
         return vector

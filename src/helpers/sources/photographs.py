@@ -149,8 +149,6 @@ def read_image(path: Path) -> np.ndarray:
 
 def decode_image(source, formats=FORMATS) -> np.ndarray:
     """As `read_image`, for the path of a file or a binary stream, of the given formats only."""
-    import cv2  # here, because most commands never decode an image
-
     previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit is below
     try:
         with Image.open(source, formats=formats) as image:
@@ -167,7 +165,8 @@ def decode_image(source, formats=FORMATS) -> np.ndarray:
             ImageOps.exif_transpose(image, in_place=True)
             # neither makes a copy of what is as it should be
             image = image if image.mode == "RGB" else image.convert("RGB")
-            pixels = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2BGR)
+            pixels = np.frombuffer(image.tobytes("raw", "BGR"), dtype=np.uint8)
+            pixels = pixels.reshape(image.height, image.width, 3)
     except Unreadable:
         raise
     except UnidentifiedImageError as error:

@@ -155,15 +155,15 @@ def framed(path: Path, face) -> Frame:
     return scale(image, float(face.face_size), between)
 
 
-def enrol_one(image: np.ndarray, detect, embed: dict) -> dict:
+def enrol_one(image: np.ndarray, detect, networks: dict) -> dict:
     """Embeddings of the largest face, a model each, as `faces.enrolment` takes it; {} if none.
 
-    Detection is shared by the models.
+    Detection is shared by the models; networks: (crop, embed) of each.
     """
     try:
         faces = detect(image)
         face = min(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box))
-        found = {model: embed_one(image, face) for model, embed_one in embed.items()}
+        found = {m: embed([crop(image, face)])[0] for m, (crop, embed) in networks.items()}
     except Exception:  # no face, or whatever a library raises for a spoilt one: a failure to enrol
         return {}
     return found if all(map(enrolment.usable, found.values())) else {}
@@ -186,12 +186,12 @@ def measure(folder: Path) -> dict[tuple[str, float], pd.DataFrame]:
         files = fetch.local_files("probes").sort_values("id")
         loaded = {m: pipelines.load(pipelines.configuration(m)) for m in PRIMARY_MODELS}
         detect = loaded[PRIMARY_MODELS[0]][0]
-        embed = {m: functions[1] for m, functions in loaded.items()}
+        networks = {m: functions[1:] for m, functions in loaded.items()}
     for kind, level in todo:
         rows = []
         for id, path in tqdm(files[["id", "path"]].to_numpy(), kind, disable=None):
             image = degrade(framed(path, faces.get(id)), kind, level, seed_of(id, kind))
-            rows.append({"probe_id": id} | enrol_one(image, detect, embed))
+            rows.append({"probe_id": id} | enrol_one(image, detect, networks))
         with write_atomically(paths[kind, level]) as half:
             pd.DataFrame(rows).to_parquet(half, index=False)
     return {condition: pd.read_parquet(path) for condition, path in paths.items()}

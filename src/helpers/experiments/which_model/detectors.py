@@ -88,12 +88,12 @@ def _enrolled(dataset, ids, detector, read) -> pd.DataFrame:
 
 
 def _functions(detector) -> list[tuple]:
-    """A (detect, {model: embed}) for each detection that differs, the native feed's first."""
+    """(detect, {model: (crop, embed)}) for each detection that differs, the native feed's first."""
     groups: dict[str, tuple] = {}
     for model in models_with(detector):
-        detect, embed = pipelines.load(pipelines.configuration(model, detector))
+        detect, *network = pipelines.load(pipelines.configuration(model, detector))
         feed = pipelines.PIPELINES[model].feed if detector == "yunet" else detector
-        groups.setdefault(feed, (detect, {}))[1][model] = embed
+        groups.setdefault(feed, (detect, {}))[1][model] = network
     return list(groups.values())
 
 
@@ -103,7 +103,7 @@ def _enrol_one(name, path, read, functions) -> dict:
     except enrolment.Unreadable:
         return {"id": name}
     row = {"id": name, "height": image.shape[0], "width": image.shape[1]}
-    for number, (detect, embeds) in enumerate(functions):
+    for number, (detect, networks) in enumerate(functions):
         try:
             faces = detect(image)
         except Exception:  # each detector has its own kinds
@@ -114,9 +114,9 @@ def _enrol_one(name, path, read, functions) -> dict:
         face = min(faces, key=lambda f: (-f.box[2] * f.box[3], -f.score, f.box))
         if number == 0:
             row |= zip(["box_x", "box_y", "box_w", "box_h"], face.box, strict=True)
-        for model, embed in embeds.items():
+        for model, (crop, embed) in networks.items():
             try:
-                embedding = embed(image, face)
+                embedding = embed([crop(image, face)])[0]
             except Exception:  # each recogniser has its own kinds
                 continue
             if enrolment.usable(embedding):
