@@ -235,6 +235,41 @@ def test_a_model_that_breaks_on_an_image_does_not_stop_the_run(tmp_path, fake, m
     ]
 
 
+@pytest.mark.parametrize("room", [0, 20_000, 1 << 20])
+def test_images_in_memory_are_bounded(tmp_path, fake, monkeypatch, room):
+    """A batch is read as far as there is room, then looked at; the order has no bearing."""
+    held, most = 0, 0
+
+    def read(path):
+        nonlocal held, most
+        image = read_image(path)
+        held += image.nbytes
+        most = max(most, held)
+        return image
+
+    def load(config):
+        detect, crop, embed = images.fake_load(config)
+
+        def seen(image):
+            nonlocal held
+            held -= image.nbytes
+            return detect(image)
+
+        return seen, crop, embed
+
+    read_image = enrolment.read_image
+    monkeypatch.setattr(enrolment, "read_image", read)
+    monkeypatch.setattr(enrolment, "AT_ONCE", room)
+    monkeypatch.setattr(pipelines, "load", load)
+    for i in range(8):
+        images.scene(i, 50, 40).save(tmp_path / f"{i}.png")  # 6,000 bytes of pixels
+    records = [{"id": str(i), "path": tmp_path / f"{i}.png"} for i in range(8)]
+    enrolment._load_worker(pipelines.configuration("SFace"))
+    rows, failures = enrolment._enrol_all([*records, {"id": "no", "path": tmp_path / "no.png"}])
+    assert [row["id"] for row in rows] == [r["id"] for r in records] and len(failures) == 1
+    assert most == {0: 6_000, 20_000: 24_000, 1 << 20: 48_000}[room] and held == 0
+
+
 def test_ids_stay_as_they_are(tmp_path, fake):
     images.scene().save(tmp_path / "a.png")
     ids = ["007", "1e5", "NA", "null", 'é, "x"\n', ""]

@@ -82,6 +82,21 @@ def test_facenets_crop_is_the_examples(faces):
     assert abs(np.linalg.norm(embed([crop])) - 1) < 1e-5
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([112, 150, 160]), st.booleans())
+def test_deepfaces_input_is_deepfaces(height, width, side, dark):
+    from deepface.modules.preprocessing import resize_image
+
+    crop = np.random.default_rng(height).integers(0, 2 if dark else 256, (height, width, 3))
+    crop = crop.astype(np.uint8)
+    if not all(int(n * side / max(height, width)) for n in (height, width)):
+        return  # nothing is left of a side: OpenCV refuses, here as there
+    theirs = resize_image(crop / 255 if crop.max() > 1 else crop, (side, side))
+    ours = feeds.deepface_blob(pipelines.Face((0, 0, 1, 1), None, None, 1.0, crop), (side, side))
+    assert ours.dtype == theirs.dtype == np.float32
+    np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_grey_crop_is_not_divided_by_nothing():
     grey = np.full((60, 60, 3), 128, dtype=np.uint8)
     face = pipelines.Face((5, 5, 40, 40), None, None, 1.0, grey)

@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib import metadata
@@ -33,6 +33,7 @@ from helpers.paths import is_cached
 from helpers.sources.photographs import Unreadable, in_words, read_image
 
 BATCH = 16  # images: many small ones end at the same time on all processes
+AT_ONCE = 64 << 20  # bytes of pixels: images of a batch that are in memory at a time
 VERSIONED = ("deepface", "opencv-python-headless", "dlib-bin", "onnxruntime", "numpy", "pillow")
 QUALITY_SIZE = 112  # sharpness is measured on crops of one size, in pixels
 
@@ -361,7 +362,13 @@ def enrol_batch(wanted: dict, records: list[dict]) -> tuple[list[dict], list[tup
 
 
 def _enrol_all(records: list[dict]) -> tuple[list[dict], list[tuple]]:
-    seen = [_look_at(record) for record in records]
+    # step by step, not image by image: what a step needs stays in the processor's caches
+    seen = []
+    for some in _read_together(records):
+        for step, reason in ((_find, "detector failed"), (_cut, "recogniser failed")):
+            for row in some:
+                _take(step, row, reason)
+        seen += some
     with_crop = [row for row in seen if "crop" in row]
     found = _embeddings([row.pop("crop") for row in with_crop])
     for row, outcome in zip(with_crop, found, strict=True):
@@ -370,31 +377,51 @@ def _enrol_all(records: list[dict]) -> tuple[list[dict], list[tuple]]:
     return rows, [_failure(row) for row in seen if "error" in row]
 
 
+def _read_together(records: list[dict]) -> Iterator[list[dict]]:
+    """Rows of id, image_sha256, and image or error; as many at a time as AT_ONCE allows."""
+    some: list[dict] = []
+    held = 0
+    for record in records:
+        row = {"id": record["id"], "image_sha256": _image_hash(record["path"])}
+        try:
+            row["image"] = read_image(record["path"])
+            held += row["image"].nbytes
+        except Unreadable as error:
+            row["error"] = error
+        some.append(row)
+        if held > AT_ONCE:
+            yield some
+            some, held = [], 0
+    yield some
+
+
+def _take(step: Callable, row: dict, reason: str) -> None:
+    """A step on a row that has met no error; detectors and recognisers each have their own."""
+    if "error" in row:
+        return
+    try:
+        step(row)
+    except Exception as error:
+        known = isinstance(error, Unreadable)
+        row["error"] = error if known else Unreadable(reason, in_words(error))
+        row.pop("image", None)
+
+
+def _find(row: dict) -> None:
+    faces = _detect(row["image"])
+    if not faces:
+        raise Unreadable("no face found")
+    row.update(face_rows(row["image"], faces)[0])
+
+
+def _cut(row: dict) -> None:
+    row["crop"] = _crop(row.pop("image"), row.pop("face"))
+
+
 def _failure(row: dict) -> tuple:
     error = row["error"]
     detail = "" if str(error) == error.reason else str(error)
     return row["id"], error.reason, detail, row["image_sha256"]
-
-
-def _look_at(record: dict) -> dict:
-    """What is known of an image before the recogniser: its row and `crop`, or `error`."""
-    known = {"id": record["id"], "image_sha256": _image_hash(record["path"])}
-    try:
-        image = read_image(record["path"])
-        try:
-            faces = _detect(image)
-        except Exception as error:  # each detector has its own kinds, for an image of 1 x 2000 say
-            raise Unreadable("detector failed", in_words(error)) from error
-        if not faces:
-            raise Unreadable("no face found")
-        row = face_rows(image, faces)[0]
-        try:
-            crop = _crop(image, row.pop("face"))
-        except Exception as error:
-            raise Unreadable("recogniser failed", in_words(error)) from error
-    except Unreadable as error:
-        return known | {"error": error}
-    return known | row | {"crop": crop}
 
 
 def _embeddings(crops: list) -> list[np.ndarray | Unreadable]:
