@@ -1,6 +1,6 @@
 """A gallery in parts on a local Dask cluster: search up to 5,000,000 faces, and enrolment.
 
-    python benchmarks/cluster.py [--workers 2] [--memory 2000] [--images 792]
+    python benchmarks/cluster.py [--workers 2] [--memory 2000] [--images 792] [--most 5000000]
 
 All members are searched among made-up faces with the mean and covariance of the former legislators'
 in parts of 100,000, three ways in turns: the bare product in float32 of benchmarks/search.py, the
@@ -13,6 +13,7 @@ cache or CONGRESS_TEST_MIRROR), and 6 GB of disk for a while.
 
 import argparse
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,9 @@ import pyarrow as pa  # noqa: E402
 from search import bare, write_faces  # noqa: E402
 
 from helpers.errors import UserError  # noqa: E402
-from helpers.faces import cluster, collection, enrolment, parts  # noqa: E402
+from helpers.faces import cluster, collection, enrolment, parts, pipelines  # noqa: E402
+from helpers.files import say  # noqa: E402
+from helpers.sources import fetch  # noqa: E402
 
 HERE = Path(__file__).parent
 MODEL = "sface-native"
@@ -38,7 +41,6 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000, 5_000_000)
 PART = 100_000
 SHARE_OF_PAIRS = 1e-4  # at or below the threshold
 PROBES = 529
-PORT = 18786
 
 
 def write_gallery(vectors: np.ndarray, description: dict, out: Path) -> str:
@@ -104,18 +106,21 @@ def means(taken: dict[str, list]) -> dict[str, float]:
     }
 
 
-def start_cluster(workers: int, memory: int) -> list[subprocess.Popen]:
-    """A scheduler and its workers; each is ended by Dask's limit of memory."""
+def start_cluster(workers: int, memory: int) -> tuple[str, list[subprocess.Popen]]:
+    """A scheduler's address, and it and its workers; each is ended by Dask's limit of memory."""
+    with socket.socket() as one:  # a free port
+        one.bind(("127.0.0.1", 0))
+        port = str(one.getsockname()[1])
     command = [sys.executable, "-m", "dask"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    where = ("--host", "127.0.0.1", "--port", str(PORT), "--no-dashboard")
+    where = ("--host", "127.0.0.1", "--port", port, "--no-dashboard")
     running = [subprocess.Popen([*command, "scheduler", *where], **quiet)]
     limit = resource_limit(memory)
     for _ in range(workers):
-        worker = ["worker", f"tcp://127.0.0.1:{PORT}", "--nthreads", "1", "--no-nanny"]
+        worker = ["worker", f"tcp://127.0.0.1:{port}", "--nthreads", "1", "--no-nanny"]
         worker += ["--no-dashboard", "--memory-limit", f"{memory}MB"]
         running.append(subprocess.Popen([*command, *worker], preexec_fn=limit, **quiet))
-    return running
+    return f"tcp://127.0.0.1:{port}", running
 
 
 def resource_limit(memory: int):
@@ -126,16 +131,18 @@ def resource_limit(memory: int):
     return lambda: resource.setrlimit(resource.RLIMIT_DATA, limits)
 
 
-def searches(pool, workers, running, folder: Path) -> pd.DataFrame:
-    """Time the three ways for each of SIZES: a row a size."""
-    description, few = write_faces(MODEL, PROBES, SIZES[-1], folder)
+def searches(pool, workers, running, sizes: list[int], folder: Path) -> pd.DataFrame:
+    """Time the three ways for each of the sizes: a row a size."""
+    say(f"{sizes[-1]:,} faces, then their parts ...")
+    description, few = write_faces(MODEL, PROBES, sizes[-1], folder)
     threshold = float(np.quantile(few, SHARE_OF_PAIRS).round(4))
     vectors = np.load(folder / "gallery.npy", mmap_mode="r")
     probes = np.load(folder / "probes.npy")
     sought = collection.Collection(np.arange(PROBES).astype("U3"), probes, description)
     whole = write_gallery(vectors, description, folder / "whole")
     rows = []
-    for size in SIZES:
+    for size in sizes:
+        say(f"{PROBES} in {size:,}, three ways ...")
         out = folder / f"of-{size}"
         some = size % PART
         address = (
@@ -144,7 +151,7 @@ def searches(pool, workers, running, folder: Path) -> pd.DataFrame:
             else first_parts(whole, size, out)
         )
         parts.SHARE = max(PART, min(10**6, size // workers))
-        if size == SIZES[0]:  # imports, in every worker
+        if size == sizes[0]:  # imports, in every worker
             list(cluster.each(pool, parts.search, ((i, (sought, address)) for i in range(9))))
         taken = {way: [] for way in ("bare", "one", "cluster")}
         for _ in range(max(1, min(30, 10**6 // size))):
@@ -167,23 +174,26 @@ def searches(pool, workers, running, folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def enrolments(pool, workers: int, count: int, repeats: int, folder: Path) -> pd.DataFrame:
-    """Time enrolment of portraits into parts of 99, by processes and by the cluster, in turns."""
-    from helpers.sources import fetch
+def portraits(count: int) -> pd.DataFrame:
+    """Portraits to enrol: id, path. Raises UserError where they, or weights, are missing."""
+    pipelines.weight_hashes(pipelines.configuration(MODEL))
+    files = pd.concat([fetch.local_files(name) for name in ("probes", "second-portraits")])
+    return pd.DataFrame({"id": files["path"].astype(str), "path": files["path"]})[:count]
 
-    both = [fetch.local_files(name) for name in ("probes", "second-portraits")]
-    files = pd.concat(both)
-    files = pd.DataFrame({"id": files["path"].astype(str), "path": files["path"]})[:count]
+
+def enrolments(pool, workers: int, files, repeats: int, folder: Path) -> pd.DataFrame:
+    """Time enrolment of portraits into parts of 99, by processes and by the cluster, in turns."""
     parts.PART = 99
     taken = {"processes": [], "cluster": []}
     for i in range(repeats):
         for way, those in (("processes", None), ("cluster", pool)):
+            say(f"enrol {len(files)} portraits, {way}, {i + 1} of {repeats} ...")
             start = time.perf_counter()
             parts.enrol(
                 files, folder / f"{way}{i}", MODEL, workers=workers, progress=False, pool=those
             )
             taken[way].append(time.perf_counter() - start)
-    made = [(folder / f"{way}0" / "part-000001.parquet").read_bytes() for way in taken]
+    made = [(folder / f"{way}0" / "part-000000.parquet").read_bytes() for way in taken]
     assert made[0] == made[1]
     row = {"model": MODEL, "images": len(files), "workers": workers}
     row |= {f"{way}_seconds": float(np.median(each)) for way, each in taken.items()}
@@ -192,25 +202,34 @@ def enrolments(pool, workers: int, count: int, repeats: int, folder: Path) -> pd
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory", type=int, default=2_000, help="MB a worker may take")
-    parser.add_argument("--images", type=int, default=792)
+    parser.add_argument("--images", type=int, default=792, help="portraits to enrol")
+    parser.add_argument("--most", type=int, default=SIZES[-1], help="faces of a gallery")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder of the two tables")
     arguments = parser.parse_args()
-    running = start_cluster(arguments.workers, arguments.memory)
+    files = portraits(arguments.images)
+    sizes = [size for size in SIZES if size <= arguments.most]
+    address, running = start_cluster(arguments.workers, arguments.memory)
     try:
         with (
             tempfile.TemporaryDirectory() as name,
-            cluster.connect(f"tcp://127.0.0.1:{PORT}") as pool,
+            cluster.connect(address) as pool,
         ):
             while pool.slots() < arguments.workers:
+                if any(process.poll() is not None for process in running):
+                    raise UserError("a worker ended before its work: allow it more --memory")
                 time.sleep(0.1)
-            table = searches(pool, arguments.workers, running, Path(name))
+            table = searches(pool, arguments.workers, running, sizes, Path(name))
             table["load_average"] = round(os.getloadavg()[1], 1)
             digits = {"bytes_a_face": 0, "worker_peak_mb": 0}
-            table.round(4).round(digits).to_csv(HERE / "results-cluster-search.csv", index=False)
-            made = enrolments(pool, arguments.workers, arguments.images, 2, Path(name))
-            made.round(4).to_csv(HERE / "results-cluster-enrolment.csv", index=False)
+            out = arguments.out
+            table.round(4).round(digits).to_csv(out / "results-cluster-search.csv", index=False)
+            made = enrolments(pool, arguments.workers, files, 2, Path(name))
+            made.round(4).to_csv(out / "results-cluster-enrolment.csv", index=False)
             print(made.T.to_string(header=False))
     finally:
         for process in running:

@@ -55,9 +55,12 @@ def resident(pid: int):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=HERE / "results-run.csv")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeats", type=int, default=1, help="a row each")
+    out = HERE / "results-run.csv"
+    parser.add_argument("--out", type=Path, default=out, help="table to write")
     parser.add_argument("command", nargs="*", help="default: congress-test reproduce")
     arguments = parser.parse_args()
     command = arguments.command or COMMAND

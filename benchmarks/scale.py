@@ -6,6 +6,7 @@ Reads the results of enrolment.py, search.py --scale, cluster.py and schedule.py
 writes the tables into docs/scale.md, between its marks, and docs/_static/scale-cost.svg.
 """
 
+import argparse
 import io
 import re
 from pathlib import Path
@@ -159,6 +160,9 @@ def page(text: str) -> str:
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     with write_atomically(PAGE) as half:
         half.write_text(page(PAGE.read_text("utf-8")), "utf-8")
     with write_atomically(PICTURE) as half:

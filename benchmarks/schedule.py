@@ -1,12 +1,13 @@
 """A made-up day of 1,000 workers: how long enrolment and search take with stragglers and failures.
 
-    python benchmarks/schedule.py
+    python benchmarks/schedule.py [--seeds 10]
 
 No cluster is needed: each task goes to whoever is free first, as Dask gives them, and the time of
 a task is drawn. Throughput of a core is taken from results-enrolment.csv and
 results-cluster-search.csv, everything else is an assumption, named below. Seeded.
 """
 
+import argparse
 import heapq
 from pathlib import Path
 
@@ -21,7 +22,6 @@ STRAGGLERS, SLOWNESS = 0.02, 3.0  # that share of the workers is so many times s
 NOISE = 0.05  # of the times of tasks of one worker
 HOURS_TO_FAILURE = 100.0  # of a worker, mean; what it had in hand is lost
 MINUTES_AWAY = 10.0  # until it is back
-SEEDS = 10
 # what, faces, faces of a task
 RUNS = [("enrol", n, task) for n in (10**6, 25 * 10**6, 640 * 10**6) for task in (1_024, 8_192)]
 RUNS += [("enrol", 25 * 10**6, 65_536), ("enrol", 640 * 10**6, 65_536)]
@@ -76,11 +76,18 @@ def simulate(tasks: int, seconds: float, seed: int) -> dict[str, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=10, help="runs of each row")
+    out = HERE / "results-schedule.csv"
+    parser.add_argument("--out", type=Path, default=out, help="table to write")
+    arguments = parser.parse_args()
     rows = []
     for what, faces, task in RUNS:
         each = seconds_a_face()[what]
         tasks = -(-faces // task)
-        runs = pd.DataFrame(simulate(tasks, each * task, seed) for seed in range(SEEDS))
+        runs = pd.DataFrame(simulate(tasks, each * task, seed) for seed in range(arguments.seeds))
         ideal = each * faces / WORKERS
         row = {"what": what, "faces": faces, "faces_a_task": task, "tasks": tasks}
         row |= {"workers": WORKERS, "task_seconds": each * task, "core_hours": each * faces / 3600}
@@ -91,7 +98,7 @@ def main() -> None:
         row |= {"failures": runs["failures"].mean(), "lost_core_hours": runs["lost"].mean() / 3600}
         rows.append(row)
         print(row, flush=True)
-    pd.DataFrame(rows).round(3).to_csv(HERE / "results-schedule.csv", index=False)
+    pd.DataFrame(rows).round(3).to_csv(arguments.out, index=False)
 
 
 if __name__ == "__main__":

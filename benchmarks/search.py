@@ -1,7 +1,7 @@
 """Search of all probes in a gallery of 23,000 against `DeepFace.find`, and whether both agree.
 
     python benchmarks/search.py [--gallery 23000] [--queries 5] [--repeats 3] [--model SFace]
-    python benchmarks/search.py --scale [--repeats 9]
+    python benchmarks/search.py --scale [--repeats 9] [--most 5000000]
 
 The gallery: the portraits of former legislators that ship, and as many made-up embeddings with
 their mean and covariance as are missing. `find` gets the same gallery as its own datastore, so
@@ -31,6 +31,7 @@ import pyarrow as pa
 
 from helpers.errors import UserError
 from helpers.faces import collection, enrolment, exact, pipelines, weights
+from helpers.files import say
 
 HERE = Path(__file__).parent
 DETECTOR = "yunet"
@@ -251,13 +252,16 @@ def measure(folder: Path, repeats: int, description: dict, threshold, top, allow
     }
 
 
-def scale(repeats: int, out: Path) -> None:
-    """Measure all of SCALES, each in a process of its own with one thread; write a table."""
+def scale(repeats: int, most: int, out: Path) -> None:
+    """Measure SCALES up to a gallery, each in a process with one thread; write a table."""
     threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
     rows = []
     with tempfile.TemporaryDirectory() as name:
         made = None
         for model, probes, size, share, top, allowed in SCALES:
+            if size > most:
+                continue
+            say(f"{model}: {probes} in {size:,}, top {top}, {share:g} of the pairs ...")
             if made != (made := (model, probes, size)):
                 description, few = write_faces(model, probes, size, Path(name))
             threshold = float(np.quantile(few, share).round(4))
@@ -277,13 +281,16 @@ def scale(repeats: int, out: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--gallery", type=int, default=23_000, help="faces in the gallery")
     parser.add_argument("--queries", type=int, default=5, help="searches by `find` that are timed")
-    parser.add_argument("--repeats", type=int)
+    parser.add_argument("--repeats", type=int, help="of a search; the median counts")
     parser.add_argument("--scale", action="store_true", help="compare with a bare product instead")
+    parser.add_argument("--most", type=int, default=SCALES[-1][2], help="faces, with --scale")
     parser.add_argument("--model", default="SFace", choices=["SFace", "Facenet", "Dlib"])
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="table to write; default: the one beside this")
     parser.add_argument("--task", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--measure", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -292,7 +299,11 @@ def main() -> None:
         print(json.dumps(measure(Path(folder), *task)))
         return
     if arguments.scale:
-        scale(arguments.repeats or 9, arguments.out or HERE / "results-search-scale.csv")
+        scale(
+            arguments.repeats or 9,
+            arguments.most,
+            arguments.out or HERE / "results-search-scale.csv",
+        )
         return
     repeats = arguments.repeats or 3
     if arguments.task:
@@ -306,10 +317,12 @@ def main() -> None:
     from helpers.sources import fetch
 
     model = arguments.model
+    images = fetch.local_files("probes").set_index("id")["path"].astype(str)
     probes = shipping.faces_path("probes", model)
     pipelines.weight_hashes(pipelines.configuration(model, DETECTOR))
     os.environ["DEEPFACE_HOME"] = str(weights.deepface_home())
     os.environ["DEEPFACE_LOG_LEVEL"] = "50"
+    say(f"{model}: a gallery of {arguments.gallery:,}, for both ...")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "images"
         folder.mkdir()
@@ -324,6 +337,7 @@ def main() -> None:
         found = collection.search(queried, collection.load_collection(gallery), top=CANDIDATES)
         threshold = float(found["score"].max())
         found = collection.search(queried, collection.load_collection(gallery), threshold)
+        say("ours, all probes ...")
         command = [sys.executable, __file__, "--repeats", str(repeats)]
         command += ["--task", str(probes), str(gallery), str(threshold)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -332,11 +346,11 @@ def main() -> None:
 
         from deepface import DeepFace
 
-        images = fetch.local_files("probes").set_index("id")["path"].astype(str)
         DeepFace.represent(images[picked[0]], model_name=model, detector_backend=DETECTOR)
         seconds = {"find": [], "fast_find": [], "embed": []}
         different, largest, candidates = 0, 0.0, 0
         for probe in picked:
+            say(f"DeepFace.find, {probe} ...")
             path = images[probe]
             start = time.perf_counter()
             DeepFace.represent(path, model_name=model, detector_backend=DETECTOR)

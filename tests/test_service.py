@@ -426,6 +426,26 @@ def test_no_more_images_in_memory_than_workers(monkeypatch, workers):
     assert max(most) == workers
 
 
+def test_a_name_in_a_bucket_is_found_however_its_letters_are_spelled(tmp_path):
+    one, two = "\u00e9", "e\u0301"  # the same letter, as most write it and as Macs do
+    folder = tmp_path / "photos"
+    (folder / f"jos{two}").mkdir(parents=True)
+    (folder / f"jos{two}" / f"{two}.jpg").write_bytes(b"two")
+    (tmp_path / "outside.jpg").write_bytes(b"secret")
+    (folder / f"{two}.png").symlink_to(tmp_path / "outside.jpg")
+    find = service._file
+    assert find(folder, f"jos{one}/{one}.jpg") == find(folder, f"jos{two}/{one}.jpg") == b"two"
+    (folder / f"jos{two}" / f"{one}.jpg").write_bytes(b"one")
+    assert find(folder, f"jos{one}/{one}.jpg") == b"one"  # what is called so comes first
+    assert find(folder, f"jos{one}/{two}.jpg") == b"two"
+    for none in (f"{one}.png", f"{one}/{one}.jpg", f"jos{one}/{one}.jpg/{one}", f"../{one}"):
+        assert find(folder, none) is None
+    for name in (one + two, two + one):
+        (folder / f"{name}.jpg").write_bytes(b"which?")
+    with pytest.raises(service.ServiceError, match="2 names in photos read éé"):
+        find(folder, f"{one}{one}.jpg")
+
+
 def test_images_that_are_none(amazon, tmp_path):
     images.scene().save(tmp_path / "a.gif")
     images.scene(1, 400, 300).save(tmp_path / "whole.jpg")

@@ -140,6 +140,52 @@ def test_a_file_that_may_not_be_written_is_refused(faces, monkeypatch):
     assert "write-protected" in refused(*SEARCH, "--out", "kept.csv")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "read"),
+    [
+        ((*SEARCH, "--out"), ("people.parquet", "others.parquet", "./others.parquet", "link")),
+        (("search", *SEARCH[1:3], "--gallery", "parts", "--out"), ("parts/gallery.json",)),
+        ((*RUN, "--labels", "labels.csv", "--csv"), ("people.parquet", "labels.csv")),
+        ((*RUN, "--registration", "plan.json", "--csv"), ("others.parquet", "plan.json")),
+        (("run", "--probes", "photos", "--csv"), ("photos/a/1.png",)),
+        (("validate", "--pairs", "pairs.csv", "--images", "photos", "--csv"),
+         ("pairs.csv", "photos/a/1.png")),
+        (("export", "people", "--store", "parts"), ("parts/faces.sqlite",)),
+        (("enrol", "--images", "photos", "--out"), ("photos/a/1.png",)),
+        (("register", *RUN[1:], "--out"), ("others.parquet",)),
+    ],
+)  # fmt: skip
+def test_no_command_overwrites_what_it_reads(faces, arguments, read):
+    (faces / "link").symlink_to("others.parquet")
+    (faces / "photos" / "a").mkdir(parents=True)
+    (faces / "parts").mkdir()
+    images.scene(1).save(faces / "photos" / "a" / "1.png")
+    for name in (
+        "labels.csv",
+        "pairs.csv",
+        "plan.json",
+        "parts/gallery.json",
+        "parts/faces.sqlite",
+    ):
+        (faces / name).write_text("mine")
+    for name in read:
+        before = (faces / name).read_bytes()
+        said = {"enrol": "is no readable Parquet file", "register": "written once"}
+        assert said.get(arguments[0], f"{Path(name)} is read by") in refused(*arguments, name)
+        assert (faces / name).read_bytes() == before
+
+
+def test_a_table_beside_photographs_is_written_again(faces):
+    for _ in range(2):
+        call(
+            "search", "--probes", "people.parquet", "--gallery", "others.parquet", "--out", "a.csv"
+        )
+        call(*RUN, "--csv", "a.csv")
+    files.keep_inputs(Path("a.csv"), Path("."), "nowhere", None)
+    with pytest.raises(UserError, match="is read by this command"):
+        files.keep_inputs(Path("people.parquet"), Path("."))
+
+
 def test_a_device_is_written_to_and_not_replaced(faces):
     call(*RUN, "--csv", "/dev/null")
     assert not Path("/dev/null").is_file()

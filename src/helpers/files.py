@@ -43,6 +43,19 @@ def output(text: str | Path) -> Path:
     return path
 
 
+def keep_inputs(out: Path | None, *inputs: str | Path | None) -> None:
+    """Raise UserError where a file to be written is one that the same command reads.
+
+    Read is a file, or all in a folder but CSV files; what does not exist is neither.
+    """
+    if out is None or not out.is_file():
+        return
+    for given in (Path(i) for i in inputs if i):
+        inside = out.suffix != ".csv" and out.resolve().is_relative_to(given.resolve())
+        if given.exists() and (given.samefile(out) or inside):
+            raise UserError(f"{out} is read by this command: give another file to write")
+
+
 def dataset_or_path(text: str | Path, datasets: Collection[str]) -> str | Path:
     """What a user means: one of the datasets, a str, or else a path, a Path.
 

@@ -137,6 +137,7 @@ def search(
     from helpers.faces import cluster, collection, parts
     from helpers.protocol import policy
 
+    files.keep_inputs(out, probes, gallery)
     searched, keep = collection.load_collection(probes), out.with_name(f"{out.name}.parts")
     if threshold is not None:
         policy.check_distance(threshold, searched.metric)
@@ -189,6 +190,7 @@ def validate(
 
     if (pairs is None) != (images is None):
         raise UserError("--pairs and --images go together: a CSV of file names, and their folder")
+    files.keep_inputs(csv_out, pairs, images)
     progress = sys.stderr.isatty()
     if pairs and images:
         table = own_pairs.gate(pairs, images, model or "dlib-native", workers, progress)

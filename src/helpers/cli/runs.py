@@ -23,7 +23,7 @@ from helpers.cli.options import (
     words,
 )
 from helpers.errors import UserError
-from helpers.files import write_atomically
+from helpers.files import keep_inputs, write_atomically
 
 
 @app.command()
@@ -75,6 +75,7 @@ def run(
     from helpers.protocol import congress_test, policy, shipping
     from helpers.show.report import report
 
+    keep_inputs(csv_out, probes, gallery, labels, registration)
     if engine == "rekognition":
         from helpers.service import amazon
 
@@ -134,9 +135,17 @@ def register(
       congress-test run --registration FILE ... (with the same choices)
 
     which refuses to run with anything else. Notebook 13 was made that way.
+
+    A gallery in parts (enrol --out FOLDER/, or an address) is known by its gallery.json, which has
+    the SHA-256 of every part; all are read once. The same faces in one file, or in other parts, are
+    another gallery to a registration.
     """
+    from helpers.faces import parts
     from helpers.protocol import registration as registered
 
     registered.refuse_existing(out)
-    registered.write(registered.register(probes, gallery, model, detector, threshold, labels), out)
+    plan = registered.register(probes, gallery, model, detector, threshold, labels)
+    if parts.is_one(str(gallery)):
+        parts.check(str(gallery))
+    registered.write(plan, out)
     say(f"{out}: add your hypotheses and commit it before the run")

@@ -76,8 +76,10 @@ def export_collection(
     store: Annotated[Path, path_in(help="Folder of the collections")] = Path("collections"),
 ) -> None:
     """Write a collection of the service as face metadata, for `search` and `run`."""
+    from helpers.files import keep_inputs
     from helpers.service.store import FaceStore
 
+    keep_inputs(out, store)
     with closing(FaceStore(store, make=False)) as opened:
         say(f"{opened.export_faces(name, out):,} faces in {out}")
 

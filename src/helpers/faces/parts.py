@@ -164,6 +164,20 @@ def read(address: str) -> dict:
     return gallery
 
 
+def digest(address: str) -> str:
+    """The SHA-256 of what gallery.json says, which names the gallery: it has that of every part.
+
+    Raises UserError as `read` does. The parts are checked by whoever reads them.
+    """
+    return hashlib.sha256(json.dumps(read(address), sort_keys=True).encode()).hexdigest()
+
+
+def check(address: str) -> None:
+    """Read every part once; raises UserError naming the first that is missing or damaged."""
+    for row in read(address)["parts"]:
+        columns_of(address, row, ["id"])
+
+
 def load(address: str, row: dict, description: dict) -> Collection:
     """A part as a collection, embeddings (n, d) float32. Raises UserError as `columns_of` does."""
     table = columns_of(address, row, ["id", "embedding"])
@@ -222,8 +236,7 @@ def search(
     """
     if keep:
         sought = hashlib.sha256(probes.embeddings.tobytes() + "\0".join(probes.ids).encode())
-        where = hashlib.sha256(json.dumps(read(address), sort_keys=True).encode())
-        plan = {"probes": sought.hexdigest(), "gallery": where.hexdigest(), "share": SHARE}
+        plan = {"probes": sought.hexdigest(), "gallery": digest(address), "share": SHARE}
         enrolment.start_or_resume(keep, plan | {"threshold": threshold, "top": top})
     join = functools.partial(_merged, probes.ids, top)
     return over(address, _search, join, (probes, threshold, top), pool, keep)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import nbformat
 
 from helpers.errors import UserError
+from helpers.faces import parts
 from helpers.files import sha256
 from helpers.protocol import registration
 from helpers.protocol.policy import parse
@@ -68,6 +69,11 @@ def frozen(plan: Plan) -> dict:
     count = parse(plan.threshold).kind == "count"
     if count and not plan.exploratory:
         raise UserError(f"--threshold {plan.threshold} needs the scores: say --exploratory as well")
+    if any(parts.is_one(side(plan.gallery, model)) for model in plan.models or [""]):
+        raise UserError(
+            "a test of one's own takes no gallery in parts: give one file of face metadata, or use "
+            "congress-test register and run, which take parts"
+        )
     threshold = "default" if count else plan.threshold
     labels = Path(plan.labels) if plan.labels else None
     planned: dict = {

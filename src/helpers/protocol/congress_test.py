@@ -48,10 +48,15 @@ def people_searched() -> pd.DataFrame:
     return load_members().query("voting").reset_index(drop=True)
 
 
-def check_labels(probes: str | Path, labels: Path | None) -> None:
-    """Raise UserError for labels of people who come with theirs."""
+def check_probes(probes: str | Path, labels: Path | None) -> None:
+    """Raise UserError for labels of people who come with theirs, and for probes in parts."""
     if probes == "congress" and labels:
         raise UserError("--labels is for your own probes; those of congress come with labels")
+    if parts.is_one(str(probes)):
+        raise UserError(
+            "a gallery in parts is no set of probes: give their images, or enrol them into a "
+            ".parquet file"
+        )
 
 
 def gather(
@@ -71,13 +76,11 @@ def gather(
     (id, and any of name, group, gender). Folders are enrolled into the cache once, by the pool if
     there is one. Raises UserError.
     """
-    check_labels(probes, labels)
+    check_probes(probes, labels)
     named = probes == "congress" and detector == shipping.DETECTOR and model in MODELS
     if gallery == "utkface" and named:
         return people_searched(), score_store.load_scores(f"utkface-{model}")
     config = shipping.configuration(model, detector)
-    if parts.is_one(str(probes)):
-        raise UserError("a gallery in parts is no set of probes: enrol them into a .parquet file")
     how = {"workers": workers, "progress": progress, "pool": pool}
     people, probe_rows, passed = _side(probes, config, labels, **how)
     if parts.is_one(str(gallery)):

@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 
 from helpers.errors import UserError
-from helpers.faces import enrolment, pipelines
+from helpers.faces import enrolment, parts, pipelines
 from helpers.files import sha256, write_atomically
 from helpers.protocol import policy as policies
 from helpers.protocol import shipping
-from helpers.protocol.congress_test import check_labels, check_made_with
+from helpers.protocol.congress_test import check_made_with, check_probes
 from helpers.sources import fetch, galleries
 
 NAMED = {"congress": "probes", "legislators": "legislators", "utkface": "utkface"}
@@ -28,16 +28,15 @@ def register(
 ) -> dict:
     """What a run with these choices would do, as JSON-able values; nobody is enrolled.
 
-    The sides are named by a digest of their images, face metadata files by their own SHA-256. The
-    threshold is a number of the pipeline, so "count:28", which asks for the scores, is refused.
-    Raises UserError.
+    The sides are named by a digest: see `side`. The threshold is a number of the pipeline, so
+    "count:28", which asks for the scores, is refused. Raises UserError.
     """
     policy = policies.parse(threshold)
     if policy.kind == "count":
         raise UserError(
             f"--threshold {policy} needs the scores; register a distance, default or fmr:1e-5"
         )
-    check_labels(probes, labels)
+    check_probes(probes, labels)
     config = shipping.configuration(model, detector)
     number, origin = policies.resolve(policy, None, config)
     return {
@@ -54,9 +53,19 @@ def register(
 def side(
     what: str | Path, config: pipelines.Configuration | None = None, labels: Path | None = None
 ) -> str:
-    """The digest that names a side: a named set, a folder of images or a face metadata file."""
+    """The digest that names a side.
+
+    Of a named set its manifest's, of a folder its images', of a face metadata file its own SHA-256,
+    of a gallery in parts that of gallery.json, which has the SHA-256 of each. The same faces in one
+    file, or in other parts, have another digest: that they are the same is not looked for.
+    Raises UserError for what is missing or was made with another configuration.
+    """
     if what in NAMED:
         return sha256(fetch.MANIFESTS / f"{NAMED[what]}.csv")
+    if parts.is_one(str(what)):
+        if config:
+            check_made_with(parts.read(str(what))["description"], config, what)
+        return parts.digest(str(what))
     if enrolment.is_metadata(what):
         if config:
             check_made_with(enrolment.read_description(Path(what)), config, what)
@@ -89,5 +98,8 @@ def require(path: Path, planned: dict) -> str:
     except (ValueError, AttributeError) as error:  # no text, no JSON, no object
         raise UserError(f"{path} is no registration: {error}") from error
     if wrong:
-        raise UserError(f"not what {path} registered: {', '.join(wrong)} differ")
+        raise UserError(
+            f"not what {path} registered: {', '.join(wrong)} differ; give what was registered, or "
+            "register this run too, in another file"
+        )
     return sha256(path)

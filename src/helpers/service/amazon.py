@@ -110,7 +110,7 @@ def gather(probes: str | Path, gallery: str | Path, labels: Path | None = None) 
     Photographs of the gallery that are also searched are left out. Raises UserError where images
     are missing, or two ids of the gallery become one at Amazon.
     """
-    congress_test.check_labels(probes, labels)
+    congress_test.check_probes(probes, labels)
     if probes == "congress":
         people, searched = congress_test.people_searched(), fetch.local_files("probes")
         searched = searched[searched["id"].isin(people["member_id"])]

@@ -112,12 +112,17 @@ def look(service: Service, image: dict) -> wire.Picture:
 def _file(folder: Path, name: str) -> bytes | None:
     """A file below a folder; nothing where there is none, or where the name leads out of it."""
     try:
-        file = (folder / name).resolve()
-        if not (file.is_relative_to(folder.resolve()) and file.is_file()):
+        root = folder.resolve()
+        file = (root / name).resolve()
+        if file.is_relative_to(root):
+            file = photographs.spelled(root, file).resolve()
+        if not (file.is_relative_to(root) and file.is_file()):
             return None
         if file.stat().st_size > MOST_BYTES_BUCKET:
             raise _too_large(f"{file.stat().st_size:,} bytes, at most {MOST_BYTES_BUCKET:,}")
         return file.read_bytes()
+    except UserError as error:
+        raise ServiceError("InvalidS3ObjectException", str(error)) from error
     except (OSError, ValueError):  # a name that no file can have, among others
         return None
 

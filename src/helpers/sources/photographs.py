@@ -3,12 +3,14 @@
 import io
 import os
 import stat
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from helpers.errors import UserError
 from helpers.files import printable
 
 # what Pillow decodes here; stereo JPEG (MPO) opens as JPEG
@@ -68,6 +70,26 @@ def in_folder(directory: Path) -> tuple[dict[str, Path], str]:
     }
     said = [_counted(files, "file"), _counted(folders, "folder")]
     return dict(sorted(ids.items())), ", ".join(filter(None, said))
+
+
+def spelled(folder: Path, path: Path) -> Path:
+    """The path below a folder, or where nothing has that name, what reads the same (NFC).
+
+    Macs spell an é as two characters. Raises UserError where several files read the same, OSError
+    for a folder on the way that is none.
+    """
+    found = folder
+    for name in path.relative_to(folder).parts:
+        if not (name.isascii() or (found / name).exists()):
+            read = unicodedata.normalize("NFC", name)
+            same = [n for n in os.listdir(found) if unicodedata.normalize("NFC", n) == read]
+            if len(same) > 1:
+                raise UserError(
+                    f"{len(same)} names in {found.name} read {read}: give one as it is stored"
+                )
+            name = same[0] if same else name
+        found /= name
+    return found
 
 
 def is_photograph(path: Path) -> bool:
