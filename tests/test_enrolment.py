@@ -238,7 +238,7 @@ def test_a_model_that_breaks_on_an_image_does_not_stop_the_run(tmp_path, fake, m
 @pytest.mark.parametrize("room", [0, 20_000, 1 << 20])
 def test_images_in_memory_are_bounded(tmp_path, fake, monkeypatch, room):
     """A batch is read as far as there is room, then looked at; the order has no bearing."""
-    held, most = 0, 0
+    held, most, together = 0, 0, []
 
     def read(path):
         nonlocal held, most
@@ -255,19 +255,25 @@ def test_images_in_memory_are_bounded(tmp_path, fake, monkeypatch, room):
             held -= image.nbytes
             return detect(image)
 
-        return seen, crop, embed
+        def embed_some(crops):
+            together.append(len(crops))
+            return embed(crops)
+
+        return seen, crop, embed_some
 
     read_image = enrolment.read_image
     monkeypatch.setattr(enrolment, "read_image", read)
     monkeypatch.setattr(enrolment, "AT_ONCE", room)
     monkeypatch.setattr(pipelines, "load", load)
+    monkeypatch.setattr(enrolment, "BATCH", 6)
     for i in range(8):
         images.scene(i, 50, 40).save(tmp_path / f"{i}.png")  # 6,000 bytes of pixels
     records = [{"id": str(i), "path": tmp_path / f"{i}.png"} for i in range(8)]
     enrolment._load_worker(pipelines.configuration("SFace"))
     rows, failures = enrolment._enrol_all([*records, {"id": "no", "path": tmp_path / "no.png"}])
     assert [row["id"] for row in rows] == [r["id"] for r in records] and len(failures) == 1
-    assert most == {0: 6_000, 20_000: 24_000, 1 << 20: 48_000}[room] and held == 0
+    assert most == {0: 6_000, 20_000: 24_000, 1 << 20: 36_000}[room] and held == 0
+    assert together == {0: 8 * [1], 20_000: [4, 4], 1 << 20: [6, 2]}[room]
 
 
 def test_ids_stay_as_they_are(tmp_path, fake):

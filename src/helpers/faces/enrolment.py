@@ -127,7 +127,8 @@ def _enrol(images, out, parts, config, description, workers, progress, pool) -> 
         disable=not progress or None,  # None: shown on a terminal, never in a log
     )
     with bar, working(pool, config, workers, len(todo)) as those:
-        tasks = ((i, (asked(describe(config)), batches[i].to_dict("records"))) for i in todo)
+        wanted = asked(describe(config))
+        tasks = ((i, (wanted, batches[i].to_dict("records"))) for i in todo)
         for number, (rows, failures) in cluster.each(those, enrol_batch, tasks):
             _keep(rows, failures, _part(parts, number))
             bar.update(len(batches[number]))
@@ -368,17 +369,17 @@ def _enrol_all(records: list[dict]) -> tuple[list[dict], list[tuple]]:
         for step, reason in ((_find, "detector failed"), (_cut, "recogniser failed")):
             for row in some:
                 _take(step, row, reason)
+        with_crop = [row for row in some if "crop" in row]
+        found = _embeddings([row.pop("crop") for row in with_crop])
+        for row, outcome in zip(with_crop, found, strict=True):
+            row["error" if isinstance(outcome, Unreadable) else "embedding"] = outcome
         seen += some
-    with_crop = [row for row in seen if "crop" in row]
-    found = _embeddings([row.pop("crop") for row in with_crop])
-    for row, outcome in zip(with_crop, found, strict=True):
-        row["error" if isinstance(outcome, Unreadable) else "embedding"] = outcome
     rows = [row for row in seen if "error" not in row]
     return rows, [_failure(row) for row in seen if "error" in row]
 
 
 def _read_together(records: list[dict]) -> Iterator[list[dict]]:
-    """Rows of id, image_sha256, and image or error; as many at a time as AT_ONCE allows."""
+    """Rows of id, image_sha256, and image or error; a batch, or as many as AT_ONCE allows."""
     some: list[dict] = []
     held = 0
     for record in records:
@@ -389,7 +390,7 @@ def _read_together(records: list[dict]) -> Iterator[list[dict]]:
         except Unreadable as error:
             row["error"] = error
         some.append(row)
-        if held > AT_ONCE:
+        if held > AT_ONCE or len(some) == BATCH:
             yield some
             some, held = [], 0
     yield some
