@@ -5,6 +5,7 @@ and why one gives no pixels, is listed at `photographs.read_image`.
 """
 
 import contextlib
+import csv
 import ctypes
 import errno
 import hashlib
@@ -117,7 +118,8 @@ def enrol(
 
 def _enrol(images, out, parts, config, description, workers, progress, pool) -> None:
     start_or_resume(parts, {"batch": BATCH, **description})
-    batches = [images.iloc[i : i + BATCH] for i in range(0, len(images), BATCH)]
+    records = images[["id", "path"]].to_dict("records")
+    batches = [records[i : i + BATCH] for i in range(0, len(records), BATCH)]
     todo = [i for i, batch in enumerate(batches) if not _is_done(_part(parts, i), batch)]
     bar = tqdm(
         total=len(images),
@@ -127,8 +129,8 @@ def _enrol(images, out, parts, config, description, workers, progress, pool) -> 
         disable=not progress or None,  # None: shown on a terminal, never in a log
     )
     with bar, working(pool, config, workers, len(todo)) as those:
-        wanted = asked(describe(config))
-        tasks = ((i, (wanted, batches[i].to_dict("records"))) for i in todo)
+        wanted = {k: v for k, v in asked(description).items() if k != "images_sha256"}
+        tasks = ((i, (wanted, batches[i])) for i in todo)
         for number, (rows, failures) in cluster.each(those, enrol_batch, tasks):
             _keep(rows, failures, _part(parts, number))
             bar.update(len(batches[number]))
@@ -156,26 +158,30 @@ def _is_made(out: Path, description: dict, images: pd.DataFrame) -> bool:
     Raises UserError for another file than face metadata: it may be somebody's own.
     """
     discard_if_damaged(out)
-    return out.exists() and read_description(out) == description and _holds(out, images)
+    return (
+        out.exists()
+        and read_description(out) == description
+        and _holds(out, images["id"].to_list())
+    )
 
 
-def _is_done(part: Path, batch: pd.DataFrame) -> bool:
+def _is_done(part: Path, batch: list[dict]) -> bool:
     """Whether a batch of an interrupted run is there; a damaged one is done again."""
     if not failures_path(part).exists():
         return False
-    if whole := _holds(part, batch):
+    if whole := _holds(part, [record["id"] for record in batch]):
         return whole
     say(f"{part} is damaged: its images are enrolled again")
     return False
 
 
-def _holds(path: Path, images: pd.DataFrame) -> bool:
+def _holds(path: Path, ids: list[str]) -> bool:
     """Whether a file and the failures beside it can be read, and say of every image what it is."""
     try:
-        ids = [*_read_table(path)["id"].to_pylist(), *read_failures(path)["id"]]
+        said = [*_read_table(path)["id"].to_pylist(), *read_failures(path)["id"]]
     except (UserError, OSError, ValueError, KeyError):
         return False
-    return sorted(ids) == images["id"].to_list()
+    return sorted(said) == ids
 
 
 def _counts(out: Path) -> tuple[int, int]:
@@ -216,11 +222,12 @@ def _keep(rows, failures, part: Path) -> None:
 
 def _assemble(parts: list[Path], out: Path, description: dict) -> None:
     table = pa.concat_tables(map(_read_table, parts))
-    failures = pd.concat(map(read_failures, parts))
     finished = parts[0].with_name("finished.parquet")
     write_faces(table, finished, description)
+    failures = [failures_path(part).read_bytes() for part in parts]
+    head = failures[0].splitlines(keepends=True)[0]
     with write_atomically(failures_path(finished), private=True) as half:
-        failures.to_csv(half, index=False)
+        half.write_bytes(head + b"".join(lines.removeprefix(head) for lines in failures))
     # `out` comes last: its presence says that both are complete
     failures_path(finished).replace(failures_path(out))
     finished.replace(out)
@@ -292,9 +299,11 @@ def read_failures(path: Path) -> pd.DataFrame:
 
 def write_failures(failures: list[tuple], out: Path) -> None:
     """Write failures to enrol (rows of FAILURE_COLUMNS) beside a file of face metadata."""
-    frame = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
-    with write_atomically(failures_path(out), private=True) as half:
-        frame.to_csv(half, index=False)
+    with (
+        write_atomically(failures_path(out), private=True) as half,
+        half.open("w", newline="", encoding="utf-8") as file,
+    ):
+        csv.writer(file, lineterminator="\n").writerows([FAILURE_COLUMNS, *failures])
 
 
 def failures_path(out: Path) -> Path:
