@@ -18,7 +18,7 @@ STEPS = 10.0**DECIMALS  # in a score of 1
 HALF = 0.51 / STEPS  # half a step, and a little more
 BLOCK = 1_000_000  # scores held at a time
 WIDTH = 65_536  # of them of one probe: many searches at once, in a core's own cache
-ROWS = 1_024  # embeddings converted at a time
+ROWS = 1024  # embeddings converted at a time
 LENGTHS = (1e-15, 1e15)  # of embeddings whose products float32 can hold
 
 
@@ -130,7 +130,9 @@ def pair_scores(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:
     """Scores (n,), rounded, of normalised embeddings a (n, d) and b (n, d), row by row."""
     if metric == "cosine":
         return _rounded(1 - (a * b).sum(axis=1))
-    return _rounded(np.sqrt(((a - b) ** 2).sum(axis=1)))
+    apart = a - b
+    apart *= apart
+    return _rounded(np.sqrt(apart.sum(axis=1)))
 
 
 def _rounded(scores: np.ndarray) -> np.ndarray:
