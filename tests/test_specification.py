@@ -298,12 +298,15 @@ def face(*box, score=0.9) -> pipelines.Face:
     return pipelines.Face(box, None, None, score, np.empty(0))
 
 
+# (crop, embed) of a network whose embedding is the width of the box
+SIDE = (lambda _, face: np.array([face.box[2]], dtype=np.float32), np.stack)
+
+
 def test_each_feed_gets_its_own_detection_once():
     native, deepface = Faces(face(0, 0, 9, 9), face(5, 5, 20, 20)), Faces(face(1, 1, 8, 8))
-    side = lambda _, face: np.array([face.box[2]], dtype=np.float32)  # noqa: E731
     functions = [
-        (native, {"dlib-native": side, "facenet-native": side}),
-        (deepface, {"SFace": side}),
+        (native, {"dlib-native": SIDE, "facenet-native": SIDE}),
+        (deepface, {"SFace": SIDE}),
     ]
     image = np.zeros((40, 50, 3), dtype=np.uint8)
     found = detectors._enrol_one("M001", "path", lambda *_: image, functions)
@@ -314,15 +317,14 @@ def test_each_feed_gets_its_own_detection_once():
 
 def test_a_failure_of_one_feed_is_none_of_the_other():
     image = np.zeros((40, 50, 3), dtype=np.uint8)
-    side = lambda _, face: np.array([face.box[2]], dtype=np.float32)  # noqa: E731
     fails = Faces(error=RuntimeError("no"))
     found = detectors._enrol_one(
         "M001", "path", lambda *_: image,
-        [(fails, {"dlib-native": side}), (Faces(face(1, 1, 8, 8)), {"SFace": side})],
+        [(fails, {"dlib-native": SIDE}), (Faces(face(1, 1, 8, 8)), {"SFace": SIDE})],
     )  # fmt: skip
     assert "box_w" not in found
     assert "dlib-native" not in found and found["SFace"] == 8
-    found = detectors._enrol_one("M001", "path", lambda *_: image, [(Faces(), {"Dlib": side})])
+    found = detectors._enrol_one("M001", "path", lambda *_: image, [(Faces(), {"Dlib": SIDE})])
     assert found == {"id": "M001", "height": 40, "width": 50}
 
 
