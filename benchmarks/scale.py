@@ -26,7 +26,7 @@ SIZES = (10**6, 25 * 10**6, 640 * 10**6)
 MODEL = "sface-native"
 PART = 8_192  # faces
 LISTED = 1_200  # bytes that the machine which enrols takes for an image of its list, measured
-TITLE = "From 100,000 faces on, a search in parts costs about four times the bare product"
+TITLE = "From 100,000 faces on, a search in parts costs two to four times the bare product"
 SUBTITLE = "Core seconds of a search of all 529 members. Crosses: gallery in memory"
 
 
