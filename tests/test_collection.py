@@ -129,7 +129,7 @@ def test_search_of_any_numbers_is_within_a_rounding(seed, metric, top):
 
 def product_scores(probes, gallery):
     """Scores (n, m), not rounded, by one product of float64, and how far they may be off."""
-    a, b = probes.embeddings, gallery.embeddings
+    a, b = (x.embeddings.astype(np.float64) for x in (probes, gallery))
     eps = 1e-15 * a.shape[1]
     if probes.metric == "cosine":
         a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
@@ -184,7 +184,7 @@ def hard_collections(draw):
     b[rng.random(m) < 0.3] = b[0]  # the same face several times
     # half of the galleries hold what float32 can hold, as enrolled faces do
     if draw(st.booleans()):
-        a, b = (x.astype(np.float32).astype(np.float64) for x in (a, b))
+        a, b = (x.astype(np.float32) for x in (a, b))
     ids = rng.permutation([f"{i:02d}" for i in range(m)])
     threshold = draw(
         st.none() | st.sampled_from([0.0, 0.1234, 0.1235, 0.5, 0.5001, 0.7, 5.0, -1.0])
@@ -198,14 +198,16 @@ def hard_collections(draw):
     top=st.none() | st.integers(1, 45),
     exclude=st.booleans(),
     block=st.sampled_from([1, 7, 60, 10**6]),
+    many=st.sampled_from([1, exact.MANY]),
 )
-def test_search_is_the_float64_product(hard, top, exclude, block):
+def test_search_is_the_float64_product(hard, top, exclude, block, many):
     a, b, threshold = hard
     scores, error = product_scores(a, b)
     rounded = np.round(np.maximum(scores, 0), 4) + 0.0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(exact, "BLOCK", block)
         patch.setattr(collection, "BLOCK", block)
+        patch.setattr(exact, "MANY", many)
         found = collection.search(a, b, threshold, top, exclude)
         every = np.concatenate([s for _, s in collection.score_blocks(a, b)])
     # where the product's own last digits decide how a score is rounded, either may be right
@@ -278,13 +280,30 @@ def test_the_error_of_a_product_in_float32_is_within_its_bound():
         b = rng.uniform(0.5, 1, size=(500, 128))
         ready = collection.prepare(make([f"{i:03d}" for i in range(500)], b, metric))
         rough = np.empty(40 * 500, np.float32)
-        rough = exact._rough(-a.astype(np.float32), ready, slice(None), rough).astype(float)
+        rough = exact._rough(-a.astype(np.float32), ready.screen, ready.lengths, metric, rough)
+        rough = rough.astype(float)
         meaning = exact._meaning(a, ready.longest, metric, np.float32)
         score, error = meaning.read(rough)
         b = exact.normalised(b, metric)
         true = 1 - a @ b.T if metric == "cosine" else np.linalg.norm(a[:, None] - b, axis=2)
         assert (np.abs(score - true) <= error).all()
         assert (np.abs(score - true) >= error / 1000).any()
+
+
+def test_vectors_far_from_zero_are_compared_from_their_middle(monkeypatch):
+    """As many probes search as one, the same; fewer pairs are left to float64."""
+    rng = np.random.default_rng(7)
+    faces = (3 + rng.normal(size=(2_000, 128)) / 20).astype(np.float32)
+    a = make([f"p{i:02d}" for i in range(exact.MANY)], faces[: exact.MANY], "euclidean")
+    b = make([f"g{i:04d}" for i in range(2_000)], faces, "euclidean")
+    pairs, scores = [], exact.pair_scores
+    monkeypatch.setattr(exact, "pair_scores", lambda *x: pairs.append(len(x[0])) or scores(*x))
+    moved = collection.search(a, b, top=20)
+    few = sum(pairs)
+    pairs.clear()
+    monkeypatch.setattr(exact, "MANY", exact.MANY + 1)
+    assert_same(moved, collection.search(a, b, top=20))
+    assert few < sum(pairs) / 4
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -104,7 +104,11 @@ def prepare(gallery: Collection) -> Prepared:
     with np.errstate(over="ignore"):  # what float32 cannot hold is decided without it
         screen = np.asarray(embeddings).astype(np.float32, copy=False)
     lengths = exact.lengths(squared, gallery.metric)
-    return Prepared(ids, place, embeddings, screen, *lengths, gallery.description)
+    moved = None
+    exact_in_float32 = embeddings.dtype == np.float32 or np.array_equal(screen, embeddings)
+    if gallery.metric == "euclidean" and exact_in_float32:
+        moved = exact.moved(screen)
+    return Prepared(ids, place, embeddings, screen, *lengths, gallery.description, moved)
 
 
 def score_blocks(probes: Collection, gallery: Collection):

@@ -19,6 +19,7 @@ HALF = 0.51 / STEPS  # half a step, and a little more
 BLOCK = 1_000_000  # scores held at a time
 WIDTH = 65_536  # of them of one probe: many searches at once, in a core's own cache
 ROWS = 1024  # embeddings converted at a time
+MANY = 64  # probes, from which on moving the gallery costs little beside the products
 LENGTHS = (1e-15, 1e15)  # of embeddings whose products float32 can hold
 
 
@@ -26,7 +27,8 @@ class Prepared(NamedTuple):
     """A gallery made ready for many searches by `collection.prepare`.
 
     ids (n,) str; place (n,) int, that of each id among all of them sorted; embeddings (n, d), as
-    given; screen (n, d), the same as float32; lengths and longest as from `lengths`; description.
+    given; screen (n, d), the same as float32; lengths and longest as from `lengths`; description;
+    moved: as from `moved`, or None.
     """
 
     ids: np.ndarray
@@ -36,6 +38,7 @@ class Prepared(NamedTuple):
     lengths: np.ndarray
     longest: float
     description: dict
+    moved: tuple[np.ndarray, np.ndarray, float] | None = None
 
     @property
     def metric(self) -> str:
@@ -100,11 +103,11 @@ def normalised(embeddings: np.ndarray, metric: str) -> np.ndarray:
     return embeddings
 
 
-def squared_lengths(embeddings: np.ndarray) -> np.ndarray:
-    """Squared lengths (n,) float64 of embeddings (n, d) of any kind, a few rows at a time."""
+def squared_lengths(embeddings: np.ndarray, centre=0) -> np.ndarray:
+    """Squared lengths (n,) float64 of embeddings (n, d) less a centre, a few rows at a time."""
     squared = np.zeros(len(embeddings))
     for start in range(0, len(embeddings), ROWS):
-        rows = np.asarray(embeddings[start : start + ROWS], dtype=np.float64)
+        rows = embeddings[start : start + ROWS].astype(np.float64) - centre
         squared[start : start + ROWS] = (rows * rows).sum(axis=1)
     return squared
 
@@ -124,6 +127,16 @@ def lengths(squared: np.ndarray, metric: str) -> tuple[np.ndarray, float]:
         else:
             squared = squared / 2
         return np.where(fits, squared, np.nan).astype(np.float32), longest
+
+
+def moved(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """A centre (d,) float32 of embeddings (n, d) float32, and `lengths` of what is left without it.
+
+    A Euclidean distance is the same from any centre, and the error of float32 much smaller where
+    the vectors are shorter, so that fewer pairs are left to float64.
+    """
+    centre = embeddings[:ROWS].mean(axis=0, dtype=np.float64).astype(np.float32)
+    return centre, *lengths(squared_lengths(embeddings, centre), "euclidean")
 
 
 def pair_scores(a: np.ndarray, b: np.ndarray, metric: str) -> np.ndarray:
@@ -185,15 +198,21 @@ def nearest(vectors: np.ndarray, gallery: Prepared, threshold=None, top=None, ow
 
 def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
     """`nearest` for a block of probes, normalised."""
-    meaning = _meaning(a, gallery.longest, gallery.metric, np.float32)
+    centre, lengths, longest = None, gallery.lengths, gallery.longest
+    if gallery.moved and len(a) >= MANY:
+        centre, lengths, longest = gallery.moved
+    near = a if centre is None else a - centre
+    meaning = _meaning(near, longest, gallery.metric, np.float32)
     reached = np.full((len(a), 1), np.inf if threshold is None else reach(threshold))
     limit = meaning.limit(reached)
-    minus, width = -a.astype(np.float32), max(1, min(WIDTH, BLOCK // len(a)))
-    minus[~((a * a).sum(axis=1) < LENGTHS[1] ** 2)] = np.nan
+    minus, width = -near.astype(np.float32), max(1, min(WIDTH, BLOCK // len(a)))
+    minus[~((near * near).sum(axis=1) < LENGTHS[1] ** 2)] = np.nan
     memory = np.empty(len(a) * min(width, len(gallery.ids)), dtype=np.float32)
     kept, count = [], 0
     for start in range(0, len(gallery.ids), width):
-        rough = _rough(minus, gallery, slice(start, start + width), memory)
+        span = slice(start, start + width)
+        screen = gallery.screen[span] if centre is None else gallery.screen[span] - centre
+        rough = _rough(minus, screen, lengths[span], gallery.metric, memory)
         if top is not None and start == 0 and top < rough.shape[1]:
             # one more than asked for: one may be no candidate
             last = np.partition(rough, top, axis=1)[:, top : top + 1].astype(np.float64)
@@ -224,12 +243,11 @@ def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
     return _best(kept, gallery.place, top)
 
 
-def _rough(minus: np.ndarray, gallery: Prepared, span: slice, memory: np.ndarray) -> np.ndarray:
-    """Rough scores (n, faces of the span) float32, in memory; NaN where float32 cannot judge."""
-    lengths = gallery.lengths[span]
+def _rough(minus, screen, lengths, metric: str, memory: np.ndarray) -> np.ndarray:
+    """Rough scores (n, faces of the screen) float32, in memory; NaN where float32 cannot judge."""
     rough = memory[: len(minus) * len(lengths)].reshape(len(minus), -1)
-    np.matmul(minus, gallery.screen[span].T, out=rough)
-    if gallery.metric == "cosine":
+    np.matmul(minus, screen.T, out=rough)
+    if metric == "cosine":
         rough *= lengths
     else:
         rough += lengths
