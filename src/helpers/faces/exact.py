@@ -211,8 +211,13 @@ def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
     kept, count = [], 0
     for start in range(0, len(gallery.ids), width):
         span = slice(start, start + width)
-        screen = gallery.screen[span] if centre is None else gallery.screen[span] - centre
-        rough = _rough(minus, screen, lengths[span], gallery.metric, memory)
+        screen, scale = gallery.screen[span], lengths[span]
+        if centre is not None:
+            screen = screen - centre
+        elif gallery.metric == "cosine" and len(a) >= MANY:
+            # a row of the gallery has fewer numbers than there are products with it
+            screen, scale = screen * scale[:, None], None
+        rough = _rough(minus, screen, scale, gallery.metric, memory)
         if top is not None and start == 0 and top < rough.shape[1]:
             # one more than asked for: one may be no candidate
             last = np.partition(rough, top, axis=1)[:, top : top + 1].astype(np.float64)
@@ -244,12 +249,15 @@ def _nearest(a: np.ndarray, gallery: Prepared, threshold, top, own):
 
 
 def _rough(minus, screen, lengths, metric: str, memory: np.ndarray) -> np.ndarray:
-    """Rough scores (n, faces of the screen) float32, in memory; NaN where float32 cannot judge."""
-    rough = memory[: len(minus) * len(lengths)].reshape(len(minus), -1)
+    """Rough scores (n, faces of the screen) float32, in memory; NaN where float32 cannot judge.
+
+    lengths: as from `lengths`; None where the screen has been multiplied with them.
+    """
+    rough = memory[: len(minus) * len(screen)].reshape(len(minus), -1)
     np.matmul(minus, screen.T, out=rough)
-    if metric == "cosine":
+    if metric == "cosine" and lengths is not None:
         rough *= lengths
-    else:
+    elif metric == "euclidean":
         rough += lengths
     return rough
 
