@@ -35,7 +35,7 @@ def more_than_finds() -> bool:
 
 def nearly_all() -> bool:
     missed = rates("not found").loc["Blur, strong"]
-    return missed["SFace"] < 0.75 and missed.drop("SFace").min() > 0.95
+    return 0.5 < missed["SFace"] < 0.75 and missed.drop("SFace").min() > 0.95
 
 
 def blur_up_and_down() -> bool:
@@ -119,8 +119,7 @@ CLAIMS = [
         lambda: misses_rise() and depends_on_the_program(),
     ),
     (
-        "With strong blur, 69 % of the members in the gallery are not found by SFace, nearly all by "
-        "the others.",
+        "With strong blur most members in the gallery are not found.",
         nearly_all,
     ),
     (

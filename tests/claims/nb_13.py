@@ -101,8 +101,7 @@ CLAIMS = [
         dlib_held_in_everything,
     ),
     (
-        "As registered, it picked newcomers of colour more often than white ones, three of the four "
-        "East Asian newcomers among them.",
+        "As registered, it picked newcomers of colour more often than white ones.",
         dlib_as_registered,
     ),
     (

@@ -18,7 +18,7 @@ STEPS = 10.0**DECIMALS  # in a score of 1
 HALF = 0.51 / STEPS  # half a step, and a little more
 BLOCK = 1_000_000  # scores held at a time
 WIDTH = 65_536  # of them of one probe: many searches at once, in a core's own cache
-ROWS = 1024  # embeddings converted at a time
+ROWS = 1_024  # embeddings converted at a time
 MANY = 64  # probes, from which on moving the gallery costs little beside the products
 LENGTHS = (1e-15, 1e15)  # of embeddings whose products float32 can hold
 
