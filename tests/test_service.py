@@ -3,10 +3,10 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -24,9 +24,10 @@ from helpers.faces import collection, enrolment
 from helpers.paths import ROOT
 from helpers.protocol import shipping
 from helpers.service import operations as service
-from helpers.service import server, similarity, wire
+from helpers.service import server, similarity
 from helpers.service.protocol import OPERATIONS
 from helpers.service.store import FaceStore, read_import
+from helpers.service.workers import Workers
 from helpers.sources.rosters import load_members
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -401,29 +402,35 @@ def test_a_folder_is_a_bucket(mirror, tmp_path):
                 amazon.detect_faces(Image=boto.held("photos", outside))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_no_more_images_in_memory_than_workers(monkeypatch, workers):
-    """From decoding to the last embedding: four clients, one image or two at a time."""
-    now, most = [], []
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_more_images_are_looked_at_than_there_are_workers(count):
+    with closing(Workers(count)) as workers, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: workers.do(time.sleep, 0.5), range(4)))  # all have started
+        start = time.monotonic()
+        processes = set(pool.map(lambda _: _slowly(workers), range(8)))
+        assert 8 * 0.4 / count <= time.monotonic() - start
+    assert len(processes) == count and os.getpid() not in processes
 
-    def embed():
-        time.sleep(0.02)
-        now.pop()
-        return np.ones(128, dtype=np.float32)
 
-    def look(*_):
-        now.append(1)
-        most.append(len(now))
-        row = {"width": 9, "height": 9, "box_x": 1, "box_y": 1, "box_w": 5, "box_h": 5}
-        return wire.Picture([wire.Seen(row, embed, dict)], {})
+def _slowly(workers) -> int:
+    workers.do(time.sleep, 0.4)
+    return workers.do(os.getpid)
 
-    monkeypatch.setattr(service, "look", look)
-    shared = service.Service(None, MODEL, {}, threading.Semaphore(workers))
-    request = {"Image": {}, "QualityFilter": "NONE"}
-    monkeypatch.setattr(wire, "_detail", lambda seen, attributes=(): {})
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: service._chosen(shared, request), range(8)))
-    assert max(most) == workers
+
+def test_an_image_that_ends_its_process_leaves_the_others():
+    with closing(Workers(1)) as workers:
+        first = workers.do(os.getpid)
+        with pytest.raises(service.ServiceError) as error:
+            workers.do(os._exit, 1)
+        assert (error.value.code, error.value.status) == ("InternalServerError", 500)
+        assert workers.do(os.getpid) not in (first, os.getpid())
+
+
+def test_what_a_worker_refuses_is_refused_as_it_says():
+    with closing(Workers(1)) as workers, pytest.raises(service.ServiceError) as error:
+        workers.do(service.look, service.Sight(MODEL, {}), {"Bytes": b"no image"})
+    assert error.value.code == "InvalidImageFormatException" and error.value.status == 400
+    assert error.value.message.startswith("Request has invalid image format")
 
 
 def test_a_name_in_a_bucket_is_found_however_its_letters_are_spelled(tmp_path):
@@ -613,18 +620,42 @@ def test_a_search_loads_no_network(tmp_path):
         (process,) = set(started()) - before
         amazon = boto.client(address)
         assert amazon.search_faces(CollectionId="c", FaceId=face)["FaceMatches"]
-        heavy = ("onnxruntime", "cv2", "dlib", "scipy/stats")
-        libraries = Path(f"/proc/{process}/maps")
-        assert not [name for name in heavy if name in libraries.read_text()]
+        assert not started(process)
         images.scene().save(tmp_path / "scene.png")
         amazon.detect_faces(Image={"Bytes": (tmp_path / "scene.png").read_bytes()})
-        assert "onnxruntime" in libraries.read_text()
+        heavy = ("onnxruntime", "cv2", "dlib", "scipy/stats")
+        assert not _mapped(process, heavy)
+        assert any(_mapped(worker, ["onnxruntime"]) for worker in started(process))
 
 
-def started() -> list[str]:
-    """The processes that this one started."""
-    tasks = Path(f"/proc/{os.getpid()}/task").glob("*/children")
+def _mapped(process, libraries) -> list[str]:
+    maps = Path(f"/proc/{process}/maps").read_text()
+    return [name for name in libraries if name in maps]
+
+
+def started(process="self") -> list[str]:
+    """The processes that one, this one, started."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
     return [number for task in tasks for number in task.read_text().split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_workers_end_with_their_service(tmp_path, amazon):
+    command = [sys.executable, "-m", "helpers.cli", "serve", "--port", "0", "--store"]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    images.scene().save(tmp_path / "scene.png")
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        process = subprocess.Popen([*command, tmp_path], **options, start_new_session=True)
+        address = process.stdout.readline().split()[0]
+        image = {"Bytes": (tmp_path / "scene.png").read_bytes()}
+        boto.client(address).detect_faces(Image=image)
+        assert started(process.pid)
+        if number == signal.SIGINT:  # Ctrl-C reaches all of them
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        said = process.communicate(timeout=20)[1]  # as soon as the last of them ended
+        assert "Traceback" not in said
 
 
 def test_a_service_ends_with_whoever_started_it(tmp_path):

@@ -6,7 +6,6 @@ and why one gives no pixels, is listed at `photographs.read_image`.
 
 import contextlib
 import csv
-import ctypes
 import errno
 import hashlib
 import json
@@ -14,7 +13,6 @@ import multiprocessing
 import os
 import shutil
 import threading
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -333,30 +331,10 @@ def asked(description: dict) -> dict:
 
 
 def _load_worker(config) -> None:
-    # one thread a process: faster on these networks, and sums do not depend on the machine
-    os.environ["OMP_NUM_THREADS"] = "1"
-    warnings.filterwarnings("ignore", module="PIL")  # a damaged EXIF block fails no image
-    parent = multiprocessing.parent_process()
-    if parent:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-        _keep_freed_memory()
+    cluster.begin()
     global _detect, _crop, _embed, _loaded
     _detect, _crop, _embed = pipelines.load(config)
     _loaded = asked(describe(config))
-
-
-def _keep_freed_memory() -> None:
-    # dlib frees its layers after each face; given back to the system and asked for again, their
-    # pages cost a twentieth of the time
-    with contextlib.suppress(AttributeError, OSError):  # only glibc has this
-        for option, value in ((-3, 32 << 20), (-1, 1 << 30), (-2, 64 << 20)):
-            ctypes.CDLL(None).mallopt(option, value)  # M_MMAP_, M_TRIM_THRESHOLD, M_TOP_PAD
-
-
-def _end_with(parent) -> None:
-    # a killed parent would leave its spawned processes waiting for work for ever
-    parent.join()
-    os._exit(1)
 
 
 def enrol_batch(wanted: dict, records: list[dict]) -> tuple[list[dict], list[tuple]]:

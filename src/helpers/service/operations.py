@@ -1,14 +1,14 @@
 """Face search that answers as Amazon Rekognition does: operations on requests that are checked.
 
 Each takes the service and the checked parameters, and returns what the client gets. Images are
-looked at and forgotten; `helpers.service.server` puts this on a port.
+looked at in processes of their own and forgotten; `helpers.service.server` puts this on a port.
 """
 
 import functools
 import hashlib
 import io
 import math
-import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from helpers.service.store import (
     StoreFull,
     Unlike,
 )
+from helpers.service.workers import Workers
 from helpers.sources import photographs
 
 FORMATS = ("JPEG", "PNG")  # as Amazon
@@ -34,25 +35,26 @@ MOST_BYTES = 5 * 1024 * 1024  # of an image in a request, as Amazon
 MOST_BYTES_BUCKET = 15 * 1024 * 1024  # of an image in a bucket, as Amazon
 MOST_FACES_INDEXED = 100  # of one image, as Amazon
 MOST_FACES_SEARCHED = 80  # candidates where the client names no number
+IMAGES = ("Image", "SourceImage", "TargetImage")  # parameters
 PAGE = 1000  # rows of a list where the client names no number; as many as Amazon allows is 4,096
 ARN = "aws:rekognition:local:000000000000:collection/"
 GENDER_CLASSIFIER = "gender-v1"
 AGE_MARGIN = 10  # years
 
 
-class Service(NamedTuple):
-    """What the operations share. buckets: name -> a folder of images, or face metadata.
+class Sight(NamedTuple):
+    """What images are looked at with. buckets: name -> a folder of images, or face metadata."""
 
-    looking: how many requests may have their images in memory; the rest wait.
-    """
-
-    store: FaceStore
     model: str
     buckets: dict[str, Path]
-    looking: threading.Semaphore
 
 
-_loading = threading.Lock()  # of what several threads want at once
+class Service(NamedTuple):
+    """What the operations share."""
+
+    store: FaceStore
+    sight: Sight
+    workers: Workers
 
 
 @functools.cache
@@ -68,18 +70,20 @@ def _classifier():
     return gender_classifiers.load(GENDER_CLASSIFIER)
 
 
-def _waiting(operate):
-    """What is done with images, from decoding to the last embedding, when it is its turn."""
-
-    @functools.wraps(operate)
-    def wait(service: Service, request: dict):
-        with service.looking:
-            return operate(service, request)
-
-    return wait
+def _see(service: Service, look_for: Callable, request: dict):
+    """What `look_for(sight, request)` gives; a worker does it if there are pixels to look at."""
+    images = (request[name] for name in IMAGES if name in request)
+    if any(_has_pixels(service.sight, image) for image in images):
+        return service.workers.do(look_for, service.sight, request)
+    return look_for(service.sight, request)
 
 
-def look(service: Service, image: dict) -> wire.Picture:
+def _has_pixels(sight: Sight, image: dict) -> bool:
+    place = sight.buckets.get(image.get("S3Object", {}).get("Bucket"))
+    return "Bytes" in image or bool(place and not enrolment.is_metadata(place))
+
+
+def look(sight: Sight, image: dict) -> wire.Picture:
     """The faces of an image parameter: Bytes, or the S3Object of a bucket that is a local folder.
 
     In a bucket that is face metadata the "image" is what was enrolled of it. Raises ServiceError.
@@ -87,11 +91,11 @@ def look(service: Service, image: dict) -> wire.Picture:
     if ("Bytes" in image) == ("S3Object" in image):
         raise invalid("an image is Bytes or an S3Object")
     if "Bytes" in image:
-        return _look_at(service, image["Bytes"], MOST_BYTES)
+        return _look_at(sight.model, image["Bytes"], MOST_BYTES)
     bucket, name = (image["S3Object"].get(key, "") for key in ("Bucket", "Name"))
-    place = service.buckets.get(bucket)
+    place = sight.buckets.get(bucket)
     if place is None:
-        known = ", ".join(sorted(service.buckets)) or "none"
+        known = ", ".join(sorted(sight.buckets)) or "none"
         text = f"there is no bucket {bucket!r} here; there are {known}"
         raise ServiceError("InvalidS3ObjectException", text)
     if enrolment.is_metadata(place):
@@ -105,7 +109,7 @@ def look(service: Service, image: dict) -> wire.Picture:
     else:
         content = _file(place, name)
         if content is not None:
-            return _look_at(service, content, MOST_BYTES_BUCKET, name)
+            return _look_at(sight.model, content, MOST_BYTES_BUCKET, name)
     raise ServiceError("InvalidS3ObjectException", f"bucket {bucket!r} holds no {name[:100]!r}")
 
 
@@ -144,7 +148,7 @@ def _too_large(what: str) -> ServiceError:
     return ServiceError("ImageTooLargeException", f"Image is too large: {what}")
 
 
-def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wire.Picture:
+def _look_at(model: str, content: bytes, most: int, name: str = "") -> wire.Picture:
     if len(content) > most:
         raise _too_large(f"{len(content):,} bytes, at most {most:,}")
     digest = hashlib.sha256(content).hexdigest()
@@ -155,8 +159,7 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
             raise _too_large(str(error)) from error
         text = f"Request has invalid image format ({error.reason}): JPEG and PNG are read"
         raise ServiceError("InvalidImageFormatException", text) from error
-    with _loading:
-        (detect, crop, embed), description = _loaded(service.model)
+    (detect, crop, embed), description = _loaded(model)
     try:
         found = detect(image)
     except Exception as error:  # each detector has its own kinds
@@ -171,9 +174,7 @@ def _look_at(service: Service, content: bytes, most: int, name: str = "") -> wir
         return vector
 
     def labels_of(face):
-        with _loading:
-            classify = _classifier()
-        return _labels(classify(image, face))
+        return _labels(_classifier()(image, face))
 
     faces = []
     for row in enrolment.face_rows(image, found):
@@ -201,9 +202,9 @@ def create_collection(service: Service, request: dict) -> dict:
     """CreateCollection."""
     if request.get("Tags"):
         raise invalid("Tags are not kept here")
-    name = request["CollectionId"]
-    service.store.create(name, service.model)
-    version = _version(service.model)
+    name, model = request["CollectionId"], service.sight.model
+    service.store.create(name, model)
+    version = _version(model)
     return {"StatusCode": 200, "CollectionArn": ARN + name, "FaceModelVersion": version}
 
 
@@ -260,7 +261,7 @@ def index_faces(service: Service, request: dict) -> dict:
     """IndexFaces: the largest faces that pass the quality filter, at most MaxFaces."""
     name = request["CollectionId"]
     info = service.store.info(name)
-    rows, details, left_out, description = _chosen(service, request)
+    rows, details, left_out, description = _see(service, _chosen, request)
     external = request.get("ExternalImageId", "")
     stored = service.store.add(name, rows, description, external) if rows else []
     return {
@@ -273,13 +274,12 @@ def index_faces(service: Service, request: dict) -> dict:
     }
 
 
-@_waiting
-def _chosen(service: Service, request: dict) -> tuple[list[dict], list[dict], list[dict], dict]:
+def _chosen(sight: Sight, request: dict) -> tuple[list[dict], list[dict], list[dict], dict]:
     """Face metadata and details of the faces to index, the others and why, how they were made."""
     attributes = request.get("DetectionAttributes", ())
     most = min(request.get("MaxFaces", MOST_FACES_INDEXED), MOST_FACES_INDEXED)
     quality_filter = request.get("QualityFilter", "AUTO")
-    picture = look(service, request["Image"])
+    picture = look(sight, request["Image"])
     kept, left_out = [], []
     for seen in picture.faces:
         reasons = wire._reasons(seen.row, quality_filter)
@@ -337,7 +337,10 @@ def search_faces_by_image(service: Service, request: dict) -> dict:
     """SearchFacesByImage: the faces of a collection like the largest one of an image."""
     name = request["CollectionId"]
     info = service.store.info(name)
-    row, embedding = _searched(service, request)
+    row, embedding, description = _see(service, _searched, request)
+    made = service.store.description(name)
+    if made is not None and (why := collection.difference(made, description)):
+        raise Unlike(why)
     return {
         "SearchedFaceBoundingBox": wire._box(row),
         "SearchedFaceConfidence": wire._confidence(row),
@@ -346,14 +349,10 @@ def search_faces_by_image(service: Service, request: dict) -> dict:
     }
 
 
-@_waiting
-def _searched(service: Service, request: dict) -> tuple[dict, np.ndarray]:
-    picture = look(service, request["Image"])
+def _searched(sight: Sight, request: dict) -> tuple[dict, np.ndarray, dict]:
+    picture = look(sight, request["Image"])
     seen = wire._largest(picture, request.get("QualityFilter", "NONE"))
-    made = service.store.description(request["CollectionId"])
-    if made is not None and (why := collection.difference(made, picture.description)):
-        raise Unlike(why)
-    return seen.row, seen.embed()
+    return seen.row, seen.embed(), picture.description
 
 
 def _matches(service, info: Info, embedding, request: dict, leave_out: str | None = None):
@@ -371,12 +370,15 @@ def _matches(service, info: Info, embedding, request: dict, leave_out: str | Non
     ]
 
 
-@_waiting
 def compare_faces(service: Service, request: dict) -> dict:
     """CompareFaces: the largest face of one image with every face of another."""
+    return _see(service, _compared, request)
+
+
+def _compared(sight: Sight, request: dict) -> dict:
     quality_filter = request.get("QualityFilter", "NONE")
     threshold = request.get("SimilarityThreshold", similarity.DEFAULT)
-    first, second = (look(service, request[k]) for k in ("SourceImage", "TargetImage"))
+    first, second = (look(sight, request[k]) for k in ("SourceImage", "TargetImage"))
     model = first.description["configuration"]["model"]
     if why := collection.difference(first.description, second.description):
         raise invalid(f"the two faces cannot be compared: {why}")
@@ -403,10 +405,13 @@ def compare_faces(service: Service, request: dict) -> dict:
     }
 
 
-@_waiting
 def detect_faces(service: Service, request: dict) -> dict:
     """DetectFaces: the largest 100 faces of an image; of the attributes Gender and AgeRange."""
-    picture = look(service, request["Image"])
+    return _see(service, _detected, request)
+
+
+def _detected(sight: Sight, request: dict) -> dict:
+    picture = look(sight, request["Image"])
     attributes = request.get("Attributes", ())
     largest = picture.faces[:MOST_FACES_INDEXED]
     return {"FaceDetails": [wire._detail(seen, attributes) for seen in largest]}

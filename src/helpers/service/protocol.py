@@ -43,6 +43,9 @@ class ServiceError(Exception):
         super().__init__(message)
         self.code, self.message, self.status = code, message, status
 
+    def __reduce__(self):  # from the process that looked at an image
+        return type(self), (self.code, self.message, self.status)
+
 
 def invalid(message: str) -> ServiceError:
     """The error for a parameter that breaks a rule."""

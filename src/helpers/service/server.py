@@ -26,7 +26,7 @@ from helpers.faces.pipelines import PRIMARY_MODELS
 from helpers.files import typed
 from helpers.paths import ROOT
 from helpers.protocol import shipping
-from helpers.service.operations import Service, answer
+from helpers.service.operations import Service, Sight, answer
 from helpers.service.protocol import (
     CONTENT_TYPE,
     OPERATIONS,
@@ -37,6 +37,7 @@ from helpers.service.protocol import (
     read_request,
 )
 from helpers.service.store import FaceStore
+from helpers.service.workers import Workers
 
 PORT = 8018
 THREADS = 8
@@ -176,7 +177,7 @@ def serve(
 ) -> None:
     """Serve a store until the process is told to stop; say `ready(url)` once it answers.
 
-    workers: images analysed at a time, each by one thread; a core each where no number is given.
+    workers: images analysed at a time, each by a process; a core each where no number is given.
     Raises UserError for a model without a scale, a port that is taken, an address other than
     loopback without a token (the environment's CONGRESS_TEST_TOKEN).
     """
@@ -223,8 +224,8 @@ def serve(
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
         name = f"[{host}]" if ":" in host else host
         url = f"http://{name}:{server.effective_port}"
-        looking = threading.BoundedSemaphore(workers or os.cpu_count() or 1)
-        place["app"] = make_app(Service(store, model, found, looking), url, token, rate)
+        those = stack.enter_context(contextlib.closing(Workers(workers or os.cpu_count() or 1)))
+        place["app"] = make_app(Service(store, Sight(model, found), those), url, token, rate)
         if OWNER in os.environ:
             owner = int(os.environ[OWNER])
             threading.Thread(target=_end_with, args=(owner,), daemon=True).start()
