@@ -5,7 +5,8 @@
 Each client is a process that asks SearchFaces for one face after another, as fast as it gets
 answers: `boto3`, Amazon's own client, or `plain`, the same bytes over one kept connection without
 what boto3 does for each request. Bare: one product in float32 of a face and the gallery, compared
-with the threshold. Images: IndexFaces of the members' portraits, with one worker and with two.
+with the threshold. Images: IndexFaces of the members' portraits, with one worker and with two, for
+four clients and for one a worker; bare are the workers without a service around them.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import contextlib
 import itertools
 import json
 import multiprocessing
+import os
 import queue
 import re
 import socket
@@ -30,8 +32,9 @@ import search
 
 from helpers.errors import UserError
 from helpers.faces.pipelines import PRIMARY_MODELS
-from helpers.service import server, similarity
+from helpers.service import operations, server, similarity
 from helpers.service.store import FaceStore, read_import
+from helpers.service.workers import Workers
 from helpers.sources import fetch
 
 HERE = Path(__file__).parent
@@ -173,8 +176,8 @@ def searches(model: str, size: int, seconds: float, folder: Path) -> pd.DataFram
         first = time.perf_counter() - start
         for make, count in ((plain, 1), (plain, 8), (boto, 1), (boto, 8)):
             rows.append(measure(make, count, url, faces, seconds))
-        (child,) = (p for p in children() if "serve" in Path(f"/proc/{p}/cmdline").read_text())
-        memory = peak_mb(child)
+        (service,) = serving()
+        memory = peak_mb(service)
     return pd.DataFrame(rows).assign(
         gallery=size,
         import_seconds=import_seconds,
@@ -185,10 +188,16 @@ def searches(model: str, size: int, seconds: float, folder: Path) -> pd.DataFram
     )
 
 
-def children() -> list[int]:
-    """The processes that this one started (Linux)."""
-    own = Path(f"/proc/{multiprocessing.current_process().pid}/task").glob("*/children")
-    return [int(n) for task in own for n in task.read_text().split()]
+def children(of: int | str = "self", deep: bool = False) -> list[int]:
+    """The processes that one, this one, started; with `deep` also those that they did (Linux)."""
+    tasks = Path(f"/proc/{of}/task").glob("*/children")
+    own = [int(n) for task in tasks for n in task.read_text().split()]
+    return own + [n for child in own if deep for n in children(child, deep)]
+
+
+def serving() -> list[int]:
+    """The services that this process started."""
+    return [p for p in children() if "serve" in Path(f"/proc/{p}/cmdline").read_text()]
 
 
 def boto_indexing(url: str):
@@ -208,12 +217,19 @@ def body(image: bytes) -> bytes:
     return json.dumps({"CollectionId": NAME, "Image": {"Bytes": content}}).encode()
 
 
-def indexing(make, url: str, items: list, clients: int) -> float:
-    """Images a second that so many clients index in an empty collection."""
+def indexing(make, url: str, items: list, clients: int) -> tuple[float, float]:
+    """Images a second that clients index in an empty collection, and cores in use by all."""
     amazons(url).create_collection(CollectionId=NAME)
     asks = [make(url) for _ in range(clients)]
-    for ask in asks:  # loads the networks, opens the connections
-        ask(items[0])
+    with ThreadPoolExecutor(clients) as pool:  # loads the networks, opens the connections
+        list(pool.map(lambda ask: [ask(item) for item in items[:20]], asks))
+    result = asking(asks, items)
+    amazons(url).delete_collection(CollectionId=NAME)
+    return result
+
+
+def asking(asks: list, items: list) -> tuple[float, float]:
+    """Items a second that are asked for, each asker with one at a time, and cores in use by all."""
     waiting = queue.SimpleQueue()
     for item in items:
         waiting.put(item)
@@ -223,29 +239,60 @@ def indexing(make, url: str, items: list, clients: int) -> float:
             while True:
                 ask(waiting.get_nowait())
 
-    start = time.perf_counter()
-    with ThreadPoolExecutor(clients) as pool:
+    start, before = time.perf_counter(), cpu_seconds()
+    with ThreadPoolExecutor(len(asks)) as pool:
         list(pool.map(work, asks))
-    rate = len(items) / (time.perf_counter() - start)
-    amazons(url).delete_collection(CollectionId=NAME)
-    return rate
+    seconds = time.perf_counter() - start
+    return len(items) / seconds, (cpu_seconds() - before) / seconds
 
 
-def images(model: str, count: int = 200, clients: int = 4, repeats: int = 3) -> pd.DataFrame:
+def cpu_seconds() -> float:
+    """What this process and all that it started have used so far (Linux)."""
+    ticks = 0
+    for process in ("self", *children(deep=True)):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])  # utime, stime
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def by_workers_alone(model: str, content: list, count: int) -> tuple[float, float]:
+    """The same images without a service: nothing is asked over a port, nothing stored."""
+    sight, requests = operations.Sight(model, {}), [{"Image": {"Bytes": c}} for c in content]
+    with contextlib.closing(Workers(count)) as workers:
+
+        def ask(request):
+            return workers.do(operations._chosen, sight, request)
+
+        asking([ask] * 2 * count, requests)
+        return asking([ask] * 2 * count, requests)
+
+
+def images(model: str, count: int = 200, repeats: int = 3) -> pd.DataFrame:
     """Images that IndexFaces takes a second with one worker and with two; medians, in turns."""
     content = [path.read_bytes() for path in fetch.local_files("probes")["path"][:count]]
     bodies = [body(image) for image in content]
     rows = []
-    for _ in range(repeats):
-        for workers in (1, 2):
-            with server.running("--model", model, "--workers", str(workers)) as url:
-                for make, items in ((plain_indexing, bodies), (boto_indexing, content)):
-                    name = make.__name__.removesuffix("_indexing")
-                    rows.append((model, name, workers, indexing(make, url, items, clients)))
-    columns = ["model", "client", "workers", "images_a_second"]
-    table = pd.DataFrame(rows, columns=columns).groupby(columns[:-1], sort=False).median()
-    table["ratio"] = table / table.groupby(columns[:-2]).transform("first")
-    return table.reset_index().assign(images=count, clients=clients, repeats=repeats)
+    for _, workers in itertools.product(range(repeats), (1, 2)):
+        bare = by_workers_alone(model, content, workers)
+        rows.append((model, "none", "", workers, *bare, 0, 0))
+        with server.running("--model", model, "--workers", str(workers)) as url:
+            for make, items, clients in (
+                (plain_indexing, bodies, 4),
+                (boto_indexing, content, 4),
+                (plain_indexing, bodies, workers),
+            ):
+                who = make.__name__.removesuffix("_indexing")
+                many = "one a worker" if clients == workers else clients
+                result = indexing(make, url, items, clients)
+                (service,) = serving()
+                most = max(map(peak_mb, children(service)))
+                rows.append((model, who, many, workers, *result, peak_mb(service), most))
+    keys = ["model", "client", "clients", "workers"]
+    columns = [*keys, "images_a_second", "cores_in_use", "service_peak_mb", "worker_peak_mb"]
+    table = pd.DataFrame(rows, columns=columns).groupby(keys, sort=False).median()
+    rate = table["images_a_second"]
+    table.insert(1, "ratio", rate / rate.groupby(keys[:-1]).transform("first"))
+    return table.reset_index().assign(images=count, repeats=repeats)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The face search service, driven by Amazon's own client; every answer is checked by its shape."""
 
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -418,11 +419,24 @@ def _slowly(workers) -> int:
 
 
 def test_an_image_that_ends_its_process_leaves_the_others():
-    with closing(Workers(1)) as workers:
+    with closing(Workers(2)) as workers, ThreadPoolExecutor(1) as pool:
         first = workers.do(os.getpid)
+        other = pool.submit(workers.do, time.sleep, 2)
+        time.sleep(0.5)
         with pytest.raises(service.ServiceError) as error:
             workers.do(os._exit, 1)
         assert (error.value.code, error.value.status) == ("InternalServerError", 500)
+        second = workers.do(os.getpid)
+        assert second not in (first, os.getpid())
+        assert other.result() is None
+
+
+def test_a_worker_that_died_idle_is_missed_by_nobody():
+    with closing(Workers(1)) as workers:
+        first = workers.do(os.getpid)
+        os.kill(first, signal.SIGKILL)
+        while first in [process.pid for process in multiprocessing.active_children()]:
+            time.sleep(0.01)
         assert workers.do(os.getpid) not in (first, os.getpid())
 
 
