@@ -1,7 +1,7 @@
 """The face search service on a port: HTTP in front of `operations`, with its limits.
 
-Flask reads the requests, waitress serves them. On a loopback address anyone on the machine may use
-it; on any other it wants requests signed with a token.
+Werkzeug reads the requests, waitress serves them. On a loopback address anyone on the machine may
+use it; on any other it wants requests signed with a token.
 """
 
 import contextlib
@@ -79,11 +79,9 @@ class Rate:
 
 def make_app(service: Service, url: str, token: str | None = None, rate: float | None = None):
     """The WSGI application of a service at `url`."""
-    from flask import Flask, Response, request
-    from werkzeug.exceptions import HTTPException
+    from werkzeug import Request, Response
+    from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-    app = Flask("congress-test")
-    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY
     limit = Rate(rate) if rate else None
     loopback = is_loopback(urlsplit(url).hostname)
 
@@ -94,30 +92,17 @@ def make_app(service: Service, url: str, token: str | None = None, rate: float |
             response.headers["x-amzn-ErrorType"] = code
         return response
 
-    @app.errorhandler(ServiceError)
-    def refused(error):
+    def refused(error: ServiceError):
         # some clients read "message", some "Message"
         content = {"__type": error.code, "message": error.message, "Message": error.message}
         return respond(content, error.status, error.code)
 
-    @app.errorhandler(HTTPException)
-    def not_http(error):
-        code = {413: "RequestEntityTooLargeException"}.get(error.code, "UnknownOperationException")
-        return refused(ServiceError(code, error.name, error.code))
-
-    @app.errorhandler(Exception)
-    def broken(error):
-        traceback.print_exception(error, file=sys.stderr)  # holds no image and no credential
-        return refused(ServiceError("InternalServerError", "Internal server error", 500))
-
-    @app.get("/")
     def about():
         secret = "the token" if token else "any"
         text = ABOUT.format(url=url, secret=secret, operations=", ".join(OPERATIONS))
         return Response(text, content_type="text/plain; charset=utf-8")
 
-    @app.post("/")
-    def operate():
+    def operate(request):
         # a page in a browser cannot reach the service under a name of its own
         if loopback and not is_loopback(urlsplit(f"//{request.host}").hostname):
             raise ServiceError("AccessDeniedException", "not the name of this service", 403)
@@ -131,6 +116,30 @@ def make_app(service: Service, url: str, token: str | None = None, rate: float |
             headers = {name.lower(): value for name, value in request.headers}
             check_signature(headers, body, token)
         return respond(answer(service, operation, read_request(operation, body)))
+
+    def route(request):
+        if request.path != "/":
+            raise NotFound
+        if request.method in ("GET", "HEAD"):
+            return about()
+        if request.method != "POST":
+            raise MethodNotAllowed(["GET", "HEAD", "POST"])
+        return operate(request)
+
+    @Request.application
+    def app(request):
+        request.max_content_length = MOST_BODY
+        try:
+            return route(request)
+        except ServiceError as error:
+            return refused(error)
+        except HTTPException as error:
+            status = error.code or 500
+            code = {413: "RequestEntityTooLargeException"}.get(status, "UnknownOperationException")
+            return refused(ServiceError(code, error.name, status))
+        except Exception as error:
+            traceback.print_exception(error, file=sys.stderr)  # holds no image and no credential
+            return refused(ServiceError("InternalServerError", "Internal server error", 500))
 
     return app
 
