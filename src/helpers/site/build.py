@@ -157,6 +157,7 @@ def prepare() -> None:
         "similarity": site_pages.similarity_table,
         "not-here": site_pages.operations_not_here,
         "service-speed": site_pages.service_speed,
+        "indexing-speed": site_pages.indexing_speed,
         "cite": citation.collection,
         "bibtex": citation.bibtex,
         "version": lambda: str(citation.cff()["version"]),

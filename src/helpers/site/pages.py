@@ -310,6 +310,23 @@ def service_speed() -> str:
     return _markdown(pd.DataFrame(shown))
 
 
+def indexing_speed() -> str:
+    """Images that the service indexed a second, a table in Markdown."""
+    found = pd.read_csv(ROOT / "benchmarks" / "results-service-images.csv", keep_default_na=False)
+    who = ["model", "client", "clients"]
+    one, two = (found[found["workers"].eq(n)].set_index(who) for n in (1, 2))
+    shown = pd.DataFrame(
+        {
+            "One worker": one["images_a_second"].map("{:.0f}".format),
+            "Two workers": two["images_a_second"].map("{:.0f}".format),
+            "Times as many": two["ratio"].map("{:.2f}".format),
+            "Cores in use by two": two["cores_in_use"].map("{:.1f}".format),
+        }
+    ).reset_index()
+    shown["client"] = shown["client"].replace({"boto": "boto3", "none": "workers alone"})
+    return _markdown(shown.rename(columns=str.capitalize))
+
+
 def fill(text: str, values: dict) -> str:
     """Replace `{{ name }}` or `{{ name argument }}` in a page; a KeyError names what is unknown."""
 
