@@ -267,7 +267,7 @@ def by_workers_alone(model: str, content: list, count: int) -> tuple[float, floa
         return asking([ask] * 2 * count, requests)
 
 
-def images(model: str, count: int = 200, repeats: int = 3) -> pd.DataFrame:
+def images(model: str, count: int = 200, repeats: int = 5) -> pd.DataFrame:
     """Images that IndexFaces takes a second with one worker and with two; medians, in turns."""
     content = [path.read_bytes() for path in fetch.local_files("probes")["path"][:count]]
     bodies = [body(image) for image in content]
