@@ -193,4 +193,4 @@ def _of_named_programs(data, contexts) -> list[str]:
 def opening(nb) -> str:
     """The answer: what stands under the title in the first cell, without a link of its own."""
     body = re.sub(r"^# .+$", "", nb.cells[0].source, count=1, flags=re.M).strip()
-    return re.sub(r"(?:\s*\[[^\]]+\]\([^)]*\)[.·|]?)+\s*$", "", body)
+    return re.sub(r"(?:\s*\[[^\]]+\]\([^)]*\)\s*[.·|]?)+\s*$", "", body)
