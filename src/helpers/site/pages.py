@@ -301,9 +301,9 @@ def service_speed() -> str:
         "Client": ("client", "{}"),
         "Clients": ("clients", "{}"),
         "Searches a second": ("searches_a_second", "{:.0f}"),
-        "Half within": ("p50_ms", "{:.0f} ms"),
-        "99 of 100 within": ("p99_ms", "{:.0f} ms"),
-        "Bare": ("bare_ms", "{:.1f} ms"),
+        "Half within": ("p50_ms", "{:.0f}\u00a0ms"),
+        "99 of 100 within": ("p99_ms", "{:.0f}\u00a0ms"),
+        "Bare": ("bare_ms", "{:.1f}\u00a0ms"),
         "First search after": ("first_search_seconds", "{:.0f} s"),
     }
     shown = {name: found[c].map(form.format) for name, (c, form) in columns.items()}
