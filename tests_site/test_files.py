@@ -116,7 +116,7 @@ def test_the_landing_page_gives_the_answer_of_the_readme_and_notebook_02():
     assert f"**{found.lead}**" in (ROOT / "README.md").read_text("utf-8")
     shown = html.unescape(re.sub(r"<[^>]+>", "", (SITE / "index.html").read_text("utf-8")))
     shown = " ".join(shown.replace("’", "'").split())
-    said = re.sub(r"\[[^\]]*\]\([^)]*\)|\*\*", "", found.answer)
+    said = re.sub(r"(?: · )?\[[^\]]*\]\([^)]*\)|\*\*", "", found.answer)
     for sentence in re.split(r"(?<=[.;])\s+", " ".join(said.split())):
         assert sentence in shown
 
