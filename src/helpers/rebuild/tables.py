@@ -41,7 +41,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
 
 
 def make(out: Path, notebooks=tuple(MAKERS)) -> None:
-    """Write the results tables of some notebooks into the folder `out`; hours for all of them.
+    """Write the results tables of some notebooks into the folder `out`; all take about an hour.
 
     Needs the face metadata of all named datasets where `shipping.faces_path` looks for them.
     """
@@ -128,7 +128,7 @@ def main() -> None:
         prog="python -m helpers.rebuild.tables",
         description="Make the results tables of notebooks again. Needs the face metadata of "
         "utkface in the cache (congress-test fetch utkface, congress-test enrol utkface). Those of "
-        "07, 08 and 12 start from the photographs: half an hour or more each; the others minutes.",
+        "07, 08 and 12 start from the photographs: 07 takes half an hour, each other one minutes.",
     )
     parser.add_argument("notebook", nargs="*", help=f"of {', '.join(MAKERS)}; all by default")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder (default: data/results)")

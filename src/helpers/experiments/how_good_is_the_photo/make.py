@@ -1,7 +1,7 @@
 """How false matches, misses and failures to enrol change when the searched photo is worse.
 
 Portraits are scaled to one face size, degraded, enrolled and searched at the thresholds of the
-originals. Needs portraits and enrolled `utkface`, half an hour; a killed run goes on.
+originals. Needs portraits and enrolled `utkface`, ten minutes; a killed run goes on.
 """
 
 import hashlib
