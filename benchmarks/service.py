@@ -274,7 +274,7 @@ def images(model: str, count: int = 200, repeats: int = 5) -> pd.DataFrame:
     rows = []
     for _, workers in itertools.product(range(repeats), (1, 2)):
         bare = by_workers_alone(model, content, workers)
-        rows.append((model, "none", "", workers, *bare, 0, 0))
+        rows.append((model, "none", "", workers, *bare, np.nan, np.nan))
         with server.running("--model", model, "--workers", str(workers)) as url:
             for make, items, clients in (
                 (plain_indexing, bodies, 4),

@@ -39,7 +39,7 @@ def agreement() -> pd.DataFrame:
 
 CLAIMS = [
     (
-        "The same calls get an answer from three open programs, and each gives another one.",
+        "Three open programs answer the same calls, each differently.",
         lambda: all(
             a != b
             for percent in script.SETTINGS
@@ -48,12 +48,11 @@ CLAIMS = [
         ),
     ),
     (
-        "At the default of 80 all three take most of Congress for former members.",
+        "At the default, 80, all take most of Congress for former members.",
         lambda: (matched(80) > 529 / 2).all(),
     ),
     (
-        "At the settings that we named 95 and 99 far fewer are matched, but in every program some "
-        "still are.",
+        "At what we named 95 and 99 far fewer are matched, but always some.",
         lambda: (
             (matched(95) < matched(80) / 4).all()
             and (matched(99) < matched(95)).all()

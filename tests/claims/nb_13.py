@@ -96,12 +96,11 @@ def at_defaults() -> bool:
 
 CLAIMS = [
     (
-        "What Dlib did to the Congress of 2018, it did again to members who were not there, in "
-        "the same gallery.",
+        "What Dlib did to the Congress of 2018, it did again to newcomers, in the same gallery.",
         dlib_held_in_everything,
     ),
     (
-        "As registered, it picked newcomers of colour more often than white ones.",
+        "As registered, it picked those of colour more often than white ones.",
         dlib_as_registered,
     ),
     (
